@@ -1,0 +1,1 @@
+"""Measure latency and quality, and draw the speed-versus-PSNR trade-off."""

@@ -1,0 +1,1 @@
+"""The libraries that can run a model file, behind one small interface."""

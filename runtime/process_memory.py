@@ -1,0 +1,45 @@
+"""How much memory the process holds and how much is left, from Linux's own files; None where they do not exist."""
+
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def resident_bytes() -> int | None:
+    """Physical memory that this process holds now, in bytes."""
+    try:
+        num_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return num_pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def available_bytes() -> int | None:
+    """Memory a process may take without swapping: what the machine has left, or less where a container limits it."""
+    return least_known(_machine_available(Path("/proc/meminfo")), _container_available(_CGROUP))
+
+
+def least_known(*amounts: int | None) -> int | None:
+    """The smallest amount that is known."""
+    return min((amount for amount in amounts if amount is not None), default=None)
+
+
+def _machine_available(meminfo: Path) -> int | None:
+    try:
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, IndexError, ValueError):
+        pass
+    return None
+
+
+def _container_available(cgroup: Path) -> int | None:
+    """Limit minus use of the control group (version 2) at `cgroup`; None where there is no limit."""
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+    except (OSError, ValueError):  # ValueError: the limit is "max"
+        return None
+    return max(limit - used, 0)

@@ -1,0 +1,1 @@
+"""Describe, search and train denoising architectures."""

@@ -1,0 +1,135 @@
+"""The genotype: an architecture as a validated value, without tensors.
+
+A genotype file names a search space; the space's own description of the network is validated by
+the space (`spaces.registry`). Importing this module does not import torch.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+
+from ..atomic_files import written_whole
+from ..errors import UserError
+from .spaces.registry import network_description
+
+FORMAT = "hinas-genotype"
+VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Task(_Frozen):
+    """What the network is for: `channels` 1 (grey) or 3 (colour); `scale` 1 for denoising."""
+
+    name: Literal["denoise"] = "denoise"
+    channels: Literal[1, 3]
+    scale: Literal[1] = 1
+
+
+class Score(_Frozen):
+    """The validation score the search stopped at."""
+
+    psnr_db: float
+    ssim: float
+
+
+class Provenance(_Frozen):
+    """Where a genotype came from; it does not take part in the genotype's identity."""
+
+    created: str
+    command: str
+    seed: int | None = None
+    images: Annotated[int, Field(ge=0)] | None = None
+    score: Score | None = None
+
+
+class Genotype(_Frozen):
+    """An architecture: the task, the search space's name and the space's network description."""
+
+    format: Literal["hinas-genotype"] = FORMAT
+    version: Literal[1] = VERSION
+    space: str
+    task: Task
+    network: SerializeAsAny[BaseModel]
+    provenance: Provenance | None = None
+
+    @field_validator("network", mode="plain")
+    @classmethod
+    def _network_is_described_by_its_space(cls, value: Any) -> BaseModel:
+        if not isinstance(value, BaseModel):
+            raise ValueError("expected a description made by the genotype's space")
+        return value
+
+    @property
+    def identity(self) -> str:
+        """A short hash of the architecture alone: equal for equal networks, whatever their provenance."""
+        return hashlib.sha256(_canonical(self.model_dump(mode="json", exclude={"provenance"}))).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """The file's text: the same genotype gives the same bytes."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
+
+
+def genotype_from_json(text: str, *, source: str = "genotype") -> Genotype:
+    """Parse and validate a genotype.
+
+    Raises UserError naming `source`, the JSON path, what stood there and what is allowed.
+    """
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{source}: not JSON ({error}); a genotype is written by hinas-search") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{source}: $: got {type(document).__name__}, expected an object with format {FORMAT!r}")
+    if document.get("format") != FORMAT:
+        raise UserError(f"{source}: $.format: got {document.get('format')!r}, expected {FORMAT!r}")
+    version = document.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(f"{source}: $.version: got {version}, this hinas reads up to {VERSION}; install a newer hinas")
+    try:
+        described = dict(document)
+        described["network"] = network_description(document.get("space"), document.get("network"))
+        return Genotype.model_validate(described)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_first_mistake(error)}") from error
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+
+
+def read_genotype(path: Path) -> Genotype:
+    """Read a genotype file; UserError where it is missing, unreadable or invalid."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a genotype.json") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file; give the path of a genotype.json") from error
+    return genotype_from_json(text, source=str(path))
+
+
+def write_genotype(genotype: Genotype, path: Path) -> None:
+    """Write a genotype file whole, or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(genotype.to_json(), encoding="utf-8")
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _first_mistake(error: ValidationError) -> str:
+    mistakes = error.errors(include_url=False)
+    first = mistakes[0]
+    inside_network = error.title != Genotype.__name__
+    where = "$.network" if inside_network else "$"
+    for part in first["loc"]:
+        where += f"[{part}]" if isinstance(part, int) else f".{part}"
+    got = json.dumps(first["input"], default=str)
+    got = got if len(got) <= 80 else got[:77] + "..."
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+    return f"{where}: {first['msg']}, got {got}{more}"

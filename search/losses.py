@@ -1,0 +1,49 @@
+"""Training losses: a pixel term and the papers' lambda * log10(1 / SSIM)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PixelLoss = Literal["l1", "mse"]
+
+_C1 = 0.01**2
+_C2 = 0.03**2
+
+
+def _window(size: int, standard_deviation: float, like: Tensor) -> Tensor:
+    offsets = torch.arange(size, device=like.device, dtype=like.dtype) - (size - 1) / 2
+    weights = torch.exp(-(offsets**2) / (2 * standard_deviation**2))
+    return weights / weights.sum()
+
+
+def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
+    """Mean structural similarity of images in 0..1: 11x11 Gaussian window, standard deviation 1.5 (HiNAS v2, section 3.4).
+
+    Only windows that lie wholly inside the image count. H and W are at least 11.
+    """
+    channels = x_BCHW.shape[1]
+    line = _window(11, 1.5, x_BCHW)
+    down = line.reshape(1, 1, -1, 1).expand(channels, 1, -1, 1)
+    across = line.reshape(1, 1, 1, -1).expand(channels, 1, 1, -1)
+
+    def smooth(z: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(z, down, groups=channels), across, groups=channels)
+
+    mean_x, mean_y = smooth(x_BCHW), smooth(y_BCHW)
+    variance_x = smooth(x_BCHW * x_BCHW) - mean_x**2
+    variance_y = smooth(y_BCHW * y_BCHW) - mean_y**2
+    covariance = smooth(x_BCHW * y_BCHW) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+    structure = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
+    return (luminance * structure).mean()
+
+
+def denoising_loss(output: Tensor, clean: Tensor, *, pixel: PixelLoss, ssim_weight: float) -> Tensor:
+    """pixel loss + ssim_weight * log10(1 / SSIM) (HiNAS v2, Eq. 8), both float32 (B, C, H, W)."""
+    loss = F.l1_loss(output, clean) if pixel == "l1" else F.mse_loss(output, clean)
+    if ssim_weight > 0:
+        # SSIM is at most 1 and can be negative on an untrained network; the logarithm needs it positive.
+        loss = loss - ssim_weight * torch.log10(ssim(output, clean).clamp(min=1e-4))
+    return loss

@@ -1,0 +1,100 @@
+"""What a HiNAS network is made of: the network description of a genotype, validated, without tensors.
+
+Three choices go beyond the paper: the normalisation, the stem's resolution and conditioning on sigma.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip"]
+"""An operation a discretised edge may carry (HiNAS v2, section 3.1); `none` is an absent edge."""
+
+Edge = tuple[Operation, Annotated[int, Field(ge=0)]]
+"""(operation, input): input 0 is the previous layer's output, 1 the one before it, 2 + i is node i."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stem(_Frozen):
+    """The start part: `resolution` the cells work at (`half` = PixelUnshuffle(2)), `channels` of its first convolution."""
+
+    resolution: Literal["full", "half"] = "full"
+    channels: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class End(_Frozen):
+    """The end part: `channels` behind the last cell and `early_channels` taken from the start part."""
+
+    channels: Annotated[int, Field(ge=1, le=1024)] = 128
+    early_channels: Annotated[int, Field(ge=1, le=1024)] = 48
+
+
+class Conditioning(_Frozen):
+    """`sigma` adds a constant map of sigma / 255 as an input channel, for levels in `range` (grey levels 0..255)."""
+
+    input: Literal["sigma"] = "sigma"
+    range: tuple[Annotated[float, Field(ge=0, le=255)], Annotated[float, Field(ge=0, le=255)]] = (0.0, 75.0)
+
+    @model_validator(mode="after")
+    def _range_ascends(self) -> "Conditioning":
+        if self.range[0] >= self.range[1]:
+            raise ValueError(f"range must ascend, got {self.range[0]:g} to {self.range[1]:g}")
+        return self
+
+
+class Cell(_Frozen):
+    """One layer: `level` picks its width; each node sums two edges; the output concatenates the nodes."""
+
+    level: Annotated[int, Field(ge=0)]
+    nodes: Annotated[tuple[tuple[Edge, Edge], ...], Field(min_length=1, max_length=16)]
+
+    @model_validator(mode="after")
+    def _edges_come_from_earlier(self) -> "Cell":
+        for index, (first, second) in enumerate(self.nodes):
+            for operation, source in (first, second):
+                if source >= 2 + index:
+                    raise ValueError(
+                        f"node {index}: {operation} reads input {source}, expected 0 to {1 + index} "
+                        "(0 and 1 the two layers before, 2 + i an earlier node i)"
+                    )
+            if first[1] == second[1]:
+                raise ValueError(f"node {index}: both edges read input {first[1]}, expected two different inputs")
+        return self
+
+
+class NetworkDescription(_Frozen):
+    """The compact network of HiNAS v2.
+
+    `width` W of level 0; level h has `round(width_factors[h] * W)` channels. `normalisation`: `batch` as in the
+    paper, `none` puts biases in its place. `residual`: the network predicts the noise.
+    """
+
+    width: Annotated[int, Field(ge=1, le=512)]
+    width_factors: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=8)], ...], Field(min_length=1, max_length=8)
+    ] = (1.0, 1.5, 2.0)
+    normalisation: Literal["batch", "none"] = "batch"
+    residual: bool = True
+    stem: Stem = Stem()
+    end: End = End()
+    conditioning: Conditioning | None = None
+    cells: Annotated[tuple[Cell, ...], Field(min_length=1, max_length=32)]
+
+    @model_validator(mode="after")
+    def _cells_agree(self) -> "NetworkDescription":
+        for index, cell in enumerate(self.cells):
+            if cell.level >= len(self.width_factors):
+                raise ValueError(f"cells[{index}].level: got {cell.level}, expected 0 to {len(self.width_factors) - 1}")
+        return self
+
+    def cell_width(self, cell: Cell) -> int:
+        """Channels of each of the cell's nodes."""
+        return max(1, round(self.width_factors[cell.level] * self.width))
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per pixel of the cells' feature maps."""
+        return 2 if self.stem.resolution == "half" else 1

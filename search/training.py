@@ -1,0 +1,257 @@
+"""Retrain a compact network from scratch on clean images: the loop, its settings and its resumable state."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .losses import PixelLoss, denoising_loss
+from .muon import Muon
+from .noise import add_noise, draw_sigma
+from .quality import ValidationScore, validate
+from .training_images import PatchSource
+
+OptimizerName = Literal["muon", "adam", "sgd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Everything that decides the result of a training, for one initial network and one set of images."""
+
+    sigma_range: tuple[float, float]
+    """Noise levels drawn, grey levels 0..255; equal ends train one level."""
+    iterations: int = 400_000
+    batch: int = 24
+    crop: int = 64
+    """Side of a square patch in pixels, a multiple of the network's stride."""
+    optimizer: OptimizerName = "muon"
+    learning_rate: float = 2e-3
+    warmup: int = 500
+    """Iterations over which the learning rate rises from 0; then it falls to 0 along a cosine."""
+    pixel_loss: PixelLoss = "l1"
+    ssim_weight: float = 0.0
+    """lambda of lambda * log10(1 / SSIM); the papers use 0.5 and 0.6, 0 leaves the term out."""
+    quantised_share: float = 0.5
+    """Share of the patches whose noise is clipped and rounded as an 8-bit file's is."""
+    gradient_clip: float = 5.0
+    """Largest L2 norm of the gradient."""
+    ema_decay: float = 0.999
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    validation_every: int = 2000
+    log_every: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    """One line of history.csv: training loss since the last line, and the validation score where there was one."""
+
+    iteration: int
+    seconds: float
+    learning_rate: float
+    loss: float
+    psnr_db: float | None = None
+    ssim: float | None = None
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """What changes while a network trains; a checkpoint holds all of it."""
+
+    network: nn.Module
+    average: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    generator: torch.Generator
+    iteration: int = 0
+    seconds: float = 0.0
+    history: list[HistoryRow] = field(default_factory=list)
+
+
+def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.device) -> TrainingState:
+    """The state before the first iteration."""
+    network = network.to(device=device, memory_format=torch.channels_last)
+    average = deepcopy(network).requires_grad_(False)
+    return TrainingState(
+        network=network,
+        average=average,
+        optimizers=_optimizers(network, settings),
+        generator=torch.Generator(device=device).manual_seed(settings.seed),
+    )
+
+
+def state_content(state: TrainingState, settings: TrainingSettings, identity: str) -> dict[str, Any]:
+    """The state as tensors and plain values, for a checkpoint of the genotype `identity`."""
+    return {
+        "format": "hinas-training",
+        "genotype": identity,
+        "settings": asdict(settings),
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
+        "generator": state.generator.get_state(),
+        "iteration": state.iteration,
+        "seconds": state.seconds,
+        "history": [asdict(row) for row in state.history],
+    }
+
+
+def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
+    """Put a checkpoint's content into a new state of the same network and optimizer."""
+    state.network.load_state_dict(content["network"])
+    state.average.load_state_dict(content["average"])
+    for optimizer, saved in zip(state.optimizers, content["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    state.generator.set_state(content["generator"].cpu())
+    state.iteration = content["iteration"]
+    state.seconds = content["seconds"]
+    state.history = [HistoryRow(**row) for row in content["history"]]
+
+
+def learning_rate_factor(iteration: int, *, warmup: int, iterations: int) -> float:
+    """Linear warm-up, then half a cosine down to 0 at `iterations`."""
+    rise = min(1.0, (iteration + 1) / max(1, warmup))
+    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
+
+
+def train(
+    state: TrainingState,
+    settings: TrainingSettings,
+    *,
+    patches: PatchSource,
+    validation_images: Sequence[np.ndarray],
+    stride: int,
+    conditioned: bool,
+    compiled: bool,
+    max_seconds: float,
+    save: Callable[[], None],
+    save_every_seconds: float,
+    report: Callable[[TrainingState, float, ValidationScore | None], None],
+) -> None:
+    """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
+
+    `save` is called every `save_every_seconds` and at the end; `report` at every history row, and with a loss of the
+    last iteration in between. Raises FloatingPointError when the loss is no longer finite (the last checkpoint is from
+    before).
+    """
+    device = patches.pixels.device
+    forward = torch.compile(state.network, mode="reduce-overhead") if compiled else state.network
+    started = last_saved = last_time = time.monotonic()
+    losses: list[Tensor] = []
+    state.network.train()
+    while state.iteration < settings.iterations:
+        factor = learning_rate_factor(state.iteration, warmup=settings.warmup, iterations=settings.iterations)
+        for optimizer in state.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+        losses.append(_step(state, settings, forward, patches, conditioned=conditioned).detach())
+        state.iteration += 1
+        now = time.monotonic()
+        state.seconds += now - last_time
+        last_time = now
+        out_of_time = now - started >= max_seconds
+        finished = state.iteration >= settings.iterations or out_of_time
+        if finished or state.iteration % settings.log_every == 0:
+            loss = torch.stack(losses).mean().item()
+            losses.clear()
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
+            score = None
+            if finished or state.iteration % settings.validation_every == 0:
+                score = validate(
+                    state.average,
+                    validation_images,
+                    sigmas=validation_sigmas(settings.sigma_range),
+                    stride=stride,
+                    conditioned=conditioned,
+                    device=device,
+                )
+            state.history.append(
+                HistoryRow(
+                    iteration=state.iteration,
+                    seconds=round(state.seconds, 1),
+                    learning_rate=settings.learning_rate * factor,
+                    loss=loss,
+                    psnr_db=score.psnr_db if score else None,
+                    ssim=score.ssim if score else None,
+                )
+            )
+            report(state, loss, score)
+        if finished or now - last_saved >= save_every_seconds:
+            save()
+            last_saved = now
+        if out_of_time:
+            break
+
+
+def validation_sigmas(sigma_range: tuple[float, float]) -> tuple[float, ...]:
+    """The levels a network is validated at: its one level, or a third, two thirds and all of the top of its range."""
+    low, high = sigma_range
+    return (low,) if low == high else tuple(round(low + (high - low) * part, 1) for part in (0.2, 0.4, 2 / 3))
+
+
+def _step(
+    state: TrainingState,
+    settings: TrainingSettings,
+    forward: Callable[..., Tensor],
+    patches: PatchSource,
+    *,
+    conditioned: bool,
+) -> Tensor:
+    clean = patches.draw(settings.batch, settings.crop, state.generator)
+    sigma = draw_sigma(settings.batch, settings.sigma_range, state.generator)
+    noisy = add_noise(clean, sigma, quantised_share=settings.quantised_share, generator=state.generator)
+    with _autocast(clean.device, settings.precision):
+        output = forward(noisy, sigma) if conditioned else forward(noisy)
+    loss = denoising_loss(output.float(), clean, pixel=settings.pixel_loss, ssim_weight=settings.ssim_weight)
+    for optimizer in state.optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
+    for optimizer in state.optimizers:
+        optimizer.step()
+    _follow(state.average, state.network, decay=min(settings.ema_decay, (1 + state.iteration) / (10 + state.iteration)))
+    return loss
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, *, decay: float) -> None:
+    """Move the averaged weights towards the network's; running statistics of norms are copied."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for kept, current in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(current)
+
+
+def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    rate = settings.learning_rate
+    optimizers: list[torch.optim.Optimizer]
+    if settings.optimizer == "sgd":
+        optimizers = [torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=3e-4)]
+    elif settings.optimizer == "adam":
+        optimizers = [torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))]
+    else:
+        kernels, rest = _kernels_and_rest(network)
+        # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
+        optimizers = [Muon(kernels, lr=rate), torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
+
+
+def _kernels_and_rest(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Hidden dense convolution kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    kernels: list[Tensor] = [module.weight for module in convolutions[1:-1] if module.groups == 1]
+    chosen = {id(weight) for weight in kernels}
+    return kernels, [parameter for parameter in network.parameters() if id(parameter) not in chosen]
