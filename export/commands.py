@@ -20,7 +20,7 @@ def export(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Trained weights. Default: the genotype's name.safetensors, or weights.safetensors, beside it."),
+        typer.Option(help="Trained weights. Default: NAME.safetensors or weights.safetensors beside the genotype."),
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Untrained weights, for timing only; the file says so.")
@@ -52,7 +52,7 @@ def export(
 
 
 def weights_beside(genotype: Path) -> Path:
-    """The weights file that belongs to a genotype file by its place: `<name>.safetensors`, else `weights.safetensors`."""
+    """The weights beside a genotype file: `<name>.safetensors`, else `weights.safetensors`."""
     candidates = (genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors"))
     for candidate in candidates:
         if candidate.is_file():

@@ -1,6 +1,7 @@
 """Fold batch norms into the convolutions before them, and prove that the network's function stayed the same."""
 
 from copy import deepcopy
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ def with_folded_batchnorm(network: nn.Module) -> nn.Module:
 
 def _fold_pairs(sequence: nn.Sequential) -> None:
     names = list(sequence._modules)
-    for name, following in zip(names, names[1:], strict=False):
+    for name, following in pairwise(names):
         first, second = sequence._modules[name], sequence._modules[following]
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
             with torch.no_grad():

@@ -65,21 +65,16 @@ def frozen_model(genotype: Genotype, weights: Path | None) -> tuple[bytes, Expor
     training: dict[str, Any] = {}
     if weights is not None:
         training = load_weights(network, weights, identity=genotype.identity)
-    conditioning = getattr(genotype.network, "conditioning", None)
-    conditioned = conditioning is not None
-    sigma_range = _sigma_range(training, conditioning)
+    conditioned = genotype.network.conditioning_range is not None
+    sigma_range = _sigma_range(training, genotype.network.conditioning_range)
     place = geometry(genotype.space, genotype.network)
 
     folded = with_folded_batchnorm(network)
-    probed = probed_halo(
-        folded, channels=channels, alignment=place.alignment, halo=place.halo, conditioned=conditioned
-    )
+    probed = probed_halo(folded, channels=channels, alignment=place.alignment, halo=place.halo, conditioned=conditioned)
     if probed != place.halo:
-        raise RuntimeError(f"genotype {genotype.identity}: computed halo {place.halo} px, the network shows {probed} px")
+        raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
     model = onnx_from_network(folded, channels=channels, alignment=place.alignment, conditioned=conditioned)
-    parity = check_numerics(
-        model, network, channels=channels, alignment=place.alignment, sigma_range=sigma_range
-    )
+    parity = check_numerics(model, network, channels=channels, alignment=place.alignment, sigma_range=sigma_range)
     manifest = ModelManifest(
         channels=channels,
         scale=genotype.task.scale,
@@ -116,11 +111,11 @@ def write_export(content: bytes, report: ExportReport, path: Path) -> Path:
     return report_path
 
 
-def _sigma_range(training: dict[str, Any], conditioning: Any) -> tuple[float, float] | None:
+def _sigma_range(training: dict[str, Any], conditioning: tuple[float, float] | None) -> tuple[float, float] | None:
     """The levels the weights were trained for; without a record, the levels the genotype was made for."""
     recorded = training.get("settings", {}).get("sigma_range")
     if recorded is None:
-        return None if conditioning is None else conditioning.range
+        return conditioning
     try:
         low, high = recorded
         return float(low), float(high)

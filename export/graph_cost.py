@@ -34,8 +34,9 @@ def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
     shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
     shapes |= _shapes_in_a_run(model, wanted - set(shapes))
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
+    constants = [item.dims for item in model.graph.initializer if item.data_type in floats]
     return GraphCost(
-        parameters=sum(math.prod(item.dims) for item in model.graph.initializer if item.data_type in floats and item.dims),
+        parameters=sum(math.prod(dims) for dims in constants if dims),
         macs_per_pixel=sum(_node_macs(node, shapes) for node in nodes) / _SIDE**2,
     )
 
@@ -52,11 +53,12 @@ def _shapes_in_a_run(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, 
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        content = observed.SerializeToString()
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         values = session.run(hidden, feeds) if hidden else []
     except Exception as error:  # ORT's exceptions share no public base class
         raise UserError(f"ONNX Runtime cannot run the model ({str(error).splitlines()[0]})") from error
-    shapes = {name: np.shape(value) for name, value in zip(hidden, values, strict=True)}
+    shapes = {name: np.asarray(value).shape for name, value in zip(hidden, values, strict=True)}
     return shapes | {name: value.shape for name, value in feeds.items()}
 
 

@@ -3,8 +3,9 @@
 import io
 import logging
 import warnings
-from contextlib import contextmanager, redirect_stdout
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 import onnx
 import torch
@@ -28,7 +29,7 @@ def onnx_from_network(network: nn.Module, *, channels: int, alignment: int, cond
         width = alignment * torch.export.Dim("width", min=1, max=1 << 20)
     else:
         height, width = torch.export.Dim("height", min=1, max=1 << 20), torch.export.Dim("width", min=1, max=1 << 20)
-    shapes: tuple[dict[int, object], ...] = ({0: batch, 2: height, 3: width},)
+    shapes: tuple[dict[int, Any], ...] = ({0: batch, 2: height, 3: width},)
     names = ["noisy"]
     if conditioned:
         example += (torch.full((2,), 25.0),)

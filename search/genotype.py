@@ -9,21 +9,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from ..atomic_files import written_whole
 from ..errors import UserError
+from .spaces.interface import Frozen, SpaceDescription
 from .spaces.registry import network_description
 
 FORMAT = "hinas-genotype"
 VERSION = 1
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Task(_Frozen):
+class Task(Frozen):
     """What the network is for: `channels` 1 (grey) or 3 (colour); `scale` 1 for denoising."""
 
     name: Literal["denoise"] = "denoise"
@@ -31,14 +28,14 @@ class Task(_Frozen):
     scale: Literal[1] = 1
 
 
-class Score(_Frozen):
+class Score(Frozen):
     """The validation score the search stopped at."""
 
     psnr_db: float
     ssim: float
 
 
-class Provenance(_Frozen):
+class Provenance(Frozen):
     """Where a genotype came from; it does not take part in the genotype's identity."""
 
     created: str
@@ -48,20 +45,20 @@ class Provenance(_Frozen):
     score: Score | None = None
 
 
-class Genotype(_Frozen):
+class Genotype(Frozen):
     """An architecture: the task, the search space's name and the space's network description."""
 
     format: Literal["hinas-genotype"] = FORMAT
     version: Literal[1] = VERSION
     space: str
     task: Task
-    network: SerializeAsAny[BaseModel]
+    network: SerializeAsAny[SpaceDescription]
     provenance: Provenance | None = None
 
     @field_validator("network", mode="plain")
     @classmethod
-    def _network_is_described_by_its_space(cls, value: Any) -> BaseModel:
-        if not isinstance(value, BaseModel):
+    def _network_is_described_by_its_space(cls, value: Any) -> SpaceDescription:
+        if not isinstance(value, SpaceDescription):
             raise ValueError("expected a description made by the genotype's space")
         return value
 

@@ -19,7 +19,7 @@ def _window(size: int, standard_deviation: float, like: Tensor) -> Tensor:
 
 
 def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
-    """Mean structural similarity of images in 0..1: 11x11 Gaussian window, standard deviation 1.5 (HiNAS v2, section 3.4).
+    """Mean structural similarity of images in 0..1 (HiNAS v2, section 3.4): 11x11 Gaussian window, deviation 1.5.
 
     Only windows that lie wholly inside the image count. H and W are at least 11.
     """

@@ -15,7 +15,7 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalised(matrix: Tensor, *, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix of a 2-D tensor, by Newton-Schulz iterations (singular values about 0.7..1.2)."""
+    """A 2-D tensor with its singular values driven to about 1 (0.7..1.2), by Newton-Schulz iterations."""
     a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix

@@ -57,7 +57,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1)] = 24,
     crop: Annotated[int, typer.Option(min=16, help="Side of the square patches, pixels.")] = 64,
     optimizer: Annotated[Optimizer, typer.Option()] = Optimizer.muon,
-    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.004 muon, 0.001 adam, 0.05 sgd.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.")] = None,
     loss: Annotated[Loss, typer.Option()] = Loss.l1,
     ssim_weight: Annotated[float, typer.Option(min=0, help="lambda of log10(1/SSIM); the paper's is 0.6.")] = 0.0,
     quantised_share: Annotated[
@@ -84,7 +84,7 @@ def train(
     """
     from .train_run import TrainRequest, run_training
 
-    rates = {Optimizer.muon: 4e-3, Optimizer.adam: 1e-3, Optimizer.sgd: 0.05}
+    rates = {Optimizer.muon: 5e-3, Optimizer.adam: 1e-3, Optimizer.sgd: 0.05}
     summary = run_training(
         TrainRequest(
             genotype=genotype,

@@ -18,7 +18,7 @@ from .device import chosen_device, chosen_precision
 from .genotype import Genotype, read_genotype, write_genotype
 from .losses import PixelLoss
 from .quality import ValidationScore
-from .spaces.registry import build_network
+from .spaces.registry import build_network, geometry
 from .training import (
     HistoryRow,
     OptimizerName,
@@ -76,8 +76,8 @@ def run_training(request: TrainRequest) -> str:
     settings = _settings(request, device)
     torch.manual_seed(request.seed)
     network = build_network(genotype.space, genotype.network, channels)
-    stride = int(getattr(network, "stride", 1))
-    conditioned = bool(getattr(network, "conditioned", False))
+    stride = geometry(genotype.space, genotype.network).alignment
+    conditioned = genotype.network.conditioning_range is not None
     _check_request(request, genotype, stride=stride)
 
     loaded = load_images(request.images, channels=channels, smallest_side=request.crop)
@@ -167,12 +167,11 @@ def _settings(request: TrainRequest, device: torch.device) -> TrainingSettings:
 def _check_request(request: TrainRequest, genotype: Genotype, *, stride: int) -> None:
     if request.crop % stride:
         raise UserError(f"--crop: got {request.crop}, expected a multiple of {stride}, the network's stride")
-    allowed = getattr(getattr(genotype.network, "conditioning", None), "range", None)
+    allowed = genotype.network.conditioning_range
     low, high = request.sigma_range
     if allowed is None and low < high:
         raise UserError(
-            f"--sigma: got {low:g}:{high:g}, but {request.genotype} is not conditioned on sigma; "
-            'give one level, or add "conditioning" to the genotype'
+            f"--sigma: got {low:g}:{high:g}, but {request.genotype} is not conditioned on sigma; give one level"
         )
     if allowed is not None and not (allowed[0] <= low and high <= allowed[1]):
         raise UserError(

@@ -76,7 +76,7 @@ class TrainingState:
 
 def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.device) -> TrainingState:
     """The state before the first iteration."""
-    network = network.to(device=device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     average = deepcopy(network).requires_grad_(False)
     return TrainingState(
         network=network,
@@ -227,7 +227,8 @@ def _autocast(device: torch.device, precision: str) -> AbstractContextManager[An
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, *, decay: float) -> None:
     """Move the averaged weights towards the network's; running statistics of norms are copied."""
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for kept, current in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(current, 1 - decay)
     for kept, current in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(current)
 
@@ -250,7 +251,7 @@ def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.op
 
 
 def _kernels_and_rest(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Hidden dense convolution kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
+    """Hidden dense kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     kernels: list[Tensor] = [module.weight for module in convolutions[1:-1] if module.groups == 1]
     chosen = {id(weight) for weight in kernels}

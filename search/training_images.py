@@ -56,7 +56,7 @@ def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedIma
         images.append(pixels.reshape(*pixels.shape[:2], channels))
     if not images:
         what = warnings[0] if warnings else "the folder is empty"
-        raise UserError(f"{source}: no usable training image ({what}); expected images of {smallest_side} pixels or more")
+        raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
     return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
 
 

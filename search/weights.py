@@ -44,7 +44,7 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
     for name, tensor in expected.items():
         got = tuple(tensors[name].shape) if name in tensors else "nothing"
         if got != tuple(tensor.shape):
-            raise UserError(f"{path}: {name}: got {got}, expected shape {tuple(tensor.shape)}; weights of another network")
+            raise UserError(f"{path}: {name}: got {got}, expected {tuple(tensor.shape)}; weights of another network")
     if extra := sorted(set(tensors) - set(expected)):
         raise UserError(f"{path}: {extra[0]} is no weight of this network; weights of another network")
     network.load_state_dict(tensors)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from ...errors import UserError
+from .interface import Geometry, SpaceDescription
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,16 +28,16 @@ def _space_module(space: Any, name: str) -> Any:
     return import_module(f".{_SPACES[space]}.{name}", package=__package__)
 
 
-def network_description(space: Any, description: Any) -> BaseModel:
+def network_description(space: Any, description: Any) -> SpaceDescription:
     """Validate a space's own network description; pydantic.ValidationError or UserError where it is wrong."""
     return _space_module(space, "space").NetworkDescription.model_validate(description)
 
 
-def geometry(space: str, description: BaseModel) -> "Geometry":
-    """The exact halo and alignment of a described network: see the space's `receptive_field`."""
+def geometry(space: str, description: SpaceDescription) -> Geometry:
+    """The exact halo and alignment of a described network: computed, not probed."""
     return _space_module(space, "receptive_field").geometry(description)
 
 
-def build_network(space: str, description: BaseModel, channels: int) -> "nn.Module":
+def build_network(space: str, description: SpaceDescription, channels: int) -> "nn.Module":
     """Build the compact network of a description (imports torch)."""
     return _space_module(space, "network").build(description, channels)

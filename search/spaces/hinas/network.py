@@ -79,7 +79,8 @@ class EndPart(nn.Module):
 
 
 def _separable(channels: int, out: int, *, norm: str) -> list[nn.Module]:
-    return [nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False), *convolution(channels, out, 1, norm=norm)]
+    depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+    return [depthwise, *convolution(channels, out, 1, norm=norm)]
 
 
 class CompactNetwork(nn.Module):
@@ -94,9 +95,7 @@ class CompactNetwork(nn.Module):
         image_channels = channels * self.stride**2
         widths = [description.cell_width(cell) for cell in description.cells]
         early = widths[0] * len(description.cells[0].nodes)
-        self.start = StartPart(
-            image_channels + int(self.conditioned), description.stem.channels, early, norm=norm
-        )
+        self.start = StartPart(image_channels + int(self.conditioned), description.stem.channels, early, norm=norm)
         previous = before = early
         cells: list[CellNetwork] = []
         for cell, width in zip(description.cells, widths, strict=True):
@@ -147,9 +146,8 @@ def build(description: NetworkDescription, channels: int) -> CompactNetwork:
                 nn.init.zeros_(module.bias)
     if description.normalisation == "none":
         with torch.no_grad():
-            for cell in network.cells:
-                for edge in cell.edges.modules():
-                    if isinstance(edge, nn.Conv2d):
-                        edge.weight.mul_(0.5)
+            for name, module in network.cells.named_modules():
+                if isinstance(module, nn.Conv2d) and ".edges." in name:
+                    module.weight.mul_(0.5)
     nn.init.zeros_(network.end.last.weight)
     return network

@@ -1,21 +1,10 @@
 """How far an output pixel of a HiNAS network sees, from the description alone: the exact halo and the alignment."""
 
-from dataclasses import dataclass
-
+from ..interface import Geometry
 from .space import Edge, NetworkDescription
 
 _RADIUS = {"conv_3x3": 1, "sep_3x3": 2, "sep_5x5": 4, "dil_3x3": 2, "dil_5x5": 4, "skip": 0}
 """Pixels each operation adds on every side; a separable operation is two convolutions."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """What tiling needs of a network."""
-
-    halo: int
-    """Receptive-field radius in image pixels on each side: no pixel further away changes an output pixel."""
-    alignment: int
-    """Tile origins and sizes are multiples of this, in image pixels."""
 
 
 def geometry(description: NetworkDescription) -> Geometry:

@@ -5,7 +5,9 @@ Three choices go beyond the paper: the normalisation, the stem's resolution and 
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ..interface import Frozen, SpaceDescription
 
 Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip"]
 """An operation a discretised edge may carry (HiNAS v2, section 3.1); `none` is an absent edge."""
@@ -14,25 +16,21 @@ Edge = tuple[Operation, Annotated[int, Field(ge=0)]]
 """(operation, input): input 0 is the previous layer's output, 1 the one before it, 2 + i is node i."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Stem(_Frozen):
-    """The start part: `resolution` the cells work at (`half` = PixelUnshuffle(2)), `channels` of its first convolution."""
+class Stem(Frozen):
+    """The start part: `resolution` of the cells (`half` = PixelUnshuffle(2)), `channels` of the first convolution."""
 
     resolution: Literal["full", "half"] = "full"
     channels: Annotated[int, Field(ge=1, le=1024)] = 64
 
 
-class End(_Frozen):
+class End(Frozen):
     """The end part: `channels` behind the last cell and `early_channels` taken from the start part."""
 
     channels: Annotated[int, Field(ge=1, le=1024)] = 128
     early_channels: Annotated[int, Field(ge=1, le=1024)] = 48
 
 
-class Conditioning(_Frozen):
+class Conditioning(Frozen):
     """`sigma` adds a constant map of sigma / 255 as an input channel, for levels in `range` (grey levels 0..255)."""
 
     input: Literal["sigma"] = "sigma"
@@ -45,7 +43,7 @@ class Conditioning(_Frozen):
         return self
 
 
-class Cell(_Frozen):
+class Cell(Frozen):
     """One layer: `level` picks its width; each node sums two edges; the output concatenates the nodes."""
 
     level: Annotated[int, Field(ge=0)]
@@ -65,7 +63,7 @@ class Cell(_Frozen):
         return self
 
 
-class NetworkDescription(_Frozen):
+class NetworkDescription(SpaceDescription):
     """The compact network of HiNAS v2.
 
     `width` W of level 0; level h has `round(width_factors[h] * W)` channels. `normalisation`: `batch` as in the
@@ -73,9 +71,11 @@ class NetworkDescription(_Frozen):
     """
 
     width: Annotated[int, Field(ge=1, le=512)]
-    width_factors: Annotated[
-        tuple[Annotated[float, Field(gt=0, le=8)], ...], Field(min_length=1, max_length=8)
-    ] = (1.0, 1.5, 2.0)
+    width_factors: Annotated[tuple[Annotated[float, Field(gt=0, le=8)], ...], Field(min_length=1, max_length=8)] = (
+        1.0,
+        1.5,
+        2.0,
+    )
     normalisation: Literal["batch", "none"] = "batch"
     residual: bool = True
     stem: Stem = Stem()
@@ -93,6 +93,11 @@ class NetworkDescription(_Frozen):
     def cell_width(self, cell: Cell) -> int:
         """Channels of each of the cell's nodes."""
         return max(1, round(self.width_factors[cell.level] * self.width))
+
+    @property
+    def conditioning_range(self) -> tuple[float, float] | None:
+        """The noise levels the network is conditioned on, or None."""
+        return self.conditioning.range if self.conditioning else None
 
     @property
     def stride(self) -> int:

@@ -1,0 +1,30 @@
+"""What every search space offers the rest of the program: a frozen description and its geometry, without tensors."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A validated value: unknown keys are errors, nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpaceDescription(Frozen):
+    """A compact network as its search space describes it, the `network` of a genotype."""
+
+    @property
+    def conditioning_range(self) -> tuple[float, float] | None:
+        """Noise levels (grey levels 0..255) the network takes as an input `sigma`; None where it has no such input."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """What tiling needs of a network."""
+
+    halo: int
+    """Receptive-field radius in image pixels on each side: no pixel further away changes an output pixel."""
+    alignment: int
+    """Tile origins and sizes are multiples of this, in image pixels."""
