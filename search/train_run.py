@@ -186,8 +186,8 @@ def _check_resumable(content: dict, settings: TrainingSettings, genotype: Genoty
         raise UserError(
             f"{path}: a checkpoint of genotype {content['genotype']}, not of {genotype.identity}; choose another --out"
         )
-    # How long to train and how often to look may change between runs; what shapes the result may not.
-    free = {"iterations", "warmup", "validation_every", "log_every"}
+    # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
+    free = {"iterations", "learning_rate", "warmup", "validation_every", "log_every"}
     for name in (item.name for item in fields(settings) if item.name not in free):
         now, then = getattr(settings, name), content["settings"].get(name)
         then = tuple(then) if isinstance(then, list) else then
@@ -222,7 +222,7 @@ def _record(state: TrainingState, settings: TrainingSettings, *, images: int, de
         "iterations_done": state.iteration,
         "seconds": round(state.seconds),
         "settings": asdict(settings),
-        "learning_curve": [[row.iteration, round(row.psnr_db or 0, 3)] for row in validated],
+        "learning_curve": [[row.iteration, row.learning_rate, round(row.psnr_db or 0, 3)] for row in validated],
     }
     if validated:
         record["validation"] = {

@@ -107,7 +107,11 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     for optimizer, saved in zip(state.optimizers, content["optimizers"], strict=True):
+        # The peak learning rate is the new run's: a person may lower it where a training has stalled.
+        peaks = [group["initial_lr"] for group in optimizer.param_groups]
         optimizer.load_state_dict(saved)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["initial_lr"] = peak
     state.generator.set_state(content["generator"].cpu())
     state.iteration = content["iteration"]
     state.seconds = content["seconds"]

@@ -1,0 +1,182 @@
+"""The export as a whole: random genotypes, the bundled ones, determinism, checks that bite, mistakes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+
+from hinas.errors import UserError
+from hinas.export.check_numerics import check_numerics, probed_halo
+from hinas.export.freeze import frozen_model
+from hinas.export.onnx_from_network import OPSET, onnx_from_network
+from hinas.runtime import Denoiser
+from hinas.runtime.manifest import ModelManifest
+from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.spaces.registry import build_network
+from hinas.search.weights import save_weights
+
+
+def _genotype(document: dict[str, Any]) -> Genotype:
+    return genotype_from_json(json.dumps(document))
+
+
+def _weights(genotype: Genotype, path: Path) -> Path:
+    """Weights that do something: random kernels, shaken norms."""
+    torch.manual_seed(0)
+    network = build_network(genotype.space, genotype.network, genotype.task.channels)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand_like(tensor) + 0.5 if "running_var" in name else 0.2 * torch.randn_like(tensor))
+    save_weights(network, path, identity=genotype.identity, training={"settings": {"sigma_range": [5.0, 50.0]}})
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_random_genotypes_export_match_torch_and_tile_exactly(
+    random_document: Any, tmp_path: Path, seed: int
+) -> None:
+    genotype = _genotype(random_document(seed))
+    content, report = frozen_model(genotype, _weights(genotype, tmp_path / "w.safetensors"))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    assert 0 < report.parity.largest_difference < 1e-4
+    model = onnx.load_from_string(content)
+    assert not {node.op_type for node in model.graph.node} & {"BatchNormalization"}
+    assert {item.domain for item in model.opset_import} == {""}
+
+    channels = genotype.task.channels
+    image = np.random.default_rng(seed).random((67, 93, channels), dtype=np.float32)
+    image = image[..., 0] if channels == 1 else image
+    whole = Denoiser.load(path, threads=1)(image, sigma=20)
+    tiled = Denoiser.load(path, threads=1, tile=32)(image, sigma=20)
+    assert np.abs(whole - image).max() > 1e-3
+    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def exported(random_document: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Genotype, Path, bytes]:
+    folder = tmp_path_factory.mktemp("export")
+    seed = next(s for s in range(100) if "conditioning" in random_document(s)["network"])
+    genotype = _genotype(random_document(seed))
+    weights = _weights(genotype, folder / "weights.safetensors")
+    return genotype, weights, frozen_model(genotype, weights)[0]
+
+
+def test_same_input_same_bytes(exported: tuple[Genotype, Path, bytes]) -> None:
+    genotype, weights, content = exported
+    assert frozen_model(genotype, weights)[0] == content
+
+
+def test_the_model_says_everything_about_itself(exported: tuple[Genotype, Path, bytes]) -> None:
+    genotype, _, content = exported
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    manifest = ModelManifest.from_metadata(session.get_modelmeta().custom_metadata_map)
+    assert genotype_from_json(manifest.genotype) == genotype
+    assert manifest.weights == "trained"
+    assert manifest.conditioned
+    assert manifest.sigma_range == (5.0, 50.0)
+    assert manifest.channels == genotype.task.channels
+    assert [item.name for item in session.get_inputs()] == ["noisy", "sigma"]
+    assert [item.name for item in session.get_outputs()] == ["denoised"]
+    assert onnx.load_from_string(content).opset_import[0].version == OPSET
+
+
+def _plain(random_document: Any) -> tuple[Genotype, torch.nn.Module]:
+    seed = next(s for s in range(100) if "conditioning" not in random_document(s)["network"])
+    genotype = _genotype(random_document(seed))
+    torch.manual_seed(0)
+    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return genotype, network
+
+
+def test_a_model_that_differs_from_its_network_is_refused(random_document: Any) -> None:
+    genotype, network = _plain(random_document)
+    channels = genotype.task.channels
+    model = onnx_from_network(network, channels=channels, alignment=2, conditioned=False)
+    arguments: dict[str, Any] = {"channels": channels, "alignment": 2, "sigma_range": None}
+    assert check_numerics(model, network, **arguments).largest_difference < 1e-4
+    kernel = next(item for item in model.graph.initializer if len(item.dims) == 4)
+    changed = numpy_helper.to_array(kernel).copy()
+    changed.flat[0] += 0.5
+    kernel.CopyFrom(numpy_helper.from_array(changed, kernel.name))
+    with pytest.raises(UserError, match=r"differs from the network by .*, more than 1e-04; nothing was written"):
+        check_numerics(model, network, **arguments)
+
+
+def test_the_probe_sees_what_a_known_network_sees() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Conv2d(2, 1, 5, padding=4, dilation=2))
+    assert probed_halo(network, channels=1, alignment=1, halo=5, conditioned=False) == 5
+    # A halo that was computed too small is found out: the probe looks further than it.
+    assert probed_halo(network, channels=1, alignment=1, halo=4, conditioned=False) == 5
+
+
+def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.export.commands", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180)
+
+
+def test_the_command_writes_model_and_report(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+    genotype, weights, content = exported
+    path = tmp_path / "net.json"
+    path.write_text(genotype.to_json())
+    (tmp_path / "net.safetensors").write_bytes(weights.read_bytes())
+    result = _export(path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "model.onnx").read_bytes() == content
+    report = json.loads((tmp_path / "model.report.json").read_text())
+    assert report["genotype_id"] == genotype.identity
+    assert report["halo"] > 0
+    assert report["cost"]["parameters"] > 0
+    assert "multiply-adds per pixel" in result.stdout
+
+
+def test_random_weights_are_marked_so(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(exported[0].to_json())
+    result = _export(path, "--random-weights", "--out", tmp_path / "timing.onnx", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["weights"] == "random"
+    properties = {item.key: item.value for item in onnx.load(tmp_path / "timing.onnx").metadata_props}
+    assert properties["hinas.weights"] == "random"
+
+
+def test_mistakes_exit_with_2_and_leave_old_outputs_alone(
+    exported: tuple[Genotype, Path, bytes], random_document: Any, tmp_path: Path
+) -> None:
+    genotype, weights, _ = exported
+    path = tmp_path / "net.json"
+    path.write_text(genotype.to_json())
+    old = tmp_path / "model.onnx"
+    old.write_bytes(b"old")
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(random_document(77)))
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"format": "hinas-genotype", "version": 1}')
+    nowhere = tmp_path / "nowhere" / "model.onnx"
+    for arguments, expected in (
+        ([tmp_path / "none.json"], "cannot be read"),
+        ([broken], "$.space: got None, expected one of hinas"),
+        ([path], "no such weights file; train with hinas-train"),
+        ([other, "--weights", weights], f"weights of genotype {genotype.identity}"),
+        ([path, "--weights", weights, "--random-weights"], "give one of the two"),
+        ([path, "--weights", weights, "--out", tmp_path / "model.txt"], "ends in .onnx"),
+        ([path, "--weights", weights, "--out", nowhere], "no such folder"),
+    ):
+        result = _export(*arguments)
+        assert result.returncode == 2, (arguments, result.stderr)
+        assert expected in result.stderr
+        assert "Traceback" not in result.stderr
+    assert old.read_bytes() == b"old"
+    assert not list(tmp_path.glob(".hinas-*"))
+    assert not list(tmp_path.glob("*.report.json"))

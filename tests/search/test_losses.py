@@ -1,0 +1,49 @@
+"""SSIM against scikit-image, and the loss as the papers write it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from hinas.search.losses import denoising_loss, ssim
+
+
+def test_ssim_agrees_with_scikit_image() -> None:
+    random = np.random.default_rng(0)
+    clean = random.random((40, 52, 3))
+    noisy = clean + random.normal(0, 0.1, clean.shape)
+    # scikit-image reports the mean over windows that lie inside the image: a border of 5 is left out.
+    expected = structural_similarity(
+        clean, noisy, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1
+    )
+    as_tensor = [torch.from_numpy(image).permute(2, 0, 1)[None] for image in (clean, noisy)]
+    assert ssim(*as_tensor).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_of_an_image_with_itself_is_one() -> None:
+    image = torch.rand(1, 1, 16, 16)
+    assert ssim(image, image).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("pixel", ["l1", "mse"])
+def test_the_loss_is_pixel_error_plus_weighted_log_ssim(pixel: str) -> None:
+    torch.manual_seed(0)
+    clean, output = torch.rand(2, 1, 20, 20), torch.rand(2, 1, 20, 20)
+    difference = output - clean
+    error = difference.abs().mean() if pixel == "l1" else difference.square().mean()
+    similarity = ssim(output, clean).clamp(min=1e-4).item()
+    expected = error.item() + 0.6 * math.log10(1 / similarity)
+    loss = denoising_loss(output, clean, pixel=pixel, ssim_weight=0.6)  # type: ignore[arg-type]
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_can_be_learnt_from_where_ssim_is_negative() -> None:
+    clean = torch.rand(1, 1, 16, 16)
+    output = (1 - clean).requires_grad_()
+    loss = denoising_loss(output, clean, pixel="l1", ssim_weight=0.6)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert output.grad is not None
+    assert torch.isfinite(output.grad).all()

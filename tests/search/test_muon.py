@@ -1,0 +1,33 @@
+"""Muon: steps are orthogonal, sized by the learning rate, and go downhill."""
+
+import pytest
+import torch
+
+from hinas.search.muon import Muon, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(16, 48), (48, 16), (20, 20), (1, 9)])
+def test_singular_values_are_driven_towards_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalised(torch.randn(shape) * 1e-3))
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_a_zero_gradient_gives_no_step() -> None:
+    assert torch.equal(orthogonalised(torch.zeros(4, 6)), torch.zeros(4, 6))
+
+
+def test_a_step_goes_downhill_and_its_size_does_not_depend_on_the_gradients() -> None:
+    steps = []
+    for scale in (1e-3, 1e3):
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(8, 4, 3, 3))
+        before = weight.detach().clone()
+        optimizer = Muon([weight], lr=0.01)
+        loss = scale * weight.square().sum()
+        loss.backward()
+        optimizer.step()
+        assert weight.square().sum() < before.square().sum()
+        steps.append(weight.detach() - before)
+    torch.testing.assert_close(steps[0], steps[1], rtol=1e-3, atol=1e-6)

@@ -1,0 +1,126 @@
+"""hinas-train as a person runs it: what it writes, how it goes on, and what it says to mistakes."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+
+GENOTYPE: dict[str, Any] = {
+    "format": "hinas-genotype",
+    "version": 1,
+    "space": "hinas",
+    "task": {"channels": 3},
+    "network": {
+        "width": 4,
+        "normalisation": "none",
+        "stem": {"resolution": "half", "channels": 4},
+        "end": {"channels": 4, "early_channels": 2},
+        "conditioning": {"range": [0, 75]},
+        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]]]}],
+    },
+}
+
+
+def _train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.search.train_command", *map(str, arguments), "--threads", "1"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def genotype_file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(GENOTYPE))
+    return path
+
+
+def test_a_run_can_be_stopped_and_gone_on_with(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    short = ("--batch", "2", "--crop", "16", "--device", "cpu")
+    first = _train(genotype_file, picture_folder, "--out", out, "--iterations", "3", *short)
+    assert first.returncode == 0, first.stderr
+    assert "3 of 3 iterations" in first.stdout
+    assert "dB at sigma 30" in first.stderr
+
+    again = _train(genotype_file, picture_folder, "--out", out, "--iterations", "5", *short)
+    assert again.returncode == 2
+    assert "a training is already there" in again.stderr
+
+    resumed = _train(genotype_file, picture_folder, "--out", out, "--iterations", "5", "--resume", *short)
+    assert resumed.returncode == 0, resumed.stderr
+    rows = list(csv.DictReader((out / "history.csv").open()))
+    assert [row["iteration"] for row in rows] == ["3", "5"]
+    assert all(float(row["psnr_db"]) > 10 for row in rows)
+    with safe_open(out / "weights.safetensors", framework="np") as weights:
+        record = json.loads(weights.metadata()["hinas.training"])
+    assert record["iterations_done"] == 5
+    assert record["images"] == 3
+    assert record["settings"]["sigma_range"] == [0.0, 75.0]
+    assert (out / "genotype.json").is_file()
+
+    other = _train(
+        genotype_file, picture_folder, "--out", out, "--iterations", "9", "--resume", *short, "--optimizer", "adam"
+    )
+    assert other.returncode == 2
+    assert "trained with optimizer muon, asked to go on with adam" in other.stderr
+
+
+def test_max_minutes_stops_resumably(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    stopped = _train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", "--max-minutes", "0")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "1 of 400000 iterations" in stopped.stdout
+    assert "go on with --resume" in stopped.stdout
+    assert (out / "checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--sigma", "loud"], "--sigma: got 'loud', expected one level such as 30 or a range such as 0:75"),
+        (["--sigma", "50:20"], "the lower one first"),
+        (["--sigma", "0:200"], "conditioned on 0:75"),
+        (["--crop", "17"], "--crop: got 17, expected a multiple of 2"),
+        (["--crop", "4000"], "no usable training image"),
+        (["--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
+        (["--device", "cuda:99"], "CUDA devices; use --device cpu"),
+        (["--resume"], "no checkpoint to resume from"),
+    ],
+)
+def test_a_mistake_is_one_line_exit_code_2_and_leaves_nothing(
+    genotype_file: Path, picture_folder: Path, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    out = tmp_path / "run"
+    result = _train(genotype_file, picture_folder, "--out", out, "--iterations", "2", "--quiet", *arguments)
+    assert result.returncode == 2
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(out.glob("*")) if out.exists() else True
+
+
+def test_a_damaged_checkpoint_is_named(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    result = _train(genotype_file, picture_folder, "--out", out, "--resume", "--crop", "16")
+    assert result.returncode == 2
+    assert "checkpoint.pt: a damaged checkpoint" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_one_level_is_asked_of_a_network_that_is_not_conditioned(picture_folder: Path, tmp_path: Path) -> None:
+    network = {key: value for key, value in GENOTYPE["network"].items() if key != "conditioning"}
+    path = tmp_path / "plain.json"
+    path.write_text(json.dumps({**GENOTYPE, "network": network}))
+    result = _train(path, picture_folder, "--out", tmp_path / "run", "--sigma", "0:50")
+    assert result.returncode == 2
+    assert "not conditioned on sigma; give one level" in result.stderr
+    trained = _train(
+        path, picture_folder, "--out", tmp_path / "run", "--sigma", "30", "--iterations", "2", "--crop", "16"
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "dB at sigma 30" in trained.stderr

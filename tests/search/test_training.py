@@ -1,0 +1,175 @@
+"""The training loop: it learns, it resumes exactly, and it stops where it should."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hinas.search.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.genotype import genotype_from_json
+from hinas.search.quality import psnr_db, validate
+from hinas.search.spaces.registry import build_network
+from hinas.search.training import (
+    TrainingSettings,
+    TrainingState,
+    learning_rate_factor,
+    new_state,
+    restore_state,
+    state_content,
+    train,
+    validation_sigmas,
+)
+from hinas.search.training_images import PatchSource, load_images
+
+CPU = torch.device("cpu")
+DOCUMENT: dict[str, Any] = {
+    "format": "hinas-genotype",
+    "version": 1,
+    "space": "hinas",
+    "task": {"channels": 1},
+    "network": {
+        "width": 8,
+        "normalisation": "none",
+        "stem": {"resolution": "half", "channels": 8},
+        "end": {"channels": 8, "early_channels": 4},
+        "conditioning": {"range": [0, 75]},
+        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["skip", 0]]]}],
+    },
+}
+
+
+@pytest.fixture
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _settings(**changes: Any) -> TrainingSettings:
+    given: dict[str, Any] = {
+        "sigma_range": (0.0, 75.0),
+        "iterations": 8,
+        "batch": 4,
+        "crop": 16,
+        "warmup": 2,
+        "log_every": 4,
+        "validation_every": 4,
+    }
+    return TrainingSettings(**(given | changes))
+
+
+def _state(settings: TrainingSettings, document: dict[str, Any] = DOCUMENT) -> TrainingState:
+    genotype = genotype_from_json(json.dumps(document))
+    torch.manual_seed(settings.seed)
+    return new_state(build_network(genotype.space, genotype.network, 1), settings, device=CPU)
+
+
+def _run(
+    state: TrainingState,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    max_seconds: float = math.inf,
+    save: Callable[[], None] = lambda: None,
+) -> None:
+    images = load_images(folder, channels=1, smallest_side=16).images
+    train(
+        state,
+        settings,
+        patches=PatchSource(images, device=CPU),
+        validation_images=images[:1],
+        stride=2,
+        conditioned=True,
+        compiled=False,
+        max_seconds=max_seconds,
+        save=save,
+        save_every_seconds=1e9,
+        report=lambda *_: None,
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
+    picture_folder: Path, tmp_path: Path, one_thread: None, optimizer: str, norm: str
+) -> None:
+    document = {**DOCUMENT, "network": {**DOCUMENT["network"], "normalisation": norm}}
+    settings = _settings(optimizer=optimizer, learning_rate=1e-3)
+    whole = _state(settings, document)
+    _run(whole, settings, picture_folder)
+
+    first = _state(settings, document)
+    path = tmp_path / "checkpoint.pt"
+    # Out of time after the first step of each run: eight runs of one step.
+    _run(first, settings, picture_folder, max_seconds=0)
+    assert first.iteration == 1
+    save_checkpoint(state_content(first, settings, "id"), path)
+    second = _state(settings, document)
+    restore_state(second, load_checkpoint(path, device=CPU))
+    _run(second, settings, picture_folder)
+
+    assert second.iteration == whole.iteration == 8
+    for of in ("network", "average"):
+        expected, got = getattr(whole, of).state_dict(), getattr(second, of).state_dict()
+        for name, tensor in expected.items():
+            assert torch.equal(tensor, got[name]), name
+    assert [row.iteration for row in second.history] == [1, 4, 8]
+
+
+@pytest.mark.slow
+def test_a_short_training_denoises_better_than_doing_nothing(picture_folder: Path, one_thread: None) -> None:
+    settings = _settings(
+        iterations=300, batch=4, crop=32, warmup=10, learning_rate=0.01, ema_decay=0.9, sigma_range=(40.0, 40.0)
+    )
+    state = _state(settings)
+    _run(state, settings, picture_folder)
+    images = load_images(picture_folder, channels=1, smallest_side=16).images
+    score = validate(state.average, images, sigmas=(40.0,), stride=2, conditioned=True, device=CPU)
+    noisy_psnr = 20 * math.log10(255 / 40)
+    assert score.psnr_db > noisy_psnr + 5
+
+
+def test_learning_rate_warms_up_then_follows_a_cosine_to_zero() -> None:
+    factors = [learning_rate_factor(i, warmup=10, iterations=100) for i in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[50] == pytest.approx(0.5)
+    assert factors[100] == pytest.approx(0, abs=1e-12)
+    assert factors[:10] == sorted(factors[:10])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(picture_folder: Path) -> None:
+    settings = _settings()
+    state = _state(settings)
+    with torch.no_grad():
+        next(state.network.parameters()).fill_(torch.nan)
+    saved = []
+    with pytest.raises(FloatingPointError, match="loss is nan"):
+        _run(state, settings, picture_folder, save=lambda: saved.append(1))
+    assert saved == []
+
+
+def test_validation_is_repeatable_and_crops_odd_sizes(picture_folder: Path) -> None:
+    state = _state(_settings())
+    image = load_images(picture_folder, channels=1, smallest_side=16).images[0][:37, :41]
+    scores = [
+        validate(state.average, [image], sigmas=(25.0, 50.0), stride=2, conditioned=True, device=CPU) for _ in range(2)
+    ]
+    assert scores[0] == scores[1]
+    # The untrained network is the identity: what is left is the noise itself, less what clipping takes away.
+    assert scores[0].psnr_db_by_sigma[25.0] == pytest.approx(20 * math.log10(255 / 25), abs=1.5)
+
+
+def test_psnr_of_known_errors() -> None:
+    assert psnr_db(torch.zeros(4, 4), torch.full((4, 4), 0.1)) == pytest.approx(20)
+    assert psnr_db(torch.ones(2), torch.ones(2)) == math.inf
+
+
+def test_validation_levels_lie_in_the_range_trained_for() -> None:
+    assert validation_sigmas((30.0, 30.0)) == (30.0,)
+    assert validation_sigmas((0.0, 75.0)) == (15.0, 30.0, 50.0)

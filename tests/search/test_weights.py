@@ -1,0 +1,61 @@
+"""Weights files: round trip, and refusal of what does not belong to the network."""
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from hinas.errors import UserError
+from hinas.search.weights import load_weights, save_weights
+
+
+def _network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+
+
+def test_weights_and_record_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    source, target = _network(), _network()
+    save_weights(source, path, identity="abc", training={"iterations_done": 7})
+    assert load_weights(target, path, identity="abc") == {"iterations_done": 7}
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(tensor, target.state_dict()[name])
+
+
+def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(UserError, match="no such weights file"):
+        load_weights(_network(), path, identity="abc")
+    path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00garbage")
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        load_weights(_network(), path, identity="abc")
+    save_weights(_network(), path, identity="other", training={})
+    with pytest.raises(UserError, match="weights of genotype other, expected abc"):
+        load_weights(_network(), path, identity="abc")
+    save_weights(nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5)), path, identity="abc", training={})
+    with pytest.raises(UserError, match=r"0\.weight: got \(5, 1, 3, 3\), expected \(4, 1, 3, 3\)"):
+        load_weights(_network(), path, identity="abc")
+    save_weights(nn.Sequential(*_network(), nn.Conv2d(4, 4, 1)), path, identity="abc", training={})
+    with pytest.raises(UserError, match=r"2\.bias is no weight of this network"):
+        load_weights(_network(), path, identity="abc")
+    save_weights(nn.Sequential(nn.Conv2d(1, 4, 3)), path, identity="abc", training={})
+    with pytest.raises(UserError, match=r"1\.weight: got nothing, expected \(4,\)"):
+        load_weights(_network(), path, identity="abc")
+
+
+def test_nan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    broken = _network()
+    with torch.no_grad():
+        broken.state_dict()["0.weight"][0, 0, 0, 0] = torch.nan
+    save_weights(broken, path, identity="abc", training={})
+    with pytest.raises(UserError, match=r"0\.weight holds NaN"):
+        load_weights(_network(), path, identity="abc")
+
+
+def test_plain_safetensors_without_a_record_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(_network().state_dict(), path)
+    assert load_weights(_network(), path, identity="abc") == {}
