@@ -1,4 +1,4 @@
-"""runtime: image file, tiles, backend, stitched image file; with the bundled models. Imports no other room and no torch."""
+"""Image file, tiles, backend, stitched image file; with the bundled models. Imports no other room and no torch."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -56,4 +56,4 @@ def _density(x: Array) -> Array:
 
 
 def _below(x: Array) -> Array:
-    return 0.5 * (1 + _erf(x / math.sqrt(2)).astype(np.float64))
+    return 0.5 * (1 + np.asarray(_erf(x / math.sqrt(2)), np.float64))

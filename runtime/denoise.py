@@ -10,20 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .backends.interface import Backend, OutOfMemoryError
+from .backends.interface import MOST_BYTES_PER_PIXEL, Backend, OutOfMemoryError
 from .backends.registry import open_backend
 from .bundled_models import model_file
 from .manifest import ModelManifest
-from .memory_budget import SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits, working_bytes
+from .memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits, working_bytes
 from .noise_estimate import estimate_sigma
 from .pixel_values import Image, checked_image
 from .self_ensemble import ensemble_of
 from .stitching import Progress, blended, stitched
 from .tiling import TilePlan, plan_tiles
-
-# Below this a run fits any machine, so the backend need not measure what it takes.
-_SURELY_FITTING_PIXELS = 2**17
-_SURELY_FITTING_BYTES_PER_PIXEL = 8192
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +103,7 @@ class Denoiser:
             self._backend.release_memory()
 
     def noise_level(self, image: Image, sigma: float | None = None) -> NoiseLevel:
-        """The level `image` would be denoised at. `sigma` as in a call; a number outside the model's range: UserError."""
+        """The level `image` would be denoised at. `sigma` as in a call; outside the model's range: UserError."""
         manifest = self.manifest
         if sigma is not None:
             if not math.isfinite(sigma) or sigma < 0:
@@ -126,7 +122,9 @@ class Denoiser:
         estimate = estimate_sigma(checked_image(image))
         low, high = manifest.sigma_range
         # A picture without any noise stays as it is, whatever the model's lowest level.
-        return NoiseLevel(sigma=min(max(estimate, low), high) if estimate else 0.0, is_estimated=True, estimate=estimate)
+        return NoiseLevel(
+            sigma=min(max(estimate, low), high) if estimate else 0.0, is_estimated=True, estimate=estimate
+        )
 
     def range_note(self, level: NoiseLevel) -> str:
         """What to tell a person whose picture's noise lies outside the model's range."""
@@ -160,8 +158,8 @@ class Denoiser:
                 if self.manifest.tiling == "exact" or len(plan) == 1:
                     return stitched(image, plan, chosen, num_channels=self.manifest.channels, progress=progress)
                 warnings.warn(
-                    "this model looks at the whole image at once, which does not fit into memory; "
-                    "its tiles are blended and differ a little from the whole",
+                    "this model looks at the whole image at once, but it is cut into tiles; "
+                    "they are blended and differ a little from the whole",
                     stacklevel=3,
                 )
                 return blended(
@@ -174,7 +172,7 @@ class Denoiser:
                 )
             except OutOfMemoryError as error:
                 self._backend.release_memory()
-                tile = max(plan.window_shape) // 2
+                tile = (max(plan.window_shape) - 2 * self._overlap) // 2
                 if tile < SMALLEST_TILE:
                     raise UserError(
                         f"out of memory even with windows of {plan.window_shape[0]} x {plan.window_shape[1]} pixels; "
@@ -182,9 +180,14 @@ class Denoiser:
                     ) from error
                 warnings.warn(f"out of memory; starting again with tiles of {tile} pixels", stacklevel=3)
 
+    @property
+    def _overlap(self) -> int:
+        """Pixels around a tile: the halo; for blending twice that, so that what is mixed has a whole halo itself."""
+        return self.manifest.halo if self.manifest.tiling == "exact" else 2 * self.manifest.halo
+
     def _plan(self, image: Image, tile: int | None) -> TilePlan:
         height, width = image.shape[:2]
-        return plan_tiles(height, width, tile=tile, halo=self.manifest.halo, alignment=self.manifest.alignment)
+        return plan_tiles(height, width, tile=tile, halo=self._overlap, alignment=self.manifest.alignment)
 
     def _chosen_tile(self, image: Image) -> int | None:
         """The tile to cut into; None: the whole image."""
@@ -196,12 +199,13 @@ class Denoiser:
         output_bytes = image.nbytes if is_exact else image.nbytes + 4 * image.size
         working = working_bytes(self._memory_bytes, output_bytes=output_bytes)
         cost = WindowCost(
-            bytes_per_pixel=_SURELY_FITTING_BYTES_PER_PIXEL,
+            bytes_per_pixel=MOST_BYTES_PER_PIXEL,
             channels=self.manifest.channels,
-            halo=self.manifest.halo,
+            halo=self._overlap,
             alignment=self.manifest.alignment,
         )
-        if height * width <= _SURELY_FITTING_PIXELS and whole_image_fits(height, width, working, cost):
+        # What fits at the worst cost need not be measured.
+        if max(height, width) <= LARGEST_TILE and whole_image_fits(height, width, working, cost):
             return None
         cost = replace(cost, bytes_per_pixel=self._backend.bytes_per_pixel())
         if not is_exact and whole_image_fits(height, width, working, cost):

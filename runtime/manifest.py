@@ -69,7 +69,9 @@ class ModelManifest:
             _require("sigma_range", None, not self.conditioned, "a range such as '0:75' for a conditioned model")
         else:
             low, high = self.sigma_range
-            _require("sigma_range", f"{low:g}:{high:g}", 0 <= low <= high <= 255, "LOW:HIGH with 0 <= LOW <= HIGH <= 255")
+            _require(
+                "sigma_range", f"{low:g}:{high:g}", 0 <= low <= high <= 255, "LOW:HIGH with 0 <= LOW <= HIGH <= 255"
+            )
         _require_json_object("genotype", self.genotype)
         _require_json_object("training", self.training)
 
@@ -82,7 +84,9 @@ class ModelManifest:
         """
         missing = [PREFIX + name for name in _REQUIRED if PREFIX + name not in metadata]
         if missing:
-            raise UserError(f"not a hinas model: the file's metadata lacks {', '.join(missing)}; write it with hinas-export")
+            raise UserError(
+                f"not a hinas model: the file's metadata lacks {', '.join(missing)}; write it with hinas-export"
+            )
         entry = {name: metadata[PREFIX + name] for name in _REQUIRED}
         sigma_range = metadata.get(PREFIX + "sigma_range")
         return cls(

@@ -29,6 +29,8 @@ def checked_image(image: Any) -> Image:
         raise UserError(f"the image has shape {image.shape}; expected (H, W), (H, W, 1) or (H, W, 3)")
     if image.size == 0:
         raise UserError(f"the image has shape {image.shape}; it has no pixels")
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise UserError("the image holds values that are not finite (NaN or infinity); expected 0..1")
     return image
 
 
@@ -41,7 +43,7 @@ def batch_of(image: Image, window: Region, num_channels: int) -> NDArray[np.floa
     rows = _reflected(window.rows, image.shape[0])
     columns = _reflected(window.columns, image.shape[1])
     pixels = image[rows][:, columns]
-    values = np.multiply(pixels, np.float32(1 / white_of(image.dtype)), dtype=np.float32)
+    values = np.divide(pixels, np.float32(white_of(image.dtype)), dtype=np.float32)
     if values.ndim == 2:
         values = values[:, :, np.newaxis]
     batch = np.moveaxis(values, 2, 0)[np.newaxis]

@@ -71,10 +71,11 @@ def _result(image: Image, window: Region, network: Network, num_channels: int, n
     result = network(batch)
     assert result.shape == batch.shape, f"the backend returned shape {result.shape} for {batch.shape}"
     if not np.isfinite(result).all():
-        where = f"{name} (rows {window.rows.start} to {window.rows.stop}, columns {window.columns.start} to {window.columns.stop})"
-        if not np.isfinite(batch).all():
-            raise UserError(f"{where}: the image itself holds values that are not finite (NaN or infinity)")
-        raise UserError(f"{where}: the model's output is not finite (NaN or infinity); nothing was kept, use another model")
+        rows, columns = window.rows, window.columns
+        raise UserError(
+            f"{name} (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}): "
+            "the model's output is not finite (NaN or infinity); nothing was kept, use another model"
+        )
     return result[0]
 
 
@@ -91,7 +92,7 @@ def _weights(windows: tuple[tuple[Span, Span], ...], halo: int) -> list[NDArray[
     reach = min(halo, *(len(core) // 2 for _, core in windows))
     weights: list[NDArray[Any]] = []
     for window, core in windows:
-        centre = np.arange(window.start, window.stop) + 0.5
+        centre = np.arange(window.start, window.stop, dtype=np.float64) + 0.5
         weight = np.ones(len(window))
         if core.start > 0:
             weight *= _ramp(centre - core.start, reach)
@@ -101,7 +102,7 @@ def _weights(windows: tuple[tuple[Span, Span], ...], halo: int) -> list[NDArray[
     return weights
 
 
-def _ramp(distance: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+def _ramp(distance: NDArray[np.floating], reach: int) -> NDArray[np.floating]:
     """0 up to -reach, 1 from +reach, linear between; a step at 0 where reach is 0."""
     if reach == 0:
         return (distance > 0).astype(np.float64)

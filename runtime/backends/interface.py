@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_BYTES_PER_PIXEL = 8192
+"""Above every model we measured (a full-resolution search network took 5.7 kB): where nothing can be measured."""
+
+
 class OutOfMemoryError(MemoryError):
     """A backend could not allocate what one run needs; a smaller window may succeed."""
 

@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..manifest import ModelManifest
-from ..process_memory import resident_bytes
-from .interface import OutOfMemoryError
+from ..process_memory import resident_bytes, return_free_memory
+from .interface import MOST_BYTES_PER_PIXEL, OutOfMemoryError
 
 if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDER = "CPUExecutionProvider"
-# Without a way to measure: above everything we measured (a full-resolution search cell took 5.7 kB per pixel).
-UNMEASURED_BYTES_PER_PIXEL = 8192
-_PROBE_SIDE = 128
+_PROBE_SIDE = 192
 _PROBE_MARGIN = 1.25
 
 
@@ -43,7 +41,8 @@ class OnnxRuntimeCpu:
             self._check_interface()
         except UserError as error:
             raise UserError(f"{model}: {error}") from error
-        self._description = f"onnxruntime {ort.__version__}, {_PROVIDER}, {threads or 'all'} threads"
+        used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
+        self._description = f"onnxruntime {ort.__version__}, {_PROVIDER}, {used}"
 
     @property
     def manifest(self) -> ModelManifest:
@@ -63,19 +62,22 @@ class OnnxRuntimeCpu:
         options = self._ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._run(*self._inputs(1), options)
+        return_free_memory()
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        """The growth of the process in a run on 128 x 128 pixels, plus 25 %, rounded up to a multiple of 64."""
+        """The growth of the process in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
         self._run(*self._inputs(32), None)
+        noisy, sigma = self._inputs(_PROBE_SIDE)
+        # Memory freed earlier but not given back would take up the run unseen.
+        return_free_memory()
         before = resident_bytes()
-        side = self._inputs(_PROBE_SIDE)[0].shape[2]
-        self._run(*self._inputs(_PROBE_SIDE), None)
+        self._run(noisy, sigma, None)
         after = resident_bytes()
         if before is None or after is None:
-            return UNMEASURED_BYTES_PER_PIXEL
-        measured = _PROBE_MARGIN * (after - before) / side**2
-        # Memory left over from an earlier run can hide the growth; input and output alone are a floor.
+            return MOST_BYTES_PER_PIXEL
+        measured = _PROBE_MARGIN * (after - before) / (noisy.shape[2] * noisy.shape[3])
+        # Where an earlier run left memory in the arena the growth is hidden; input and output alone are a floor.
         floor = 64 * self._manifest.channels
         return -(-int(max(measured, floor)) // 64) * 64
 

@@ -1,0 +1,68 @@
+"""The command hinas-denoise: parse, call, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..command_line import run_command
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def denoise(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP) or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
+    model: Annotated[
+        str, typer.Option(help="auto (gray for grey pictures, color for colour), a bundled name, or a model file.")
+    ] = "auto",
+    sigma: Annotated[str, typer.Option(help="Noise level in grey levels 0..255, or auto: estimated.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, cpu; tensorrt, cuda and openvino are to come.")] = "auto",
+    tile: Annotated[str, typer.Option(help="Pixels per tile, or auto: by the memory. Does not change the result.")] = (
+        "auto"
+    ),
+    memory: Annotated[
+        str | None, typer.Option(help="Bound for the whole process, such as 2GiB. Default: half of the free memory.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads. Default: one for each core.")] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
+) -> None:
+    """Take the noise out of a picture, or of every picture in a folder.
+
+    Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
+
+    \b
+    Examples:
+      hinas-denoise noisy.png clean.png
+      hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
+    """
+    from .denoise_files import Request, denoise_files
+    from .options import bytes_of, sigma_of, tile_of
+    from .reporting import Reporter
+
+    request = Request(
+        source=source,
+        target=target,
+        model=model,
+        sigma=sigma_of(sigma),
+        backend=backend,
+        tile=tile_of(tile),
+        memory_bytes=None if memory is None else bytes_of(memory),
+        threads=threads,
+        ensemble=ensemble,
+        overwrite=overwrite,
+    )
+    denoise_files(request, Reporter(quiet=quiet, json=json))
+
+
+def main() -> None:
+    """The entry point of hinas-denoise."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

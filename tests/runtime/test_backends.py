@@ -1,0 +1,145 @@
+"""Opening models: names, files that are no models, libraries that are missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hinas.errors import UserError
+from hinas.runtime import bundled_models
+from hinas.runtime.backends.interface import MOST_BYTES_PER_PIXEL
+from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
+from hinas.runtime.backends.registry import open_backend
+
+Models = dict[str, Path]
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_auto_and_cpu_say_what_runs(models: Models, name: str) -> None:
+    backend = open_backend(name, models["gray"], threads=1)
+    assert "CPUExecutionProvider" in backend.description
+    assert backend.description.endswith("1 thread")
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "cuda", "openvino"])
+def test_a_backend_that_is_not_built_is_never_replaced(models: Models, name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}': this version of hinas does not have that backend yet"):
+        open_backend(name, models["gray"])
+
+
+def test_an_unknown_backend(models: Models) -> None:
+    with pytest.raises(UserError, match="no such backend; allowed: auto, cpu, tensorrt, cuda, openvino"):
+        open_backend("gpu", models["gray"])
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    for content in (b"", b"hello", bytes(5000)):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(UserError, match=r"bad\.onnx: (damaged, or not an ONNX model|not a hinas model)"):
+            OnnxRuntimeCpu(tmp_path / "bad.onnx")
+
+
+def test_a_truncated_model(models: Models, tmp_path: Path) -> None:
+    data = models["gray"].read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=r"cut\.onnx: damaged, or not an ONNX model"):
+        OnnxRuntimeCpu(tmp_path / "cut.onnx")
+
+
+def test_somebody_elses_model(models: Models, tmp_path: Path) -> None:
+    model = onnx.load(models["gray"])
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(UserError, match=r"other\.onnx: not a hinas model: .* hinas\.genotype"):
+        OnnxRuntimeCpu(tmp_path / "other.onnx")
+
+
+def test_a_manifest_that_does_not_fit_the_graph(models: Models, tmp_path: Path) -> None:
+    model = onnx.load(models["gray"])
+    for entry in model.metadata_props:
+        if entry.key == "hinas.channels":
+            entry.value = "3"
+    onnx.save(model, tmp_path / "odd.onnx")
+    with pytest.raises(UserError, match=r"the graph takes 1 channels, but hinas\.channels is 3"):
+        OnnxRuntimeCpu(tmp_path / "odd.onnx")
+
+
+def test_a_model_without_the_promised_input(models: Models, tmp_path: Path) -> None:
+    model = onnx.load(models["single"])
+    for entry in model.metadata_props:
+        if entry.key == "hinas.conditioned":
+            entry.value = "true"
+    onnx.save(model, tmp_path / "odd.onnx")
+    with pytest.raises(UserError, match="expected noisy, sigma and denoised"):
+        OnnxRuntimeCpu(tmp_path / "odd.onnx")
+
+
+def test_threads_must_be_positive(models: Models) -> None:
+    with pytest.raises(UserError, match="threads is 0; allowed: a whole number of at least 1"):
+        OnnxRuntimeCpu(models["gray"], threads=0)
+
+
+def test_a_run_and_the_memory_it_gives_back(models: Models) -> None:
+    backend = OnnxRuntimeCpu(models["color"], threads=1)
+    noisy = np.random.default_rng(0).random((2, 3, 8, 6), np.float32)
+    sigma = np.array([10, 50], np.float32)
+    first = backend.run(noisy, sigma)
+    backend.release_memory()
+    assert first.shape == noisy.shape
+    assert np.array_equal(backend.run(noisy, sigma), first)
+
+
+def test_the_cost_of_a_pixel_is_at_least_its_own_bytes(models: Models) -> None:
+    cost = OnnxRuntimeCpu(models["color"], threads=1).bytes_per_pixel()
+    assert 3 * 64 <= cost <= MOST_BYTES_PER_PIXEL
+    assert cost % 64 == 0
+
+
+def test_without_onnxruntime_one_line_says_what_to_install(models: Models) -> None:
+    program = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "from hinas.errors import UserError\n"
+        "from hinas.runtime import Denoiser\n"
+        f"try: Denoiser.load({str(models['gray'])!r})\n"
+        "except UserError as error: print(error)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("onnxruntime is not installed; install it: pip install 'hinas[cpu]'")
+    assert result.stdout.count("\n") == 1
+
+
+def test_runtime_runs_with_torch_blocked_and_imports_no_other_room(models: Models) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import hinas.runtime\n"
+        "assert 'numpy' not in sys.modules, 'importing hinas.runtime must stay light'\n"
+        "import numpy as np\n"
+        f"denoiser = hinas.runtime.Denoiser.load({str(models['gray'])!r}, threads=1)\n"
+        "print(denoiser(np.zeros((5, 5), np.uint8), sigma=75).shape)\n"
+        "rooms = [name for name in sys.modules if name.split('.')[:2] in "
+        "[['hinas', room] for room in ('search', 'export', 'bench')]]\n"
+        "assert not rooms, rooms\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stderr == ""
+    assert result.stdout == "(5, 5)\n"
+
+
+def test_a_model_that_is_neither_a_name_nor_a_file(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
+    monkeypatch.setattr(bundled_models, "MODELS_FOLDER", models["gray"].parent)
+    with pytest.raises(UserError, match=r"model 'colour': no such file, .*; bundled: .*color, .*gray"):
+        bundled_models.model_file("colour")
+
+
+def test_a_bundled_name_and_a_path(monkeypatch: pytest.MonkeyPatch, models: Models) -> None:
+    monkeypatch.setattr(bundled_models, "MODELS_FOLDER", models["gray"].parent)
+    assert bundled_models.model_file("gray") == models["gray"]
+    assert bundled_models.model_file(models["color"]) == models["color"]
+
+
+def test_an_installation_without_models_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bundled_models, "MODELS_FOLDER", tmp_path)
+    with pytest.raises(UserError, match=r"bundled: none \(this installation has no models\)"):
+        bundled_models.model_file("color")

@@ -1,0 +1,74 @@
+"""The models that ship: exact under tiling on odd sizes, and useful."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hinas.runtime import Denoiser
+from hinas.runtime.bundled_models import MODELS_FOLDER
+from hinas.runtime.manifest import ModelManifest
+
+NAMES = ["gray", "color"]
+
+
+def noisy_picture(name: str, height: int, width: int) -> np.ndarray:
+    generator = np.random.default_rng(3)
+    rows, columns = np.mgrid[0:height, 0:width]
+    clean = 0.5 + 0.3 * np.sin(rows / 17) * np.cos(columns / 23)
+    clean = np.dstack([clean, clean**2, 1 - clean]) if name == "color" else clean
+    return (clean + generator.standard_normal(clean.shape) * 25 / 255).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def whole(name: str) -> np.ndarray:
+    return Denoiser.load(name, threads=1, tile=4096)(noisy_picture(name, 301, 403), sigma=25)
+
+
+def test_the_folder_holds_the_models(name: str) -> None:
+    assert (MODELS_FOLDER / f"{name}.onnx").is_file()
+
+
+@pytest.mark.parametrize("tile", [64, 100, 256])
+def test_tiled_equals_whole(name: str, whole: np.ndarray, tile: int) -> None:
+    image = noisy_picture(name, 301, 403)
+    denoiser = Denoiser.load(name, threads=1, tile=tile)
+    assert len(denoiser.plan_for(image)) > 1
+    tiled = denoiser(image, sigma=25)
+    assert np.abs(tiled - whole).max() < 1e-5
+    same = np.rint(tiled.clip(0, 1) * 255) == np.rint(whole.clip(0, 1) * 255)
+    # A value within 1e-5 of a half may round to either side.
+    near_half = np.abs(whole * 255 % 1 - 0.5) < 1e-5 * 255
+    assert (same | near_half).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (47, 91)])
+def test_tiny_and_odd_sizes(name: str, size: tuple[int, int]) -> None:
+    image = noisy_picture(name, *size)
+    result = Denoiser.load(name, threads=1)(image, sigma=25)
+    assert result.shape == image.shape
+    assert np.isfinite(result).all()
+
+
+def test_noise_goes_down_by_far(name: str, whole: np.ndarray) -> None:
+    noisy = noisy_picture(name, 301, 403)
+    rows, columns = np.mgrid[0:301, 0:403]
+    clean = 0.5 + 0.3 * np.sin(rows / 17) * np.cos(columns / 23)
+    clean = np.dstack([clean, clean**2, 1 - clean]) if name == "color" else clean
+    assert np.mean((whole - clean) ** 2) < 0.1 * np.mean((noisy - clean) ** 2)
+
+
+def test_the_manifest_is_that_of_a_finished_model(name: str) -> None:
+    manifest: ModelManifest = Denoiser.load(name, threads=1).manifest
+    assert manifest.channels == (3 if name == "color" else 1)
+    assert manifest.weights == "trained"
+    assert manifest.tiling == "exact"
+    assert manifest.conditioned
+
+
+def test_no_other_file_lies_in_the_folder() -> None:
+    assert {Path(file).stem for file in MODELS_FOLDER.glob("*.onnx")} == set(NAMES)

@@ -1,0 +1,76 @@
+"""The manifest: what a model file says of itself, and the words when it says it wrongly."""
+
+import pytest
+from hinas.errors import UserError
+from hinas.runtime.manifest import ModelManifest
+
+CONDITIONED = ModelManifest(
+    channels=3,
+    halo=45,
+    alignment=2,
+    conditioned=True,
+    sigma_range=(0, 75),
+    weights="trained",
+    genotype='{"format": "hinas-genotype"}',
+    training='{"iterations": 10}',
+)
+
+
+def test_metadata_round_trip() -> None:
+    assert ModelManifest.from_metadata(CONDITIONED.to_metadata()) == CONDITIONED
+
+
+def test_round_trip_without_a_sigma_range() -> None:
+    blind = ModelManifest(channels=1, halo=0, conditioned=False, weights="random", genotype="{}")
+    assert "hinas.sigma_range" not in blind.to_metadata()
+    assert ModelManifest.from_metadata(blind.to_metadata()) == blind
+
+
+def test_written_form_is_the_contracts() -> None:
+    metadata = CONDITIONED.to_metadata()
+    assert metadata["hinas.sigma_range"] == "0:75"
+    assert metadata["hinas.conditioned"] == "true"
+    assert metadata["hinas.halo"] == "45"
+    assert metadata["hinas.tiling"] == "exact"
+
+
+def test_foreign_entries_are_ignored() -> None:
+    assert ModelManifest.from_metadata({**CONDITIONED.to_metadata(), "author": "x"}) == CONDITIONED
+
+
+def test_a_foreign_model_is_named_so() -> None:
+    with pytest.raises(UserError, match=r"not a hinas model: .* lacks .*hinas\.genotype"):
+        ModelManifest.from_metadata({"author": "x"})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "allowed"),
+    [
+        ("halo", "-1", "at least 0"),
+        ("halo", "big", "a whole number"),
+        ("alignment", "0", "at least 1"),
+        ("tiling", "blurry", "exact, approximate"),
+        ("precision", "fp8", "fp32, fp16, bf16, int8"),
+        ("weights", "good", "trained, random"),
+        ("channels", "4", "1 or 3"),
+        ("conditioned", "yes", "true, false"),
+        ("sigma_range", "75", "LOW:HIGH"),
+        ("sigma_range", "75:0", "LOW <= HIGH"),
+        ("sigma_range", "nan:75", "LOW <= HIGH"),
+        ("genotype", "{", "JSON object"),
+        ("training", "[]", "JSON object"),
+        ("scale", "x2", "a whole number"),
+    ],
+)
+def test_an_error_names_the_key_what_stood_there_and_what_is_allowed(key: str, text: str, allowed: str) -> None:
+    with pytest.raises(UserError) as caught:
+        ModelManifest.from_metadata({**CONDITIONED.to_metadata(), f"hinas.{key}": text})
+    assert f"hinas.{key} is " in str(caught.value)
+    assert allowed in str(caught.value)
+
+
+def test_a_conditioned_model_needs_a_range() -> None:
+    metadata = CONDITIONED.to_metadata()
+    del metadata["hinas.sigma_range"]
+    with pytest.raises(UserError, match=r"hinas\.sigma_range is None; allowed: a range"):
+        ModelManifest.from_metadata(metadata)

@@ -1,0 +1,117 @@
+"""The planner, proved with integer stencils: tiled equals whole exactly, for every size, tile, halo and alignment."""
+
+import numpy as np
+import pytest
+from hinas.runtime.tiling import Region, Span, TilePlan, plan_tiles, rounded_up
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sizes = st.integers(1, 70)
+tiles = st.integers(1, 40)
+halos = st.integers(0, 9)
+alignments = st.sampled_from([1, 2, 3, 4])
+
+
+def stencil(image: np.ndarray, radius: int) -> np.ndarray:
+    """An integer sum over a square of side 2 * radius + 1 with uneven weights, zeros outside: like a convolution."""
+    height, width = image.shape
+    padded = np.pad(image, radius)
+    total = np.zeros_like(image)
+    for down in range(2 * radius + 1):
+        for across in range(2 * radius + 1):
+            total += (3 * down + 7 * across + 1) * padded[down : down + height, across : across + width]
+    return total
+
+
+def strided_stencil(image: np.ndarray, radius: int, stride: int) -> np.ndarray:
+    """The stencil on sums over stride x stride blocks, each result spread over its block with the pixel's phase."""
+    height, width = image.shape
+    weights = np.arange(1, stride * stride + 1).reshape(stride, stride)
+    blocks = image.reshape(height // stride, stride, width // stride, stride)
+    coarse = stencil(np.einsum("ipjq,pq->ij", blocks, weights), radius)
+    return np.kron(coarse, weights)
+
+
+def tiled(image: np.ndarray, plan: TilePlan, network) -> np.ndarray:
+    """The network run tile by tile on an image that is padded already."""
+    output = np.full_like(image, -1)
+    for tile in plan:
+        output[tile.core.slices] = network(image[tile.window.slices])[tile.core.within(tile.window).slices]
+    return output
+
+
+@given(height=sizes, width=sizes, tile=tiles, radius=st.integers(0, 3))
+@settings(max_examples=150, deadline=None)
+def test_tiled_equals_whole_for_a_stencil(height: int, width: int, tile: int, radius: int) -> None:
+    image = np.random.default_rng(height * 71 + width).integers(1, 1000, (height, width))
+    plan = plan_tiles(height, width, tile=tile, halo=radius, alignment=1)
+    assert np.array_equal(tiled(image, plan, lambda part: stencil(part, radius)), stencil(image, radius))
+
+
+@given(height=sizes, width=sizes, tile=tiles, radius=st.integers(0, 2), stride=st.sampled_from([2, 4]))
+@settings(max_examples=150, deadline=None)
+def test_tiled_equals_whole_for_a_strided_stencil(height: int, width: int, tile: int, radius: int, stride: int) -> None:
+    padded = rounded_up(height, stride), rounded_up(width, stride)
+    image = np.random.default_rng(height * 71 + width).integers(1, 1000, padded)
+    # A block's neighbours reach radius * stride pixels beyond the block, and stride - 1 more from its far side.
+    halo = radius * stride + stride - 1
+    plan = plan_tiles(height, width, tile=tile, halo=halo, alignment=stride)
+
+    def network(part: np.ndarray) -> np.ndarray:
+        return strided_stencil(part, radius, stride)
+
+    assert np.array_equal(tiled(image, plan, network), network(image))
+
+
+def test_a_halo_one_pixel_short_is_not_exact() -> None:
+    """The proof above can fail: with too small a halo it does."""
+    image = np.random.default_rng(0).integers(1, 1000, (40, 40))
+    plan = plan_tiles(40, 40, tile=8, halo=2, alignment=1)
+    assert not np.array_equal(tiled(image, plan, lambda part: stencil(part, 3)), stencil(image, 3))
+
+
+@given(height=sizes, width=sizes, tile=tiles, halo=halos, alignment=alignments)
+@settings(max_examples=300, deadline=None)
+def test_geometry(height: int, width: int, tile: int, halo: int, alignment: int) -> None:
+    plan = plan_tiles(height, width, tile=tile, halo=halo, alignment=alignment)
+    padded = rounded_up(height, alignment), rounded_up(width, alignment)
+    times_kept = np.zeros(padded, int)
+    for each in plan:
+        times_kept[each.core.slices] += 1
+        assert each.window.shape == plan.window_shape
+        for window, core, length in zip(
+            (each.window.rows, each.window.columns), (each.core.rows, each.core.columns), padded, strict=True
+        ):
+            assert 0 <= window.start <= core.start < core.stop <= window.stop <= length
+            assert window.start % alignment == window.stop % alignment == 0
+            assert core.start % alignment == core.stop % alignment == 0
+            assert window.start == 0 or core.start - window.start >= halo
+            assert window.stop == length or window.stop - core.stop >= halo
+            assert len(window) <= rounded_up(tile, alignment) + 2 * rounded_up(halo, alignment)
+    assert (times_kept == 1).all()
+    assert len(plan) == len(list(plan))
+
+
+@given(height=sizes, width=sizes, halo=halos, alignment=alignments)
+def test_no_tile_size_means_one_window(height: int, width: int, halo: int, alignment: int) -> None:
+    plan = plan_tiles(height, width, tile=None, halo=halo, alignment=alignment)
+    assert len(plan) == 1
+    assert plan.window_shape == (rounded_up(height, alignment), rounded_up(width, alignment))
+
+
+def test_windows_are_balanced_and_few() -> None:
+    """100 pixels in tiles of 40 with a halo of 6: three windows alike, not two of 52 and a sliver."""
+    plan = plan_tiles(100, 10, tile=40, halo=5, alignment=2)
+    assert [window for window, _ in plan.row_windows] == [Span(0, 42), Span(30, 72), Span(58, 100)]
+    assert [core for _, core in plan.row_windows] == [Span(0, 36), Span(36, 66), Span(66, 100)]
+
+
+def test_a_region_in_another_ones_coordinates() -> None:
+    inner, outer = Region(Span(5, 9), Span(7, 8)), Region(Span(4, 20), Span(2, 20))
+    assert inner.within(outer) == Region(Span(1, 5), Span(5, 6))
+    assert inner.shape == (4, 1)
+
+
+@pytest.mark.parametrize(("length", "alignment", "expected"), [(1, 1, 1), (1, 4, 4), (8, 4, 8), (9, 4, 12)])
+def test_rounded_up(length: int, alignment: int, expected: int) -> None:
+    assert rounded_up(length, alignment) == expected

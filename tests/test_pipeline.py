@@ -1,0 +1,66 @@
+"""The whole way, command by command: train, export, denoise, measure."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+GENOTYPE = {
+    "format": "hinas-genotype",
+    "version": 1,
+    "space": "hinas",
+    "task": {"channels": 3},
+    "network": {
+        "width": 8,
+        "normalisation": "none",
+        "stem": {"resolution": "half", "channels": 8},
+        "end": {"channels": 8, "early_channels": 4},
+        "conditioning": {"range": [0, 75]},
+        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["conv_3x3", 2], ["skip", 0]]]}],
+    },
+}
+
+
+def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name(name)
+    assert program.is_file(), f"{program}: install the project first"
+    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.mark.slow
+def test_a_genotype_becomes_a_model_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(GENOTYPE))
+    run = tmp_path / "run"
+    _run(
+        "hinas-train", tmp_path / "small.json", picture_folder, "--out", run, "--iterations", 300, "--batch", 4,
+        "--crop", 32, "--learning-rate", "0.01", "--threads", 1, "--device", "cpu",
+    )  # fmt: skip
+    _run("hinas-export", run / "genotype.json")
+
+    noisy_folder, clean_folder = tmp_path / "noisy", tmp_path / "clean"
+    noisy_folder.mkdir()
+    random = np.random.default_rng(0)
+    for path in picture_folder.glob("*.png"):
+        clean = np.asarray(Image.open(path)).astype(float)
+        noisy = (clean + random.normal(0, 40, clean.shape)).clip(0, 255).round().astype(np.uint8)
+        Image.fromarray(noisy).save(noisy_folder / path.name)
+    _run("hinas-denoise", noisy_folder, clean_folder, "--model", run / "model.onnx", "--sigma", 40)
+    for path in picture_folder.glob("*.png"):
+        clean, noisy, denoised = (
+            np.asarray(Image.open(folder / path.name)).astype(float)
+            for folder in (picture_folder, noisy_folder, clean_folder)
+        )
+        assert ((denoised - clean) ** 2).mean() < 0.5 * ((noisy - clean) ** 2).mean()
+
+    out = tmp_path / "bench"
+    _run("hinas-bench", "--model", run / "model.onnx", "--data", picture_folder, "--size", "64x48", "--out", out)
+    entries = json.loads((out / "results.json").read_text())["entries"]
+    assert {entry["origin"] for entry in entries} == {"measured"}
+    shutil.rmtree(out)

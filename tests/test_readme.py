@@ -1,0 +1,60 @@
+"""Every command of the README runs as it stands there; the two with pip are run by .ci/run itself."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _commands() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_two_pip_commands_are_the_ones_ci_runs() -> None:
+    installing = [command for command in _commands() if command.startswith("pip ")]
+    script = (ROOT / ".ci" / "run").read_text()
+    patterns = re.findall(r"readme_command '([^']*)'", script)
+    assert len(installing) == len(patterns) == 2
+    for command, pattern in zip(installing, patterns, strict=True):
+        assert re.search(pattern, command)
+
+
+def test_every_file_the_readme_shows_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.slow
+def test_the_hinas_commands_run_in_their_order(picture_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "search").symlink_to(ROOT / "search")
+    (tmp_path / "photos").mkdir()
+    for path in picture_folder.glob("*.png"):
+        with Image.open(path) as picture:
+            picture.save(tmp_path / "photos" / path.name)
+    commands = [command for command in _commands() if command.startswith("hinas-")]
+    assert {command.split()[0] for command in commands} == {
+        "hinas-denoise",
+        "hinas-train",
+        "hinas-export",
+        "hinas-bench",
+    }
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        if name == "hinas-train":
+            # One step instead of an hour: the last of two equal options counts.
+            arguments += ["--max-minutes", "0", "--threads", "1"]
+        program = Path(sys.executable).with_name(name)
+        result = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, f"{command}\n{result.stderr}"
+    assert (tmp_path / "denoised.png").is_file()
