@@ -1,12 +1,18 @@
-"""Fixtures that several rooms' tests use: random genotypes and small pictures."""
+"""Fixtures that several rooms' tests use: random genotypes, small pictures, tiny models."""
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
+import onnx
 import pytest
+from hinas.runtime.manifest import ModelManifest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 OPERATIONS = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip")
@@ -62,3 +68,90 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = np.stack([ramp, stripes, disc], axis=-1).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"picture-{index}.png")
     return folder
+
+
+def tiny_model(
+    path: Path,
+    *,
+    channels: int = 1,
+    conditioned: bool = True,
+    alignment: int = 1,
+    sigma_range: tuple[float, float] | None = (0.0, 75.0),
+    tiling: str = "exact",
+    bias: float = 0.0,
+    seed: int = 0,
+) -> Path:
+    """A model as exact as the real ones: two zero-padded 3 x 3 convolutions, plus sigma / 2550 where conditioned.
+
+    They work at half resolution where `alignment` is 2.
+    `bias` is added to every value: NaN or infinity make the output so. `approximate` adds the whole image's mean.
+    """
+    generator = np.random.default_rng(seed)
+    block = alignment
+    inner = channels * block * block
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+
+    def add(operation: str, inputs: list[str], **attributes: Any) -> str:
+        output = f"t{len(nodes)}"
+        nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        return output
+
+    def constant(name: str, values: np.ndarray) -> str:
+        weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def convolution(value: str, num_in: int, num_out: int, name: str) -> str:
+        kernel = generator.standard_normal((num_out, num_in, 3, 3)).astype(np.float32) / np.float32(3 * num_in**0.5)
+        return add("Conv", [value, constant(name, kernel)], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+    value = add("SpaceToDepth", ["noisy"], blocksize=block) if block > 1 else "noisy"
+    value = add("LeakyRelu", [convolution(value, inner, 4, "first")], alpha=0.1)
+    value = convolution(value, 4, inner, "second")
+    if block > 1:
+        value = add("DepthToSpace", [value], blocksize=block, mode="CRD")
+    if tiling == "approximate":
+        value = add("Add", [value, add("ReduceMean", ["noisy"], axes=[2, 3], keepdims=1)])
+    if conditioned:
+        level = add("Reshape", ["sigma", constant("shape", np.array([-1, 1, 1, 1], np.int64))])
+        value = add("Add", [value, add("Div", [level, constant("scale", np.array(2550, np.float32))])])
+    value = add("Add", [value, constant("bias", np.array(bias, np.float32))])
+    nodes.append(helper.make_node("Add", ["noisy", value], ["denoised"]))
+    pixels = ["B", channels, "H", "W"]
+    inputs = [helper.make_tensor_value_info("noisy", TensorProto.FLOAT, pixels)]
+    if conditioned:
+        inputs.append(helper.make_tensor_value_info("sigma", TensorProto.FLOAT, ["B"]))
+    outputs = [helper.make_tensor_value_info("denoised", TensorProto.FLOAT, pixels)]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    manifest = ModelManifest(
+        channels=channels,
+        halo=2 * alignment + (alignment - 1),
+        alignment=alignment,
+        tiling=tiling,  # pyright: ignore[reportArgumentType]
+        conditioned=conditioned,
+        sigma_range=sigma_range,
+        weights="trained",
+        genotype="{}",
+    )
+    helper.set_model_props(model, manifest.to_metadata())
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Model files by name: gray, color (conditioned, alignment 2), gray1, color1 (alignment 1), single (sigma 30)."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "gray": tiny_model(folder / "gray.onnx", channels=1, alignment=2),
+        "color": tiny_model(folder / "color.onnx", channels=3, alignment=2),
+        "gray1": tiny_model(folder / "gray1.onnx", channels=1),
+        "color1": tiny_model(folder / "color1.onnx", channels=3),
+        "single": tiny_model(folder / "single.onnx", channels=1, conditioned=False, sigma_range=(30.0, 30.0)),
+        "narrow": tiny_model(folder / "narrow.onnx", channels=1, sigma_range=(5.0, 10.0)),
+        "blind": tiny_model(folder / "blind.onnx", channels=3, conditioned=False, sigma_range=None),
+        "whole": tiny_model(folder / "whole.onnx", channels=1, tiling="approximate"),
+        "infinite": tiny_model(folder / "infinite.onnx", channels=1, bias=float("nan")),
+    }

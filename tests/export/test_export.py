@@ -11,8 +11,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import numpy_helper
-
 from hinas.errors import UserError
 from hinas.export.check_numerics import check_numerics, probed_halo
 from hinas.export.freeze import frozen_model
@@ -22,6 +20,7 @@ from hinas.runtime.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.registry import build_network
 from hinas.search.weights import save_weights
+from onnx import numpy_helper
 
 
 def _genotype(document: dict[str, Any]) -> Genotype:
@@ -41,9 +40,7 @@ def _weights(genotype: Genotype, path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
-def test_random_genotypes_export_match_torch_and_tile_exactly(
-    random_document: Any, tmp_path: Path, seed: int
-) -> None:
+def test_random_genotypes_export_match_torch_and_tile_exactly(random_document: Any, tmp_path: Path, seed: int) -> None:
     genotype = _genotype(random_document(seed))
     content, report = frozen_model(genotype, _weights(genotype, tmp_path / "w.safetensors"))
     path = tmp_path / "model.onnx"

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
-
 from hinas.export.fold_batchnorm import with_folded_batchnorm
+from torch import nn
 
 
 def _shaken(network: nn.Module) -> nn.Module:

@@ -3,10 +3,9 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
 from hinas.errors import UserError
 from hinas.export.graph_cost import cost_of_graph
+from onnx import TensorProto, helper, numpy_helper
 
 
 def _model(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> onnx.ModelProto:

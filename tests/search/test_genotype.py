@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from hinas.errors import UserError
 from hinas.search.genotype import genotype_from_json, read_genotype, write_genotype
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @given(seed=st.integers(0, 10**6))

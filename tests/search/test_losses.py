@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import structural_similarity
-
 from hinas.search.losses import denoising_loss, ssim
+from skimage.metrics import structural_similarity
 
 
 def test_ssim_agrees_with_scikit_image() -> None:

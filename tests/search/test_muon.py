@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from hinas.search.muon import Muon, orthogonalised
 
 

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
-
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.hinas.network import CellNetwork
 from hinas.search.spaces.hinas.space import Cell
 from hinas.search.spaces.registry import build_network, geometry
+from torch import nn
+from torch.nn import functional as F
 
 SEEDS = range(24)
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from hinas.search.noise import add_noise, draw_sigma
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from hinas.search.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.genotype import genotype_from_json
 from hinas.search.quality import psnr_db, validate

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from hinas.errors import UserError
 from hinas.search.training_images import PatchSource, load_images
+from PIL import Image
 
 
 def test_files_that_cannot_be_used_are_named_and_passed_over(picture_folder: Path, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
-
 from hinas.errors import UserError
 from hinas.search.weights import load_weights, save_weights
+from torch import nn
 
 
 def _network() -> nn.Module:

@@ -1,0 +1,80 @@
+"""The machine that measured, as results keep it."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from .. import __version__
+
+
+class Machine(BaseModel):
+    """Hardware, system and library versions of one session of measurements."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu: str
+    """The processor's name as the system gives it."""
+    physical_cores: int | None
+    """None: the system does not say."""
+    logical_cores: int
+    """Processors that this process may use."""
+    memory_bytes: int
+    """All of the machine's memory."""
+    load_average: float | None
+    """Mean number of running processes in the minute before; well above 0, latencies are disturbed. None: unknown."""
+    system: str
+    python: str
+    numpy: str
+    onnxruntime: str
+    hinas: str
+    date_utc: datetime
+    """When the measurements began."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether other programs were computing when the measurements began."""
+        return self.load_average is not None and self.load_average > 0.5
+
+
+def describe_machine() -> Machine:
+    """Look at this machine now."""
+    import psutil
+
+    return Machine(
+        cpu=_cpu_name(),
+        physical_cores=psutil.cpu_count(logical=False),
+        logical_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        numpy=_version("numpy"),
+        onnxruntime=_version("onnxruntime", "onnxruntime-gpu"),
+        hinas=__version__,
+        date_utc=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _version(*packages: str) -> str:
+    """Of the first package that is installed."""
+    for package in packages:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, separator, value = line.partition(":")
+            if separator and name.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown processor"

@@ -1,0 +1,108 @@
+"""hinas-bench as a person runs it."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hinas.bench.images import evenly_chosen, find_images
+from hinas.bench.noise_variants import Noise
+from hinas.bench.protocol import noisy_image
+from hinas.bench.quality import psnr_db
+from hinas.bench.results import read_results
+from hinas.errors import UserError
+from hinas.runtime import Denoiser
+from PIL import Image
+
+
+def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.bench.commands", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_latency_and_quality_of_two_models(models: dict[str, Path], picture_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    result = _bench(
+        "--model", models["gray"], "--model", models["color1"], "--data", picture_folder, "--sigma", "30",
+        "--size", "48x32", "--rounds", "3", "--out", out,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "PSNR dB" in result.stdout
+    results = read_results(out / "results.json")
+    latencies = [entry for entry in results.entries if entry.latency_ms]
+    assert {entry.model for entry in latencies} == {"gray", "color1"}
+    for entry in latencies:
+        assert entry.latency_ms is not None
+        assert entry.latency_ms.runs == len(entry.latency_ms.samples) >= 3
+        assert entry.threads == 1
+        assert entry.latency_ms.cold_start is not None
+
+    # The figures are those of the images: every one computed again here.
+    rows = list(csv.DictReader((out / "quality.csv").open()))
+    expected = []
+    for path in sorted(picture_folder.glob("*.png")):
+        clean = np.asarray(Image.open(path).convert("L"))
+        noisy = noisy_image(clean, 30, image=path, noise=Noise.standard)
+        output = Denoiser.load(models["gray"], threads=1)(noisy / np.float32(255), sigma=30) * np.float32(255)
+        expected.append(psnr_db(output, clean))
+    got = [float(row["psnr_db"]) for row in rows if row["model"] == "gray"]
+    assert got == pytest.approx(expected, abs=1e-6)
+    mean = next(entry for entry in results.entries if entry.model == "gray" and entry.psnr_db is not None)
+    assert mean.psnr_db == pytest.approx(np.mean(expected))
+    assert mean.protocol == "standard"
+    assert mean.num_images == 3
+    for name in ("tradeoff.png", "tradeoff.svg", "results.csv"):
+        assert (out / name).stat().st_size > 100
+
+
+def test_without_images_the_latency_alone_is_measured(models: dict[str, Path], tmp_path: Path) -> None:
+    result = _bench("--model", models["gray"], "--size", "16x16", "--rounds", "1", "--out", tmp_path / "r", "--json")
+    assert result.returncode == 0, result.stderr
+    entries = json.loads(result.stdout)["entries"]
+    assert len(entries) == 1
+    assert entries[0]["psnr_db"] is None
+    assert not (tmp_path / "r" / "tradeoff.png").exists()
+
+
+def test_mistakes_exit_with_2_and_a_line(models: dict[str, Path], picture_folder: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.onnx"
+    text.write_text("no model")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    out = tmp_path / "out"
+    gray = models["gray"]
+    for arguments, expected in (
+        (["--model", "nosuch"], "nosuch"),
+        (["--model", text], "text.onnx"),
+        (["--model", gray, "--size", "big"], "is no size; expected WIDTHxHEIGHT"),
+        (["--model", gray, "--size", "999999x999999"], "choose a smaller size"),
+        (["--model", gray, "--sigma", "30"], "give them with --data IMAGES"),
+        (["--model", gray, "--data", empty], "no usable image"),
+        (["--model", gray, "--data", tmp_path / "nowhere"], "no such file or folder"),
+        (["--model", gray, "--data", picture_folder, "--sigma", "loud"], "is no noise level"),
+        (["--model", models["narrow"], "--data", picture_folder, "--sigma", "70"], "no model has trained weights"),
+        (["--model", gray, "--rounds", "0"], "--rounds"),
+    ):
+        result = _bench(*arguments, "--out", out)
+        assert result.returncode == 2, (arguments, result.stderr)
+        assert expected in result.stderr, result.stderr
+        assert "Traceback" not in result.stderr
+    assert not (out / "results.json").exists()
+
+
+def test_images_are_chosen_evenly_and_unusable_ones_named(picture_folder: Path, tmp_path: Path) -> None:
+    files = [Path(f"{index:03}.png") for index in range(200)]
+    assert evenly_chosen(files, 25) == files[::8]
+    assert evenly_chosen(files, None) == files
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    Image.new("L", (5, 50)).save(tmp_path / "thin.png")
+    with pytest.raises(UserError, match="no usable image"):
+        find_images(str(tmp_path))
+    Image.new("L", (50, 50)).save(tmp_path / "whole.png")
+    found = find_images(str(tmp_path))
+    assert [file.name for file in found.files] == ["whole.png"]
+    assert len(found.warnings) == 2
+    assert len(find_images(str(picture_folder / "*.png")).files) == 3

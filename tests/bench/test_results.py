@@ -1,0 +1,150 @@
+"""results.json: what it may hold, and how mistakes in it are named."""
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hinas.bench.environment import Machine, describe_machine
+from hinas.bench.latency import latency_of
+from hinas.bench.plots import draw_tradeoff, write_picture
+from hinas.bench.results import Entry, Results, read_results, results_from_json, write_results, write_results_csv
+from hinas.bench.tradeoff import tradeoff_panels
+from hinas.errors import UserError
+from PIL import Image
+from pydantic import ValidationError
+
+MACHINE = Machine(
+    cpu="Testing 1000",
+    physical_cores=2,
+    logical_cores=2,
+    memory_bytes=2**34,
+    load_average=0.0,
+    system="Linux",
+    python="3.11",
+    numpy="2",
+    onnxruntime="1",
+    hinas="0",
+    date_utc=datetime(2026, 1, 2, tzinfo=UTC),
+)
+
+
+def _latency(model: str, *, channels: int = 1, size: str = "481x321") -> Entry:
+    samples = (12.0, 10.0, 11.0)
+    return Entry.model_validate(
+        {
+            "model": model,
+            "channels": channels,
+            "origin": "measured",
+            "parameters": 1000,
+            "device": "cpu",
+            "size": size,
+            "batch": 1,
+            "latency_ms": latency_of(samples, warm_up_runs=3, is_warm=True, cold_start=None),
+            "source": "file",
+        }
+    )
+
+
+def _quality(model: str, psnr_db: float, sigma: float = 30, **changes: Any) -> Entry:
+    given = {
+        "model": model,
+        "channels": 1,
+        "origin": "measured",
+        "psnr_db": psnr_db,
+        "ssim": 0.8,
+        "dataset": "pictures",
+        "sigma": sigma,
+        "protocol": "standard",
+        "source": "file",
+    }
+    return Entry.model_validate(given | changes)
+
+
+RESULTS = Results(machine=MACHINE, entries=(_latency("a"), _quality("a", 28.5), _quality("noisy input", 18.0)))
+
+
+def test_results_come_back_from_their_file(tmp_path: Path) -> None:
+    write_results(RESULTS, tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json") == RESULTS
+    write_results_csv(RESULTS, tmp_path / "results.csv")
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert [row["model"] for row in rows] == ["a", "a", "noisy input"]
+    assert float(rows[0]["latency_ms_p50"]) == 11
+    assert rows[1]["latency_ms_p50"] == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["format"], "other", "not a results file of hinas-bench"),
+        (["version"], 7, "results of version 7"),
+        (["entries", 1, "origin"], "guessed", r"\$\.entries\[1\]\.origin is 'guessed'"),
+        (["entries", 1, "sigma"], -1, r"\$\.entries\[1\]\.sigma"),
+        (["entries", 0, "latency_ms", "p50"], "fast", r"\$\.entries\[0\]\.latency_ms\.p50 is 'fast'"),
+        (["entries", 0, "colour"], 1, r"\$\.entries\[0\]\.colour"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path(path: list[Any], value: Any, expected: str) -> None:
+    document = json.loads(RESULTS.to_json())
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(UserError, match=rf"mine\.json: .*{expected}"):
+        results_from_json(json.dumps(document), "mine.json")
+
+
+def test_a_measured_latency_keeps_its_samples_and_a_quality_its_protocol() -> None:
+    entry = _latency("a").model_dump()
+    entry["latency_ms"]["samples"] = ()
+    with pytest.raises(ValidationError, match="keeps its samples"):
+        Entry.model_validate(entry)
+    with pytest.raises(ValidationError, match="lacks protocol"):
+        _quality("a", 28.0, protocol=None)
+
+
+def test_points_join_the_latency_at_a_size_with_the_quality_of_the_same_origin() -> None:
+    entries = [
+        _latency("a"),
+        _latency("b", size="64x64"),
+        _quality("a", 28.5),
+        _quality("a", 26.5, sigma=50),
+        _quality("b", 29.0),
+        _quality("a", 29.2, origin="published"),
+        _quality("noisy input", 18.0),
+    ]
+    panels = tradeoff_panels(entries, "481x321", noisy_input="noisy input")
+    assert [(panel.sigma, [point.psnr_db for point in panel.points]) for panel in panels] == [
+        (30, [28.5]),
+        (50, [26.5]),
+    ]
+    assert panels[0].noisy_psnr_db == 18
+    assert panels[0].points[0].latency_ms == 11
+    assert tradeoff_panels(entries, "1x1", noisy_input="noisy input") == []
+
+
+def test_the_picture_is_drawn_twice_alike(tmp_path: Path) -> None:
+    panels = tradeoff_panels(RESULTS.entries, "481x321", noisy_input="noisy input")
+    for name in ("one", "two"):
+        figure = draw_tradeoff(panels, title="Title", conditions="Conditions")
+        for suffix in ("png", "svg"):
+            write_picture(figure, tmp_path / f"{name}.{suffix}")
+    with Image.open(tmp_path / "one.png") as picture:
+        assert min(picture.size) > 300
+        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+    drawing = (tmp_path / "one.svg").read_text()
+    for words in ("Title", "Conditions", "28.50 dB", "measured", "noisy input: 18.00 dB"):
+        assert words in drawing
+    for suffix in ("png", "svg"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_the_machine_describes_itself() -> None:
+    machine = describe_machine()
+    assert machine.cpu
+    assert machine.logical_cores >= 1
+    assert machine.memory_bytes > 2**20
+    assert Machine.model_validate_json(machine.model_dump_json()) == machine
