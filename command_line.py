@@ -1,6 +1,7 @@
-"""What every command shares: exit codes, and a user's mistake printed as one or two lines."""
+"""What every command shares: exit codes, a user's mistake printed as one or two lines, what must be installed."""
 
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 import typer
@@ -19,3 +20,10 @@ def run_command(app: typer.Typer) -> NoReturn:
         print("stopped", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def require_libraries(command: str, *names: str, extras: str) -> None:
+    """Raise UserError, saying what to install, where a library that `command` needs is missing."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise UserError(f"{command} needs {', '.join(missing)}; install: pip install 'hinas[{extras}]'")

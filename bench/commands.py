@@ -4,13 +4,12 @@ import math
 import os
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..command_line import run_command
+from ..command_line import require_libraries, run_command
 from ..errors import UserError
 from .noise_variants import Noise
 
@@ -95,7 +94,7 @@ def bench(
 
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
-    _require_libraries()
+    require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
@@ -131,14 +130,6 @@ def bench(
         print(results_table(outcome.results))
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
-
-
-def _require_libraries() -> None:
-    missing = [name for name in ("onnx", "matplotlib", "psutil", "pydantic") if find_spec(name) is None]
-    if missing:
-        raise UserError(f"hinas-bench needs {', '.join(missing)}; install: pip install 'hinas[bench,cpu]'")
-    if find_spec("onnxruntime") is None:
-        raise UserError("hinas-bench needs onnxruntime; install: pip install 'hinas[cpu]'")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..command_line import run_command
+from ..command_line import require_libraries, run_command
 from ..errors import UserError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -37,6 +37,7 @@ def export(
     target = genotype.with_name("model.onnx") if out is None else out
     if target.suffix != ".onnx":
         raise UserError(f"--out: got {target}, expected a file name that ends in .onnx")
+    require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
     from ..search.genotype import read_genotype
     from .freeze import frozen_model, write_export
 

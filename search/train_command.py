@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..command_line import run_command
+from ..command_line import require_libraries, run_command
 from ..errors import UserError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -82,6 +82,7 @@ def train(
 
     Example: hinas-train genotype.json photos/ --out runs/color --sigma 0:75 --max-minutes 60
     """
+    require_libraries("hinas-train", "torch", "pydantic", "safetensors", extras="search")
     from .train_run import TrainRequest, run_training
 
     rates = {Optimizer.muon: 5e-3, Optimizer.adam: 1e-3, Optimizer.sgd: 0.05}

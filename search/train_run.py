@@ -92,7 +92,10 @@ def run_training(request: TrainRequest) -> str:
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
 
-    request.out.mkdir(parents=True, exist_ok=True)
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {request.out}: cannot make this folder ({error.strerror})") from error
     checkpoint = request.out / "checkpoint.pt"
     if checkpoint.exists() and not request.resume:
         raise UserError(f"{checkpoint}: a training is already there; go on with --resume or choose another --out")
