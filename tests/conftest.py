@@ -49,6 +49,30 @@ def _random_document(seed: int) -> dict[str, Any]:
     }
 
 
+def _small_document(channels: int) -> dict[str, Any]:
+    """The smallest genotype that can learn something: half resolution, conditioned, one cell."""
+    return {
+        "format": "hinas-genotype",
+        "version": 1,
+        "space": "hinas",
+        "task": {"channels": channels},
+        "network": {
+            "width": 8,
+            "normalisation": "none",
+            "stem": {"resolution": "half", "channels": 8},
+            "end": {"channels": 8, "early_channels": 4},
+            "conditioning": {"range": [0, 75]},
+            "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["skip", 0]]]}],
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def small_document() -> Callable[[int], dict[str, Any]]:
+    """channels -> the JSON document of a small genotype."""
+    return _small_document
+
+
 @pytest.fixture(scope="session")
 def random_document() -> Callable[[int], dict[str, Any]]:
     """seed -> the JSON document of a small random genotype."""

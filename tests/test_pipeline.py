@@ -5,25 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-
-GENOTYPE = {
-    "format": "hinas-genotype",
-    "version": 1,
-    "space": "hinas",
-    "task": {"channels": 3},
-    "network": {
-        "width": 8,
-        "normalisation": "none",
-        "stem": {"resolution": "half", "channels": 8},
-        "end": {"channels": 8, "early_channels": 4},
-        "conditioning": {"range": [0, 75]},
-        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["conv_3x3", 2], ["skip", 0]]]}],
-    },
-}
 
 
 def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -35,8 +21,10 @@ def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_genotype_becomes_a_model_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "small.json").write_text(json.dumps(GENOTYPE))
+def test_a_genotype_becomes_a_model_that_denoises_pictures(
+    small_document: Any, picture_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(small_document(3)))
     run = tmp_path / "run"
     _run(
         "hinas-train", tmp_path / "small.json", picture_folder, "--out", run, "--iterations", 400, "--batch", 4,

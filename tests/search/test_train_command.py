@@ -10,21 +10,6 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-GENOTYPE: dict[str, Any] = {
-    "format": "hinas-genotype",
-    "version": 1,
-    "space": "hinas",
-    "task": {"channels": 3},
-    "network": {
-        "width": 4,
-        "normalisation": "none",
-        "stem": {"resolution": "half", "channels": 4},
-        "end": {"channels": 4, "early_channels": 2},
-        "conditioning": {"range": [0, 75]},
-        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]]]}],
-    },
-}
-
 
 def _train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hinas.search.train_command", *map(str, arguments), "--threads", "1"]
@@ -32,9 +17,9 @@ def _train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def genotype_file(tmp_path: Path) -> Path:
+def genotype_file(small_document: Any, tmp_path: Path) -> Path:
     path = tmp_path / "small.json"
-    path.write_text(json.dumps(GENOTYPE))
+    path.write_text(json.dumps(small_document(3)))
     return path
 
 
@@ -112,10 +97,13 @@ def test_a_damaged_checkpoint_is_named(genotype_file: Path, picture_folder: Path
     assert "Traceback" not in result.stderr
 
 
-def test_one_level_is_asked_of_a_network_that_is_not_conditioned(picture_folder: Path, tmp_path: Path) -> None:
-    network = {key: value for key, value in GENOTYPE["network"].items() if key != "conditioning"}
+def test_one_level_is_asked_of_a_network_that_is_not_conditioned(
+    small_document: Any, picture_folder: Path, tmp_path: Path
+) -> None:
+    document = small_document(3)
+    del document["network"]["conditioning"]
     path = tmp_path / "plain.json"
-    path.write_text(json.dumps({**GENOTYPE, "network": network}))
+    path.write_text(json.dumps(document))
     result = _train(path, picture_folder, "--out", tmp_path / "run", "--sigma", "0:50")
     assert result.returncode == 2
     assert "not conditioned on sigma; give one level" in result.stderr

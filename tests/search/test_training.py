@@ -25,20 +25,6 @@ from hinas.search.training import (
 from hinas.search.training_images import PatchSource, load_images
 
 CPU = torch.device("cpu")
-DOCUMENT: dict[str, Any] = {
-    "format": "hinas-genotype",
-    "version": 1,
-    "space": "hinas",
-    "task": {"channels": 1},
-    "network": {
-        "width": 8,
-        "normalisation": "none",
-        "stem": {"resolution": "half", "channels": 8},
-        "end": {"channels": 8, "early_channels": 4},
-        "conditioning": {"range": [0, 75]},
-        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["skip", 0]]]}],
-    },
-}
 
 
 @pytest.fixture
@@ -62,7 +48,7 @@ def _settings(**changes: Any) -> TrainingSettings:
     return TrainingSettings(**(given | changes))
 
 
-def _state(settings: TrainingSettings, document: dict[str, Any] = DOCUMENT) -> TrainingState:
+def _state(settings: TrainingSettings, document: dict[str, Any]) -> TrainingState:
     genotype = genotype_from_json(json.dumps(document))
     torch.manual_seed(settings.seed)
     return new_state(build_network(genotype.space, genotype.network, 1), settings, device=CPU)
@@ -95,9 +81,10 @@ def _run(
 @pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
-    picture_folder: Path, tmp_path: Path, one_thread: None, optimizer: str, norm: str
+    small_document: Any, picture_folder: Path, tmp_path: Path, one_thread: None, optimizer: str, norm: str
 ) -> None:
-    document = {**DOCUMENT, "network": {**DOCUMENT["network"], "normalisation": norm}}
+    document = small_document(1)
+    document["network"]["normalisation"] = norm
     settings = _settings(optimizer=optimizer, learning_rate=1e-3)
     whole = _state(settings, document)
     _run(whole, settings, picture_folder)
@@ -121,11 +108,13 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
 
 
 @pytest.mark.slow
-def test_a_short_training_denoises_better_than_doing_nothing(picture_folder: Path, one_thread: None) -> None:
+def test_a_short_training_denoises_better_than_doing_nothing(
+    small_document: Any, picture_folder: Path, one_thread: None
+) -> None:
     settings = _settings(
         iterations=300, batch=4, crop=32, warmup=10, learning_rate=0.01, ema_decay=0.9, sigma_range=(40.0, 40.0)
     )
-    state = _state(settings)
+    state = _state(settings, small_document(1))
     _run(state, settings, picture_folder)
     images = load_images(picture_folder, channels=1, smallest_side=16).images
     score = validate(state.average, images, sigmas=(40.0,), stride=2, conditioned=True, device=CPU)
@@ -142,9 +131,9 @@ def test_learning_rate_warms_up_then_follows_a_cosine_to_zero() -> None:
     assert factors[10:] == sorted(factors[10:], reverse=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(picture_folder: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_training(small_document: Any, picture_folder: Path) -> None:
     settings = _settings()
-    state = _state(settings)
+    state = _state(settings, small_document(1))
     with torch.no_grad():
         next(state.network.parameters()).fill_(torch.nan)
     saved = []
@@ -153,8 +142,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(picture_folder: Path) -> N
     assert saved == []
 
 
-def test_validation_is_repeatable_and_crops_odd_sizes(picture_folder: Path) -> None:
-    state = _state(_settings())
+def test_validation_is_repeatable_and_crops_odd_sizes(small_document: Any, picture_folder: Path) -> None:
+    state = _state(_settings(), small_document(1))
     image = load_images(picture_folder, channels=1, smallest_side=16).images[0][:37, :41]
     scores = [
         validate(state.average, [image], sigmas=(25.0, 50.0), stride=2, conditioned=True, device=CPU) for _ in range(2)
