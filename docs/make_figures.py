@@ -44,6 +44,7 @@ def learning_curves() -> None:
     left.yaxis.label.set_size(8)
     right.set_ylabel("learning rate (Muon)")
     right.set_yscale("log")
+    right.set_ylim(1e-6, 1e-2)
     for axes in (left, right):
         axes.set_xlabel("iterations of 8 patches of 64x64")
         axes.grid(color="0.9")
