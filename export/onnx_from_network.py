@@ -2,6 +2,8 @@
 
 import io
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -35,7 +37,7 @@ def onnx_from_network(network: nn.Module, *, channels: int, alignment: int, cond
         example += (torch.full((2,), 25.0),)
         shapes += ({0: batch},)
         names.append("sigma")
-    with _quiet_exporter():
+    with _quiet_exporter(), _ctrl_c_stays_ctrl_c():
         program = torch.onnx.export(
             network.eval(),
             example,
@@ -66,6 +68,30 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def _ctrl_c_stays_ctrl_c() -> Iterator[None]:
+    """The exporter turns a KeyboardInterrupt into an error of its own; the person who pressed Ctrl-C gets it back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception as error:
+        if pressed.is_set():
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _strip(model: onnx.ModelProto) -> None:

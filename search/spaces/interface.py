@@ -1,5 +1,6 @@
 """What every search space offers the rest of the program: a frozen description and its geometry, without tensors."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -11,13 +12,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SpaceDescription(Frozen):
+class SpaceDescription(Frozen, ABC):
     """A compact network as its search space describes it, the `network` of a genotype."""
 
     @property
+    @abstractmethod
     def conditioning_range(self) -> tuple[float, float] | None:
         """Noise levels (grey levels 0..255) the network takes as an input `sigma`; None where it has no such input."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

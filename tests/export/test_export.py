@@ -1,6 +1,7 @@
 """The export as a whole: random genotypes, the bundled ones, determinism, checks that bite, mistakes."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,19 @@ def test_mistakes_exit_with_2_and_leave_old_outputs_alone(
     assert old.read_bytes() == b"old"
     assert not list(tmp_path.glob(".hinas-*"))
     assert not list(tmp_path.glob("*.report.json"))
+
+
+def test_ctrl_c_inside_the_exporter_is_ctrl_c(random_document: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    genotype, network = _plain(random_document)
+
+    def wrapping_exporter(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("the exporter failed") from error
+
+    monkeypatch.setattr(torch.onnx, "export", wrapping_exporter)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        onnx_from_network(network, channels=genotype.task.channels, alignment=2, conditioned=False)
+    assert signal.getsignal(signal.SIGINT) is handler
