@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from ..atomic_files import written_whole
+from ..figures import STYLE, new_figure
 from .label_placement import place_labels
 from .results import Origin
 from .tradeoff import Panel, TradeoffPoint
@@ -32,25 +31,15 @@ _MARKERS: dict[Origin, tuple[str, bool]] = {
 }
 """Shape, and whether it is filled."""
 _UNKNOWN_PARAMETERS_COLOUR = "0.45"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.9",
-    "svg.hashsalt": "hinas",
-    "svg.fonttype": "none",
-}
 
 
 def draw_tradeoff(panels: Sequence[Panel], *, title: str, conditions: str) -> Figure:
     """The picture of at least one panel. `title` and `conditions` stand above it: device, library, size, threads."""
     assert panels, "nothing to draw"
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         rows = sorted({(panel.channels, panel.dataset, panel.protocol) for panel in panels})
         sigmas = sorted({panel.sigma for panel in panels})
-        figure = Figure(figsize=(2.2 + 2.9 * len(sigmas), 1.5 + 2.7 * len(rows)), layout="constrained", dpi=160)
-        FigureCanvasAgg(figure)
+        figure = new_figure(2.2 + 2.9 * len(sigmas), 1.5 + 2.7 * len(rows))
         grid = figure.subplots(len(rows), len(sigmas), squeeze=False)
         scale = _ParameterScale(panels)
         drawn: list[tuple[Axes, Panel]] = []
@@ -82,13 +71,6 @@ def draw_tradeoff(panels: Sequence[Panel], *, title: str, conditions: str) -> Fi
                 radii_points=[scale.marker_size(point.parameters) / 2 for point in panel.points],
             )
     return figure
-
-
-def write_picture(figure: Figure, path: Path) -> None:
-    """Write PNG or SVG, by the path's suffix; the same figure gives the same bytes."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with matplotlib.rc_context(_STYLE), written_whole(path) as temporary:
-        figure.savefig(temporary, metadata=metadata)
 
 
 class _ParameterScale:

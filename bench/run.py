@@ -223,7 +223,8 @@ def _pictures(results: Results, size: str, stem: Path) -> list[Path]:
     panels = tradeoff_panels(results.entries, size, noisy_input=NOISY_INPUT)
     if not panels:
         return []
-    from .plots import draw_tradeoff, write_picture
+    from ..figures import write_both
+    from .plots import draw_tradeoff
 
     conditions = {entry.library for entry in results.entries if entry.latency_ms is not None and entry.library}
     machine = results.machine
@@ -232,7 +233,4 @@ def _pictures(results: Results, size: str, stem: Path) -> list[Path]:
         title=f"Speed and quality: {size} pixels, batch 1, {machine.cpu}",
         conditions=f"{'; '.join(sorted(conditions))}; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
     )
-    files = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
-    for file in files:
-        write_picture(figure, file)
-    return files
+    return list(write_both(figure, stem))

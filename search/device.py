@@ -1,6 +1,7 @@
 """Choose the device and the arithmetic a network trains in, and refuse what the machine does not have."""
 
-from typing import Literal
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import torch
 
@@ -37,3 +38,8 @@ def _cpu_has_bf16() -> bool:
     if "AVX512" not in capabilities:
         return False
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Compute convolutions in `precision`, fp32 or bf16; parameters stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

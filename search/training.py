@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .device import autocast
 from .losses import PixelLoss, denoising_loss
 from .muon import Muon
 from .noise import add_noise, draw_sigma
@@ -211,7 +211,7 @@ def _step(
     clean = patches.draw(settings.batch, settings.crop, state.generator)
     sigma = draw_sigma(settings.batch, settings.sigma_range, state.generator)
     noisy = add_noise(clean, sigma, quantised_share=settings.quantised_share, generator=state.generator)
-    with _autocast(clean.device, settings.precision):
+    with autocast(clean.device, settings.precision):
         output = forward(noisy, sigma) if conditioned else forward(noisy)
     loss = denoising_loss(output.float(), clean, pixel=settings.pixel_loss, ssim_weight=settings.ssim_weight)
     for optimizer in state.optimizers:
@@ -222,10 +222,6 @@ def _step(
         optimizer.step()
     _follow(state.average, state.network, decay=min(settings.ema_decay, (1 + state.iteration) / (10 + state.iteration)))
     return loss
-
-
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ def _random_document(seed: int) -> dict[str, Any]:
     draw = random.Random(seed)
     factors = draw.choice([[1.0], [1.0, 1.5, 2.0], [1.0, 2.0, 4.0]])
     cells = []
-    for _ in range(draw.randint(1, 3)):
+    for _ in range(draw.randint(1, 4)):
         nodes = [
             [[draw.choice(OPERATIONS), source] for source in draw.sample(range(2 + index), 2)]
             for index in range(draw.randint(1, 3))
@@ -33,11 +33,14 @@ def _random_document(seed: int) -> dict[str, Any]:
         "width": draw.choice([3, 4, 8]),
         "width_factors": factors,
         "normalisation": draw.choice(["batch", "none"]),
+        "activation": draw.choice(["leaky_relu", "relu"]),
         "residual": draw.random() < 0.8,
-        "stem": {"resolution": draw.choice(["full", "half"]), "channels": draw.choice([5, 8])},
+        "stem": {"resolution": draw.choice(["full", "half", "quarter"]), "channels": draw.choice([5, 8])},
         "end": {"channels": draw.choice([6, 8]), "early_channels": draw.choice([3, 4])},
         "cells": cells,
     }
+    if draw.random() < 0.4:
+        network["level_strides"] = [1, 2, 2, 4][: len(factors)]
     if draw.random() < 0.5:
         network["conditioning"] = {"input": "sigma", "range": [0, 75]}
     return {

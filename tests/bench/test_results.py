@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hinas.bench.environment import Machine, describe_machine
 from hinas.bench.latency import latency_of
-from hinas.bench.plots import draw_tradeoff, write_picture
+from hinas.bench.plots import draw_tradeoff
 from hinas.bench.results import Entry, Results, read_results, results_from_json, write_results, write_results_csv
 from hinas.bench.tradeoff import tradeoff_panels
 from hinas.errors import UserError
+from hinas.figures import write_figure
 from PIL import Image
 from pydantic import ValidationError
 
@@ -131,7 +132,7 @@ def test_the_picture_is_drawn_twice_alike(tmp_path: Path) -> None:
     for name in ("one", "two"):
         figure = draw_tradeoff(panels, title="Title", conditions="Conditions")
         for suffix in ("png", "svg"):
-            write_picture(figure, tmp_path / f"{name}.{suffix}")
+            write_figure(figure, tmp_path / f"{name}.{suffix}")
     with Image.open(tmp_path / "one.png") as picture:
         assert min(picture.size) > 300
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10

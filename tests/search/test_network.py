@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from hinas.search.genotype import Genotype, genotype_from_json
-from hinas.search.spaces.hinas.network import CellNetwork
+from hinas.search.spaces.hinas.network import CellNetwork, Layer
 from hinas.search.spaces.hinas.space import Cell
 from hinas.search.spaces.registry import build_network, geometry
 from torch import nn
@@ -36,7 +36,7 @@ def _arguments(genotype: Genotype, noisy: torch.Tensor) -> tuple[torch.Tensor, .
 def test_random_genotypes_build_run_and_learn(random_document: Any, seed: int) -> None:
     genotype = _genotype(random_document, seed)
     network = build_network(genotype.space, genotype.network, genotype.task.channels)
-    noisy = torch.rand(2, genotype.task.channels, 12, 16)
+    noisy = torch.rand(2, genotype.task.channels, 16, 32)
     output = network(*_arguments(genotype, noisy))
     assert output.shape == noisy.shape
     output.sum().backward()
@@ -66,7 +66,9 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
         {"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["dil_3x3", 0]]]}
     )
     torch.manual_seed(1)
-    network = CellNetwork(cell, width=4, previous=6, before_previous=5, norm="none")
+    network = CellNetwork(
+        cell, own=Layer(4, 1), previous=Layer(6, 1), before_previous=Layer(5, 1), norm="none", act="leaky_relu"
+    )
     previous, before = torch.randn(2, 6, 9, 9), torch.randn(2, 5, 9, 9)
     s0, s1 = network.squeeze_previous(previous), network.squeeze_before(before)
     conv, sep, dil = network.edges[0][0], network.edges[1][0], network.edges[1][1]  # type: ignore[index]
@@ -79,7 +81,7 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
 def test_an_untrained_residual_network_returns_its_input(random_document: Any, seed: int) -> None:
     genotype = _genotype(random_document, seed)
     network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
-    noisy = torch.rand(1, genotype.task.channels, 8, 8)
+    noisy = torch.rand(1, genotype.task.channels, 16, 16)
     expected = noisy if getattr(genotype.network, "residual") else torch.zeros_like(noisy)  # noqa: B009
     torch.testing.assert_close(network(*_arguments(genotype, noisy)), expected)
 
@@ -88,7 +90,7 @@ def test_a_conditioned_network_listens_to_sigma_and_insists_on_it(random_documen
     seed = next(seed for seed in SEEDS if "conditioning" in random_document(seed)["network"])
     genotype = _genotype(random_document, seed)
     network = _built(genotype)
-    noisy = torch.rand(1, genotype.task.channels, 8, 8)
+    noisy = torch.rand(1, genotype.task.channels, 16, 16)
     low, high = network(noisy, torch.tensor([5.0])), network(noisy, torch.tensor([60.0]))
     assert not torch.allclose(low, high)
     with pytest.raises(ValueError, match="needs sigma"):
@@ -107,6 +109,7 @@ def test_norm_decides_between_batch_norms_and_biases(random_document: Any, norm:
 
 def test_widths_follow_the_levels(random_document: Any) -> None:
     document = random_document(3)
+    document["network"].pop("level_strides", None)
     document["network"].update(
         width=10, width_factors=[1, 1.5, 2], cells=[{"level": 2, "nodes": [[["conv_3x3", 0], ["skip", 1]]] * 1}]
     )

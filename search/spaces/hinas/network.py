@@ -4,65 +4,122 @@ Shapes: B batch, C image channels, H, W image size, F features; x_BCHW is an ima
 cells' resolution.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .operations import NEGATIVE_SLOPE, convolution, operation
-from .space import Cell, NetworkDescription
+from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
+from .space import Activation, Cell, NetworkDescription
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's output: its channels, and the pixels of the stem's maps per pixel of its own."""
+
+    channels: int
+    stride: int
 
 
 class CellNetwork(nn.Module):
     """One cell (HiNAS v2, Eq. 3): both inputs squeezed to the cell's width, nodes summed, outputs concatenated."""
 
-    def __init__(self, cell: Cell, *, width: int, previous: int, before_previous: int, norm: str) -> None:
+    def __init__(
+        self, cell: Cell, *, own: Layer, previous: Layer, before_previous: Layer, norm: str, act: Activation
+    ) -> None:
         super().__init__()
-        self.squeeze_previous = nn.Sequential(*convolution(previous, width, 1, norm=norm))
-        self.squeeze_before = nn.Sequential(*convolution(before_previous, width, 1, norm=norm))
+        width = own.channels
         self.sources = [(first[1], second[1]) for first, second in cell.nodes]
+        read = {source for node in self.sources for source in node}
+        # A layer that no node reads is not squeezed either.
+        self.squeeze_previous = squeeze(previous, own, norm=norm) if 0 in read else None
+        self.squeeze_before = squeeze(before_previous, own, norm=norm) if 1 in read else None
+        self.activation = activation(act)
         self.edges = nn.ModuleList(
-            nn.ModuleList(operation(name, width, norm=norm) for name, _ in node) for node in cell.nodes
+            nn.ModuleList(operation(name, width, norm=norm, act=act) for name, _ in node) for node in cell.nodes
         )
-        self.out_channels = width * len(cell.nodes)
+        self.output = Layer(width * len(cell.nodes), own.stride)
 
     def forward(self, previous_BFHW: Tensor, before_BFHW: Tensor) -> Tensor:
-        """(B, F0, H, W) and (B, F1, H, W) -> (B, nodes * width, H, W)."""
-        states = [self.squeeze_previous(previous_BFHW), self.squeeze_before(before_BFHW)]
+        """(B, F0, H0, W0) and (B, F1, H1, W1) -> (B, nodes * width, H, W)."""
+        states: dict[int, Tensor] = {}
+        if self.squeeze_previous is not None:
+            states[0] = self.squeeze_previous(previous_BFHW)
+        if self.squeeze_before is not None:
+            states[1] = self.squeeze_before(before_BFHW)
         activated: dict[int, Tensor] = {}
 
         def value(edge: nn.Module, source: int) -> Tensor:
             if isinstance(edge, nn.Identity):
                 return states[source]
-            # Every convolution edge begins with the same LeakyReLU: one per state, not one per edge.
+            # Every convolution edge begins with the same activation: one per state, not one per edge.
             if source not in activated:
-                activated[source] = F.leaky_relu(states[source], NEGATIVE_SLOPE)
+                activated[source] = self.activation(states[source])
             return edge(activated[source])
 
-        for (first, second), edges in zip(self.sources, self.edges, strict=True):
+        for index, ((first, second), edges) in enumerate(zip(self.sources, self.edges, strict=True)):
             left, right = edges.children()
-            states.append(value(left, first) + value(right, second))
-        return torch.cat(states[2:], dim=1)
+            states[2 + index] = value(left, first) + value(right, second)
+        return torch.cat([states[2 + index] for index in range(len(self.sources))], dim=1)
+
+
+def squeeze(source: Layer, own: Layer, *, norm: str) -> nn.Module:
+    """A 1x1 convolution from one layer's maps to a cell's width, and to the cell's resolution.
+
+    To a lower resolution it is a convolution over whole blocks of pixels, to a higher one each pixel is repeated.
+    """
+    if own.stride > source.stride:
+        block = own.stride // source.stride
+        reduce = nn.Conv2d(source.channels, own.channels, block, stride=block, bias=norm == "none")
+        return nn.Sequential(reduce, *normalisation(norm, own.channels))
+    layers = convolution(source.channels, own.channels, 1, norm=norm)
+    if own.stride < source.stride:
+        layers.append(Enlarge(source.stride // own.stride))
+    return nn.Sequential(*layers)
+
+
+class Enlarge(nn.Module):
+    """Each pixel of a map repeated over a block of `factor` x `factor`."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, F, H, W) -> (B, F, factor * H, factor * W)."""
+        return enlarged(x, self.factor)
+
+
+def enlarged(x_BFHW: Tensor, factor: int) -> Tensor:
+    """(B, F, H, W) -> (B, F, factor * H, factor * W), each pixel repeated."""
+    return F.interpolate(x_BFHW, scale_factor=float(factor), mode="nearest") if factor > 1 else x_BFHW
 
 
 class StartPart(nn.Module):
-    """conv3x3 C -> stem, norm, LeakyReLU, conv3x3 -> the first width, norm (HiNAS v2, section 3.3)."""
+    """conv3x3 C -> stem, norm, activation, conv3x3 -> level 0's width x nodes, norm (HiNAS v2, section 3.3)."""
 
-    def __init__(self, in_channels: int, stem_channels: int, out_channels: int, *, norm: str) -> None:
+    def __init__(self, in_channels: int, stem_channels: int, out_channels: int, *, norm: str, act: Activation) -> None:
         super().__init__()
+        self.activation = activation(act)
         self.first = nn.Sequential(*convolution(in_channels, stem_channels, 3, norm=norm))
         self.second = nn.Sequential(*convolution(stem_channels, out_channels, 3, norm=norm))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H, W)."""
-        return self.second(F.leaky_relu(self.first(x), NEGATIVE_SLOPE))
+        return self.second(self.activation(self.first(x)))
 
 
 class EndPart(nn.Module):
     """The compact network's end: last cell -> 1x1, an early feature -> 1x1, two separable convolutions, conv3x3."""
 
-    def __init__(self, cell: int, early: int, *, channels: int, early_channels: int, out: int, norm: str) -> None:
+    def __init__(
+        self, cell: Layer, early: int, *, channels: int, early_channels: int, out: int, norm: str, act: Activation
+    ) -> None:
         super().__init__()
-        self.from_cell = nn.Conv2d(cell, channels, 1)
+        self.activation = activation(act)
+        self.cell_stride = cell.stride
+        self.from_cell = nn.Conv2d(cell.channels, channels, 1)
         self.from_early = nn.Conv2d(early, early_channels, 1)
         joined = channels + early_channels
         self.separable_1 = nn.Sequential(*_separable(joined, channels, norm=norm))
@@ -70,11 +127,11 @@ class EndPart(nn.Module):
         self.last = nn.Conv2d(channels, out, 3, padding=1)
 
     def forward(self, cell_BFHW: Tensor, early_BFHW: Tensor) -> Tensor:
-        """(B, cell, H, W) and (B, early, H, W) -> (B, out, H, W)."""
-        from_cell = self.from_cell(F.leaky_relu(cell_BFHW, NEGATIVE_SLOPE))
+        """(B, cell, H / stride, W / stride) and (B, early, H, W) -> (B, out, H, W)."""
+        from_cell = enlarged(self.from_cell(self.activation(cell_BFHW)), self.cell_stride)
         joined = torch.cat([from_cell, self.from_early(early_BFHW)], dim=1)
-        x = F.leaky_relu(self.separable_1(joined), NEGATIVE_SLOPE)
-        x = F.leaky_relu(self.separable_2(x), NEGATIVE_SLOPE)
+        x = self.activation(self.separable_1(joined))
+        x = self.activation(self.separable_2(x))
         return self.last(x)
 
 
@@ -88,19 +145,21 @@ class CompactNetwork(nn.Module):
 
     def __init__(self, description: NetworkDescription, channels: int) -> None:
         super().__init__()
-        norm = description.normalisation
+        norm, act = description.normalisation, description.activation
         self.stride = description.stride
         self.residual = description.residual
         self.conditioned = description.conditioning is not None
         image_channels = channels * self.stride**2
-        widths = [description.cell_width(cell) for cell in description.cells]
-        early = widths[0] * len(description.cells[0].nodes)
-        self.start = StartPart(image_channels + int(self.conditioned), description.stem.channels, early, norm=norm)
-        previous = before = early
+        early = description.level_width(0) * len(description.cells[0].nodes)
+        self.start = StartPart(
+            image_channels + int(self.conditioned), description.stem.channels, early, norm=norm, act=act
+        )
+        previous = before = Layer(early, 1)
         cells: list[CellNetwork] = []
-        for cell, width in zip(description.cells, widths, strict=True):
-            cells.append(CellNetwork(cell, width=width, previous=previous, before_previous=before, norm=norm))
-            previous, before = cells[-1].out_channels, previous
+        for cell in description.cells:
+            own = Layer(description.level_width(cell.level), description.level_stride(cell.level))
+            cells.append(CellNetwork(cell, own=own, previous=previous, before_previous=before, norm=norm, act=act))
+            previous, before = cells[-1].output, previous
         self.cells = nn.ModuleList(cells)
         self.end = EndPart(
             previous,
@@ -109,12 +168,13 @@ class CompactNetwork(nn.Module):
             early_channels=description.end.early_channels,
             out=image_channels,
             norm=norm,
+            act=act,
         )
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
         """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
 
-        H and W are multiples of the stride.
+        H and W are multiples of the stride, times the coarsest level's.
         """
         x = F.pixel_unshuffle(noisy_BCHW, self.stride) if self.stride > 1 else noisy_BCHW
         if self.conditioned:

@@ -1,14 +1,19 @@
 """The candidate operations of HiNAS v2 (section 3.1), one table for every network built from them.
 
-Each convolution operation of the paper is LeakyReLU(0.2) -> convolution -> batch norm. Its first LeakyReLU is the
+Each convolution operation of the paper is LeakyReLU(0.2) -> convolution -> batch norm. Its first activation is the
 same for all edges that leave a state, so the cell applies it and an operation starts at its convolution.
 """
 
 from torch import nn
 
-from .space import Operation
+from .space import Activation, Operation
 
 NEGATIVE_SLOPE = 0.2
+
+
+def activation(name: Activation) -> nn.Module:
+    """The non-linearity in front of every convolution of a cell."""
+    return nn.ReLU() if name == "relu" else nn.LeakyReLU(NEGATIVE_SLOPE)
 
 
 def normalisation(norm: str, channels: int) -> list[nn.Module]:
@@ -36,8 +41,8 @@ def _separable(width: int, kernel: int, *, norm: str) -> list[nn.Module]:
     return [depthwise, *convolution(width, width, 1, norm=norm)]
 
 
-def operation(name: Operation, width: int, *, norm: str) -> nn.Module:
-    """The operation `name` on a `width`-channel map whose LeakyReLU the cell has applied; `skip` is the identity."""
+def operation(name: Operation, width: int, *, norm: str, act: Activation) -> nn.Module:
+    """The operation `name` on a `width`-channel map that the cell has activated; `skip` is the identity."""
     match name:
         case "skip":
             return nn.Identity()
@@ -51,6 +56,6 @@ def operation(name: Operation, width: int, *, norm: str) -> nn.Module:
             kernel = 3 if name == "sep_3x3" else 5
             return nn.Sequential(
                 *_separable(width, kernel, norm=norm),
-                nn.LeakyReLU(NEGATIVE_SLOPE),
+                activation(act),
                 *_separable(width, kernel, norm=norm),
             )

@@ -1,6 +1,7 @@
 """What a HiNAS network is made of: the network description of a genotype, validated, without tensors.
 
-Three choices go beyond the paper: the normalisation, the stem's resolution and conditioning on sigma.
+Choices beyond the paper: the normalisation, the activation, the stem's resolution, levels at a lower resolution and
+conditioning on sigma.
 """
 
 from typing import Annotated, Literal
@@ -12,14 +13,19 @@ from ..interface import Frozen, SpaceDescription
 Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip"]
 """An operation a discretised edge may carry (HiNAS v2, section 3.1); `none` is an absent edge."""
 
+Activation = Literal["leaky_relu", "relu"]
+
 Edge = tuple[Operation, Annotated[int, Field(ge=0)]]
 """(operation, input): input 0 is the previous layer's output, 1 the one before it, 2 + i is node i."""
 
 
 class Stem(Frozen):
-    """The start part: `resolution` of the cells (`half` = PixelUnshuffle(2)), `channels` of the first convolution."""
+    """The start part: `resolution` of the cells and `channels` of the first convolution.
 
-    resolution: Literal["full", "half"] = "full"
+    `half` is a PixelUnshuffle(2) before the network, `quarter` a PixelUnshuffle(4).
+    """
+
+    resolution: Literal["full", "half", "quarter"] = "full"
     channels: Annotated[int, Field(ge=1, le=1024)] = 64
 
 
@@ -66,8 +72,10 @@ class Cell(Frozen):
 class NetworkDescription(SpaceDescription):
     """The compact network of HiNAS v2.
 
-    `width` W of level 0; level h has `round(width_factors[h] * W)` channels. `normalisation`: `batch` as in the
-    paper, `none` puts biases in its place. `residual`: the network predicts the noise.
+    `width` W of level 0; level h has `round(width_factors[h] * W)` channels. `level_strides`: the cells of level h work
+    on maps smaller by this factor than level 0's, along each side; the paper's are all 1. `normalisation`: `batch` as
+    in the paper, `none` puts biases in its place. `activation`: `leaky_relu` (slope 0.2) as in HiNAS v2, `relu` as in
+    v1. `residual`: the network predicts the noise.
     """
 
     width: Annotated[int, Field(ge=1, le=512)]
@@ -76,7 +84,9 @@ class NetworkDescription(SpaceDescription):
         1.5,
         2.0,
     )
+    level_strides: Annotated[tuple[Literal[1, 2, 4, 8], ...], Field(min_length=1, max_length=8)] | None = None
     normalisation: Literal["batch", "none"] = "batch"
+    activation: Activation = "leaky_relu"
     residual: bool = True
     stem: Stem = Stem()
     end: End = End()
@@ -85,14 +95,26 @@ class NetworkDescription(SpaceDescription):
 
     @model_validator(mode="after")
     def _cells_agree(self) -> "NetworkDescription":
+        if self.level_strides is not None:
+            if len(self.level_strides) != len(self.width_factors):
+                raise ValueError(
+                    f"level_strides: got {len(self.level_strides)} values, expected {len(self.width_factors)}, "
+                    "one for each of width_factors"
+                )
+            if self.level_strides[0] != 1:
+                raise ValueError(f"level_strides[0]: got {self.level_strides[0]}, expected 1 (level 0 is the stem's)")
         for index, cell in enumerate(self.cells):
             if cell.level >= len(self.width_factors):
                 raise ValueError(f"cells[{index}].level: got {cell.level}, expected 0 to {len(self.width_factors) - 1}")
         return self
 
-    def cell_width(self, cell: Cell) -> int:
-        """Channels of each of the cell's nodes."""
-        return max(1, round(self.width_factors[cell.level] * self.width))
+    def level_width(self, level: int) -> int:
+        """Channels of each node of a cell on this level."""
+        return max(1, round(self.width_factors[level] * self.width))
+
+    def level_stride(self, level: int) -> int:
+        """Pixels of the stem's maps per pixel of this level's, along one side."""
+        return self.level_strides[level] if self.level_strides else 1
 
     @property
     def conditioning_range(self) -> tuple[float, float] | None:
@@ -102,4 +124,4 @@ class NetworkDescription(SpaceDescription):
     @property
     def stride(self) -> int:
         """Image pixels per pixel of the cells' feature maps."""
-        return 2 if self.stem.resolution == "half" else 1
+        return {"full": 1, "half": 2, "quarter": 4}[self.stem.resolution]

@@ -1,0 +1,261 @@
+"""One run of hinas-search: images in; genotype, pictures, history and checkpoint out."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ..errors import UserError
+from .checkpoint import load_checkpoint, save_checkpoint
+from .device import chosen_device, chosen_precision
+from .genotype import Genotype, Provenance, Score, Task, write_genotype
+from .genotype_drawing import draw_genotype
+from .latency_table import read_latency_table
+from .search_curves import draw_search_curves
+from .search_history import write_search_history
+from .search_loop import Splits, search
+from .search_space import SearchSpace
+from .search_state import (
+    Found,
+    KernelOptimizer,
+    LatencyGoal,
+    Method,
+    SearchSettings,
+    SearchState,
+    new_search,
+    restore_search,
+    search_content,
+)
+from .spaces.interface import SpaceDescription
+from .spaces.registry import build_supernet, network_description
+from .split_images import split_images
+from .training_images import PatchSource, load_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """What a person asks of hinas-search; paths as given, sigmas in grey levels."""
+
+    space: SearchSpace
+    images: Path
+    out: Path
+    command: str
+    sigmas: tuple[float, ...]
+    epochs: int
+    steps: int | None
+    batch: int
+    crop: int
+    warm_up_epochs: int
+    validate_from_epoch: int
+    ssim_weight: float
+    architecture_learning_rate: float
+    kernel_optimizer: KernelOptimizer
+    kernel_learning_rate: float
+    method: Method
+    samples: int
+    latency_table: Path | None
+    latency_weight: float
+    latency_target_ms: float | None
+    device: str
+    precision: str
+    threads: int | None
+    compiled: bool | None
+    seed: int
+    perturbed: bool
+    resume: bool
+    max_minutes: float | None
+    quiet: bool
+
+
+def run_search(request: SearchRequest) -> str:
+    """Search (or go on searching) and write genotype, pictures, history and checkpoint to `request.out`.
+
+    Returns a line that says what was found. Raises UserError for anything a person can mend.
+    """
+    space = request.space
+    device = chosen_device(request.device)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    settings = _settings(request, device)
+    latency = _latency_goal(request)
+    loaded = load_images(request.images, channels=space.channels, smallest_side=request.crop)
+    if not request.quiet:
+        for warning in loaded.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    torch.manual_seed(request.seed)
+    supernet = build_supernet(space.space, space.settings, space.channels)
+    if request.crop % supernet.stride:
+        raise UserError(f"--crop: got {request.crop}, expected a multiple of {supernet.stride}, the network's stride")
+    if latency is not None:
+        # A price that is missing is found out here, not after the kernels' warm-up.
+        for block in supernet.expected_blocks():
+            latency.table.price_ms(block)
+    kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
+    steps = request.steps or max(1, len(kernels) // request.batch)
+    splits = Splits(
+        kernels=PatchSource(kernels, device=device),
+        architecture=PatchSource(architecture, device=device),
+        validation=PatchSource(validation, device=device),
+        steps_per_epoch=steps,
+    )
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {request.out}: cannot make this folder ({error.strerror})") from error
+    checkpoint = request.out / "checkpoint.pt"
+    if checkpoint.exists() and not request.resume:
+        raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
+    compiled = device.type == "cuda" if request.compiled is None else request.compiled
+    state = new_search(supernet, settings, device=device, compiled=compiled)
+    identity = _identity(request)
+    if request.resume:
+        content = load_checkpoint(checkpoint, device=device)
+        _check_resumable(content, settings, identity, checkpoint)
+        restore_search(state, content, lambda document: network_description(space.space, document))
+
+    def save() -> None:
+        save_checkpoint(search_content(state, settings, identity), checkpoint)
+        write_search_history(state.history, request.out / "history.csv")
+
+    total = settings.epochs * steps
+    with tqdm(
+        total=total,
+        initial=state.epoch * steps,
+        unit="step",
+        disable=request.quiet or not sys.stderr.isatty(),
+    ) as bar:
+
+        def report(current: SearchState) -> None:
+            if not request.quiet:
+                tqdm.write(_epoch_line(current), file=sys.stderr)
+
+        try:
+            search(
+                state,
+                settings,
+                splits=splits,
+                latency=latency,
+                max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
+                save=save,
+                report=report,
+                step_done=lambda: (bar.update(), None)[1],
+            )
+        except FloatingPointError as error:
+            raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
+    return _write_result(request, state, settings, images=len(loaded.images))
+
+
+def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
+    return SearchSettings(
+        sigmas=request.sigmas,
+        epochs=request.epochs,
+        batch=request.batch,
+        crop=request.crop,
+        warm_up_epochs=request.warm_up_epochs,
+        validate_from_epoch=request.validate_from_epoch,
+        ssim_weight=request.ssim_weight,
+        architecture_learning_rate=request.architecture_learning_rate,
+        kernel_optimizer=request.kernel_optimizer,
+        kernel_learning_rate=request.kernel_learning_rate,
+        method=request.method,
+        samples=request.samples,
+        seed=request.seed,
+        precision=chosen_precision(request.precision, device),
+    )
+
+
+def _latency_goal(request: SearchRequest) -> LatencyGoal | None:
+    if request.latency_table is None:
+        if request.latency_target_ms is not None or request.latency_weight:
+            raise UserError("--latency-weight and --latency-target-ms need prices; give --latency-table TABLE")
+        return None
+    table = read_latency_table(request.latency_table)
+    if table.space != request.space.space:
+        raise UserError(f"{request.latency_table}: prices of space {table.space}, expected {request.space.space}")
+    if request.latency_target_ms is not None and not request.latency_weight:
+        raise UserError("--latency-target-ms needs a weight that pulls towards it; give --latency-weight, such as 0.1")
+    return LatencyGoal(table=table, weight=request.latency_weight, target_ms=request.latency_target_ms)
+
+
+def _identity(request: SearchRequest) -> str:
+    """What a checkpoint belongs to: the space with its settings, and what pulls on the architecture."""
+    table = "" if request.latency_table is None else request.latency_table.read_text(encoding="utf-8")
+    goal = f"{request.latency_weight} {request.latency_target_ms} {table}"
+    return request.space.to_json() + goal
+
+
+def _check_resumable(content: dict[str, Any], settings: SearchSettings, identity: str, path: Path) -> None:
+    if content.get("format") != "hinas-search":
+        raise UserError(f"{path}: not a checkpoint of hinas-search")
+    if content["identity"] != identity:
+        raise UserError(f"{path}: a search of another space or another latency goal; choose another --out")
+    for name in (item.name for item in fields(settings)):
+        now, then = getattr(settings, name), content["settings"].get(name)
+        then = tuple(then) if isinstance(then, list) else then
+        if now != then:
+            raise UserError(f"{path}: searched with {name.replace('_', ' ')} {then}, asked to go on with {now}")
+
+
+def _write_result(request: SearchRequest, state: SearchState, settings: SearchSettings, *, images: int) -> str:
+    if state.history:
+        draw_search_curves(state.history, request.out / "curves")
+    found = state.best
+    if found is None and settings.method == "gradient" and state.epoch:
+        found = Found(
+            description=state.supernet.description(), epoch=state.epoch, psnr_db=0.0, ssim=0.0, latency_ms=None
+        )
+        score = None
+    else:
+        score = None if found is None else Score(psnr_db=round(found.psnr_db, 4), ssim=round(found.ssim, 5))
+    if found is None:
+        return f"{request.out}: epoch {state.epoch} of {settings.epochs}; go on with --resume"
+    path = request.out / "genotype.json"
+    write_genotype(_genotype(request, found.description, score, images), path)
+    draw_genotype(_genotype(request, found.description, score, images), request.out / "genotype")
+    if request.perturbed:
+        for name, changed in _perturbed(request, state, found.description).items():
+            write_genotype(_genotype(request, changed, None, images), request.out / f"genotype-{name}.json")
+    more = "" if state.epoch >= settings.epochs else f" (epoch {state.epoch} of {settings.epochs}; go on with --resume)"
+    reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
+    expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
+    return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
+
+
+def _perturbed(
+    request: SearchRequest, state: SearchState, description: SpaceDescription
+) -> Mapping[str, SpaceDescription]:
+    return state.supernet.perturbed(description, Random(request.seed))
+
+
+def _genotype(request: SearchRequest, description: SpaceDescription, score: Score | None, images: int) -> Genotype:
+    return Genotype(
+        space=request.space.space,
+        task=Task(channels=request.space.channels),
+        network=description,
+        provenance=Provenance(
+            created=datetime.now(UTC).date().isoformat(),
+            command=request.command,
+            seed=request.seed,
+            images=images,
+            score=score,
+        ),
+    )
+
+
+def _epoch_line(state: SearchState) -> str:
+    row = state.history[-1]
+    parts = [f"epoch {row.epoch}: kernels {row.kernel_loss:.5f}"]
+    if row.architecture_loss is not None:
+        parts.append(f"architecture {row.architecture_loss:.5f}")
+    parts += [f"entropy of {name} {bits:.3f} bits" for name, bits in row.entropies.items()]
+    if row.latency_ms is not None:
+        parts.append(f"expected {row.latency_ms:.1f} ms")
+    if row.psnr_db is not None:
+        parts.append(f"V {row.psnr_db:.2f} dB, SSIM {row.ssim:.4f}")
+    return ", ".join(parts)

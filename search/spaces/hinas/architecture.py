@@ -1,0 +1,108 @@
+"""Alpha and beta, and what a supernet makes of them: the weight of every operation and of every exit.
+
+E edges of a cell, O = 7 candidate operations, H levels; layer 0 is the start part.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .mixed_candidates import CANDIDATES
+from .search_settings import Settings
+from .space import Cell
+
+Present = tuple[tuple[bool, ...], ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A point of the relaxed space: weights of operations and exits, each set summing to 1."""
+
+    operations: tuple[Tensor, ...]
+    """For each layer (E, O)."""
+    exits: tuple[Tensor, ...]
+    """For each layer but the last, the start part first: (H, H), from a level to a level of the next layer."""
+    present: tuple[Present, ...]
+    """For each layer, which operations of which edges run at all."""
+    paths: tuple[Present, ...]
+    """For each of `exits`, which exits are taken at all."""
+
+    def reach(self, layer: int) -> Tensor:
+        """(H,) how probable it is that the path passes through each level of `layer`."""
+        levels = self.exits[0].shape[0]
+        reached = nn.functional.one_hot(torch.zeros((), dtype=torch.long), levels).to(self.exits[0])
+        for exit in self.exits[:layer]:
+            reached = reached @ exit
+        return reached
+
+
+class ArchitectureParameters(nn.Module):
+    """Alpha and beta as they are learnt, before the softmax."""
+
+    allowed: Tensor
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        sets = settings.layers if settings.layerwise else 1
+        self.alpha = nn.Parameter(1e-3 * torch.randn(sets, settings.num_edges, len(CANDIDATES)))
+        shape = (settings.layers, settings.levels, settings.levels)
+        self.beta = nn.Parameter(1e-3 * torch.randn(shape))
+        allowed = torch.zeros(shape, dtype=torch.bool)
+        for layer in range(settings.layers):
+            for level in range(settings.levels):
+                allowed[layer, level, list(settings.exits(layer, level))] = True
+        self.register_buffer("allowed", allowed)
+
+    def forward(self) -> Architecture:
+        """The relaxed architecture: softmax over the operations of an edge, and over the possible exits of a level."""
+        settings = self.settings
+        alpha = self.alpha.float().softmax(-1)
+        operations = tuple(alpha[layer if settings.layerwise else 0] for layer in range(settings.layers))
+        # Impossible exits are masked out before the softmax; a level no path reaches has no exits at all.
+        logits = self.beta.float().masked_fill(~self.allowed, -torch.inf)
+        dead = ~self.allowed.any(-1, keepdim=True)
+        exits = logits.masked_fill(dead, 0.0).softmax(-1).masked_fill(dead, 0.0)
+        return Architecture(
+            operations=operations,
+            exits=tuple(exits),
+            present=((((True,) * len(CANDIDATES),) * settings.num_edges),) * settings.layers,
+            paths=tuple(
+                tuple(
+                    tuple(exit in settings.exits(layer, level) for exit in range(settings.levels))
+                    for level in range(settings.levels)
+                )
+                for layer in range(settings.layers)
+            ),
+        )
+
+
+def one_hot_architecture(cells: tuple[Cell, ...], settings: Settings, device: torch.device) -> Architecture:
+    """The corner of the relaxed space that is the compact network of `cells`: absent edges are `none`."""
+    none = CANDIDATES.index("none")
+    operations: list[Tensor] = []
+    exits: list[Tensor] = []
+    level = 0
+    for cell in cells:
+        weights = torch.zeros(settings.num_edges, len(CANDIDATES))
+        weights[:, none] = 1
+        for node, edges in enumerate(cell.nodes):
+            for name, source in edges:
+                row = weights[settings.edge_index(node, source)]
+                row[none], row[CANDIDATES.index(name)] = 0, 1
+        operations.append(weights)
+        exit = torch.zeros(settings.levels, settings.levels)
+        exit[level, cell.level] = 1
+        exits.append(exit)
+        level = cell.level
+    return Architecture(
+        operations=tuple(weights.to(device) for weights in operations),
+        exits=tuple(exit.to(device) for exit in exits),
+        present=tuple(_nonzero(weights) for weights in operations),
+        paths=tuple(_nonzero(exit) for exit in exits),
+    )
+
+
+def _nonzero(weights: Tensor) -> Present:
+    return tuple(tuple(value != 0 for value in row) for row in weights.tolist())

@@ -1,0 +1,109 @@
+"""The mixed operations of a supernet cell: every candidate operation on every edge, weighted by alpha.
+
+All edges that leave one state run batched: E edges of one operation are one convolution with E * W outputs. A
+depthwise and a pointwise convolution with nothing between them are one dense convolution, so a separable operation
+is two convolutions with composed kernels; at search widths that is faster than running the depthwise one.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .mixed_candidates import CANDIDATES
+from .operations import activation
+from .space import Activation
+
+_DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}
+"""Kernel and dilation of the operations that are one convolution."""
+_SEPARABLE = {"sep_3x3": 3, "sep_5x5": 5}
+
+
+def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None) -> Tensor:
+    """Batch norm by this batch's own statistics, without parameters, in the supernet's every convolution.
+
+    An affine one would let an operation rescale itself and hide its alpha; `scale_F` is the alpha itself, folded in.
+    """
+    return F.batch_norm(x_BFHW, None, None, weight=scale_F, training=True)
+
+
+class OutgoingEdges(nn.Module):
+    """The edges that leave one state, each with all candidate operations."""
+
+    def __init__(self, width: int, num_edges: int, act: Activation) -> None:
+        super().__init__()
+        self.width = width
+        self.num_edges = num_edges
+        self.activation = activation(act)
+        self.dense = nn.ParameterDict(
+            {name: _kernels(num_edges, width, width, kernel) for name, (kernel, _) in _DENSE.items()}
+        )
+        self.depthwise = nn.ParameterDict(
+            {f"{name}_{turn}": _kernels(num_edges, width, 1, k) for name, k in _SEPARABLE.items() for turn in (0, 1)}
+        )
+        self.pointwise = nn.ParameterDict(
+            {f"{name}_{turn}": _kernels(num_edges, width, width, 1) for name in _SEPARABLE for turn in (0, 1)}
+        )
+
+    def forward(
+        self, state_BWHW: Tensor, weights_EO: Tensor, present_EO: Sequence[Sequence[bool]]
+    ) -> list[Tensor | None]:
+        """(B, W, H, W') and alpha's weights (E, 7) -> each edge's sum (B, W, H, W'), None where nothing is present.
+
+        `present_EO` says which operations run at all; those left out count as zero.
+        """
+        sums: list[Tensor | None] = [None] * len(present_EO)
+        activated = self.activation(state_BWHW)
+        for column, name in enumerate(CANDIDATES):
+            edges = [edge for edge, row in enumerate(present_EO) if row[column]]
+            if name == "none" or not edges:
+                continue
+            weights = weights_EO[:, column] if len(edges) == self.num_edges else weights_EO[edges, column]
+            if name == "skip":
+                outputs = [weight * state_BWHW for weight in weights]
+            else:
+                outputs = self._convolved(name, activated, weights, edges)
+            for edge, output in zip(edges, outputs, strict=True):
+                found = sums[edge]
+                sums[edge] = output if found is None else found + output
+        return sums
+
+    def _convolved(self, name: str, x: Tensor, weights_E: Tensor, edges: list[int]) -> Sequence[Tensor]:
+        which = slice(None) if len(edges) == self.num_edges else edges
+        scale = weights_E.repeat_interleave(self.width)
+        if name in _DENSE:
+            kernel, dilation = _DENSE[name]
+            kernels = self.dense[name][which].flatten(0, 1)
+            y = F.conv2d(x, kernels, padding=dilation * (kernel // 2), dilation=dilation)
+        else:
+            padding = _SEPARABLE[name] // 2
+            y = F.conv2d(x, self._composed(name, 0, which), padding=padding)
+            y = self.activation(normalised(y))
+            y = F.conv2d(y, self._composed(name, 1, which), padding=padding, groups=len(edges))
+        return normalised(y, scale).chunk(len(edges), dim=1)
+
+    def _composed(self, name: str, turn: int, which: slice | list[int]) -> Tensor:
+        depthwise = self.depthwise[f"{name}_{turn}"][which]
+        pointwise = self.pointwise[f"{name}_{turn}"][which]
+        return (pointwise * depthwise.transpose(1, 2)).flatten(0, 1)
+
+    def copy_operation(self, name: str, edge: int, target: nn.Module) -> None:
+        """Put the kernels of one operation of one edge into the compact network's module of that operation."""
+        convolutions = [module for module in target.modules() if isinstance(module, nn.Conv2d)]
+        if name in _DENSE:
+            kernels = [self.dense[name]]
+        elif name in _SEPARABLE:
+            kernels = [store[f"{name}_{turn}"] for turn in (0, 1) for store in (self.depthwise, self.pointwise)]
+        else:
+            kernels = []
+        with torch.no_grad():
+            for convolution, kernel in zip(convolutions, kernels, strict=True):
+                convolution.weight.copy_(kernel[edge])
+
+
+def _kernels(num_edges: int, out_channels: int, in_channels: int, kernel: int) -> nn.Parameter:
+    parameter = nn.Parameter(torch.empty(num_edges, out_channels, in_channels, kernel, kernel))
+    for edge in parameter:
+        nn.init.kaiming_normal_(edge, a=0.2, nonlinearity="leaky_relu")
+    return parameter

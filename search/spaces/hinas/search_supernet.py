@@ -1,0 +1,112 @@
+"""The HiNAS space as the search sees it: the supernet with its alpha and beta."""
+
+from collections.abc import Mapping
+from random import Random
+
+import torch
+from torch import Tensor, nn
+
+from ..interface import Block, SpaceDescription
+from ..supernet_interface import SearchSupernet
+from .architecture import ArchitectureParameters, one_hot_architecture
+from .blocks import blocks
+from .discretise import discretised_cells
+from .expected_cost import expected_blocks
+from .inheritance import inherited_network
+from .random_networks import random_description, with_connections_changed, with_operations_replaced
+from .search_settings import Settings
+from .space import NetworkDescription
+from .supernet import Supernet
+
+
+class HinasSupernet(SearchSupernet):
+    """HiNAS v2's supernet."""
+
+    def __init__(self, settings: Settings, channels: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.channels = channels
+        self.supernet = Supernet(settings, channels)
+        self.architecture = ArchitectureParameters(settings)
+        self.conditioned = settings.conditioning is not None
+        self.stride = self.supernet.stride * max(self.supernet.strides)
+
+    def kernel_parameters(self) -> list[nn.Parameter]:
+        """Every convolution's kernels."""
+        return list(self.supernet.parameters())
+
+    def architecture_parameters(self) -> list[nn.Parameter]:
+        """Alpha and beta; without a choice of widths there is no beta."""
+        parameters = [self.architecture.alpha]
+        return parameters if self.settings.width_search != "searched" else [*parameters, self.architecture.beta]
+
+    def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
+        """Denoise with softmax(alpha) and softmax(beta)."""
+        return self.supernet(noisy_BCHW, sigma_B, self.architecture())
+
+    def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
+        """Denoise with the one-hot architecture of a description."""
+        one_hot = one_hot_architecture(_own(description).cells, self.settings, noisy_BCHW.device)
+        return self.supernet(noisy_BCHW, sigma_B, one_hot)
+
+    def description(self) -> NetworkDescription:
+        """Top-2 edges of every node and the Viterbi path of levels."""
+        with torch.no_grad():
+            now = self.architecture()
+        operations = torch.stack(now.operations).cpu().numpy()
+        routing = torch.stack(now.exits).cpu().numpy()
+        return self.settings.description(discretised_cells(operations, routing, self.settings))
+
+    def random_description(self, draw: Random) -> NetworkDescription:
+        """Random cells on a random path of levels."""
+        return random_description(self.settings, draw)
+
+    def inherited_network(self, description: SpaceDescription) -> nn.Module:
+        """The compact network at the search width with batch norm and the supernet's kernels."""
+        return inherited_network(self.supernet, _own(description), self.channels)
+
+    def blocks_of(self, description: SpaceDescription) -> Mapping[Block, int]:
+        """Counts of the compact network."""
+        return blocks(_own(description), self.channels)
+
+    def expected_blocks(self) -> Mapping[Block, Tensor]:
+        """Expected counts under softmax(alpha) and softmax(beta)."""
+        return expected_blocks(self.architecture(), self.settings, self.channels)
+
+    def entropies_bits(self) -> Mapping[str, float]:
+        """Mean over edges of alpha's entropy, and over the levels that have a choice of beta's."""
+        with torch.no_grad():
+            now = self.architecture()
+            found = {"alpha": _entropy_bits(torch.stack(now.operations)).mean().item()}
+            choices = self.architecture.allowed.sum(-1) > 1
+            if self.settings.width_search == "searched" and bool(choices.any()):
+                found["beta"] = _entropy_bits(torch.stack(now.exits))[choices].mean().item()
+        return found
+
+    def perturbed(self, description: SpaceDescription, draw: Random) -> Mapping[str, SpaceDescription]:
+        """The paper's R1 (an operation of each cell replaced) and R2 (a connection of each cell changed)."""
+        found = _own(description)
+        return {"r1": with_operations_replaced(found, draw), "r2": with_connections_changed(found, draw)}
+
+
+def build_supernet(settings: Settings, channels: int) -> HinasSupernet:
+    """A fresh supernet; the last convolution starts at zero, so that a residual one begins as the identity."""
+    supernet = HinasSupernet(settings, channels)
+    for module in supernet.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    if settings.residual:
+        nn.init.zeros_(supernet.supernet.end.last.weight)
+    return supernet
+
+
+def _own(description: SpaceDescription) -> NetworkDescription:
+    if not isinstance(description, NetworkDescription):
+        raise TypeError(f"expected a description of the hinas space, got {type(description).__name__}")
+    return description
+
+
+def _entropy_bits(probabilities: Tensor) -> Tensor:
+    return -(probabilities * probabilities.clamp_min(1e-30).log2()).sum(-1)
