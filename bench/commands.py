@@ -79,6 +79,14 @@ def bench(
     size: Annotated[
         str, typer.Option(help="Image sizes for the latency, WIDTHxHEIGHT, separated by commas.")
     ] = "481x321",
+    operations: Annotated[
+        Path | None,
+        typer.Option(help="Price the operations of this search space, for hinas-search.", show_default=False),
+    ] = None,
+    check: Annotated[
+        int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
     out: Annotated[Path, typer.Option(help="Folder for results.json, the tables and the picture.")] = Path(
@@ -95,6 +103,14 @@ def bench(
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
+    if operations is not None:
+        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        for name in (name for name, value in refused.items() if value is not None):
+            raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
+        _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
+        return
+    if check:
+        raise UserError("--check: checks a latency table; give --operations SPACE too")
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
@@ -128,6 +144,36 @@ def bench(
         from .tables import results_table
 
         print(results_table(outcome.results))
+    if not quiet:
+        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _price_operations(
+    space: Path, size: str, threads: int, rounds: int, check: int, seed: int, out: Path, quiet: bool, as_json: bool
+) -> None:
+    require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .latency import Rounds
+    from .operations import OperationsRequest, operations_table, run_operations
+    from .progress import ProgressBars
+    from .run import Listener
+
+    only, *more = sizes_from_text(size)
+    if more:
+        raise UserError(f"--size {size}: a latency table is for one size; give one WIDTHxHEIGHT")
+    request = OperationsRequest(
+        space=space,
+        size=only,
+        threads=threads,
+        rounds=Rounds(fewest=rounds),
+        check=check,
+        seed=seed,
+        command=" ".join(["hinas-bench", *sys.argv[1:]]),
+        out=out,
+    )
+    with ProgressBars(is_quiet=quiet) as bars:
+        outcome = run_operations(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+    print(outcome.table.to_json() if as_json else operations_table(outcome), end="" if as_json else "\n")
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
 

@@ -5,7 +5,6 @@ ordered in grey print and for colour-blind eyes too. Nothing here touches pyplot
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib

@@ -82,7 +82,7 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
         _check_levels(candidates, request.quality.sigmas, listener)
-    _make_folder(request.out)
+    make_folder(request.out)
     if machine.is_busy:
         listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
 
@@ -197,7 +197,8 @@ def _channels(channels: int) -> Literal[1, 3]:
     return 1 if channels == 1 else 3
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder for the results; UserError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

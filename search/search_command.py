@@ -82,7 +82,7 @@ PAPER: dict[str, Any] = {
 """What `--paper` sets: HiNAS v2 as published (sections 3 and 4.1)."""
 
 
-KERNEL_LEARNING_RATE = {Optimizer.sgd: 0.025, Optimizer.adam: 0.002}
+KERNEL_LEARNING_RATE = {Optimizer.sgd: 0.025, Optimizer.adam: 0.005}
 
 
 def numbers_from_text(option: str, text: str) -> tuple[float, ...]:
@@ -143,7 +143,7 @@ def search(
         Optimizer, typer.Option(help="sgd is the paper's; adam learns faster where steps are few.")
     ] = Optimizer.sgd,
     kernel_learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Default: sgd 0.025, adam 0.002.", show_default=False)
+        float | None, typer.Option(min=0, help="Default: sgd 0.025, adam 0.005.", show_default=False)
     ] = None,
     architecture_learning_rate: Annotated[float, typer.Option(min=0, help="Of alpha and beta.")] = 1e-3,
     method: Annotated[Method, typer.Option()] = Method.gradient,

@@ -1,0 +1,185 @@
+"""What each block of a search space costs here: networks are measured, prices fitted, predictions checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from statistics import geometric_mean
+from tempfile import TemporaryDirectory
+
+from ..errors import UserError
+from ..search.genotype import Genotype, Task
+from ..search.latency_table import LatencyTable, Price, write_latency_table
+from ..search.search_space import SearchSpace, read_search_space
+from ..search.spaces.interface import Block, SpaceDescription
+from ..search.spaces.registry import blocks, latency_probes, random_description
+from .candidates import open_candidates
+from .environment import Machine, describe_machine
+from .latency import Rounds, Size, measure_latency
+from .prediction import Prediction, agreement, write_predictions
+from .price_fit import fitted_prices
+from .run import BACKEND, Listener, make_folder
+
+_GROUP = 10
+"""Networks measured side by side, each in a process of its own."""
+_FEWEST_CHECKED = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationsRequest:
+    """What `hinas-bench --operations` measures and where it writes."""
+
+    space: Path
+    size: Size
+    threads: int
+    rounds: Rounds
+    check: int
+    """Random networks whose latency is predicted, then measured; 0: none."""
+    seed: int
+    """Of the random networks."""
+    command: str
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationsOutcome:
+    """What came out."""
+
+    table: LatencyTable
+    predictions: tuple[Prediction, ...]
+    files: tuple[Path, ...]
+
+
+def run_operations(request: OperationsRequest, listener: Listener) -> OperationsOutcome:
+    """Measure, then write latency-table.json, and with a check latency-check.csv and its picture.
+
+    Raises UserError for everything a person can mend, before the measurements where that is possible.
+    """
+    space = read_search_space(request.space)
+    if 0 < request.check < _FEWEST_CHECKED:
+        raise UserError(f"--check {request.check}: too few to say anything; give at least {_FEWEST_CHECKED}, or 0")
+    machine = describe_machine()
+    make_folder(request.out)
+    if machine.is_busy:
+        listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
+    probes = latency_probes(space.space, space.settings)
+    draw = Random(request.seed)
+    checked = [random_description(space.space, space.settings, draw) for _ in range(request.check)]
+    with TemporaryDirectory(prefix="hinas-operations-") as folder:
+        models = _frozen([*probes, *checked], space, Path(folder), listener)
+        latencies, library = _measured(models, request, listener)
+    counts = [blocks(space.space, description, space.channels) for description in [*probes, *checked]]
+    prices = fitted_prices(counts[: len(probes)], latencies[: len(probes)])
+    table = _table(prices_of(prices), request, space, machine, library)
+    predictions = tuple(
+        Prediction(
+            model=f"random-{index}",
+            genotype=_genotype(description, space).identity,
+            predicted_ms=table.predicted_ms(count),
+            measured_ms=measured,
+        )
+        for index, (description, count, measured) in enumerate(
+            zip(checked, counts[len(probes) :], latencies[len(probes) :], strict=True)
+        )
+    )
+    files = [request.out / "latency-table.json"]
+    write_latency_table(table, files[0])
+    if predictions:
+        files += _written(predictions, table, request.out)
+    return OperationsOutcome(table=table, predictions=predictions, files=tuple(files))
+
+
+def prices_of(prices: Mapping[Block, float]) -> tuple[Price, ...]:
+    """Prices as lines of a latency table, in a fixed order."""
+    return tuple(
+        Price(
+            name=block.name,
+            in_channels=block.in_channels,
+            out_channels=block.out_channels,
+            stride=block.stride,
+            ms=round(prices[block], 5),
+        )
+        for block in sorted(prices)
+    )
+
+
+def _genotype(description: SpaceDescription, space: SearchSpace) -> Genotype:
+    return Genotype(space=space.space, task=Task(channels=space.channels), network=description)
+
+
+def _frozen(
+    descriptions: Sequence[SpaceDescription], space: SearchSpace, folder: Path, listener: Listener
+) -> list[str]:
+    """Every network as a model file with random weights."""
+    from ..export.freeze import frozen_model, write_export
+
+    listener.begin("export", len(descriptions))
+    models: list[str] = []
+    for index, description in enumerate(descriptions):
+        path = folder / f"network-{index:03}.onnx"
+        write_export(*frozen_model(_genotype(description, space), None), path)
+        models.append(str(path))
+        listener.step()
+    return models
+
+
+def _measured(models: Sequence[str], request: OperationsRequest, listener: Listener) -> tuple[list[float], str]:
+    """Median latencies in ms and what ran them. The first network takes part in every group and ties them together."""
+    reference, *others = models
+    groups = [others[start : start + _GROUP] for start in range(0, len(others), _GROUP)]
+    listener.begin(f"latency {request.size}", sum(len(group) + 1 + request.rounds.fewest for group in groups))
+    references: list[float] = []
+    found: list[list[float]] = []
+    library = ""
+    for group in groups:
+        candidates = open_candidates([reference, *group], backend=BACKEND, threads=request.threads)
+        measured = measure_latency(candidates, request.size, rounds=request.rounds, progress=listener.step)
+        library = measured[0].library
+        references.append(measured[0].latency.p50)
+        found.append([item.latency.p50 for item in measured[1:]])
+    typical = geometric_mean(references)
+    scaled = [ms * typical / own for own, group in zip(references, found, strict=True) for ms in group]
+    return [typical, *scaled], library
+
+
+def _table(
+    prices: tuple[Price, ...], request: OperationsRequest, space: SearchSpace, machine: Machine, library: str
+) -> LatencyTable:
+    return LatencyTable(
+        space=space.space,
+        backend=BACKEND,
+        library=library,
+        machine=machine.cpu,
+        threads=request.threads,
+        width=request.size.width,
+        height=request.size.height,
+        created=datetime.now(UTC).date().isoformat(),
+        command=request.command,
+        prices=prices,
+    )
+
+
+def _written(predictions: Sequence[Prediction], table: LatencyTable, out: Path) -> list[Path]:
+    from ..figures import write_both
+    from .prediction import prediction_figure
+
+    path = out / "latency-check.csv"
+    write_predictions(predictions, path)
+    figure = prediction_figure(
+        predictions,
+        title=f"Latency by table and by clock: {table.width}x{table.height} pixels, {table.machine}",
+        conditions=f"{table.library}, {table.created}",
+    )
+    return [path, *write_both(figure, out / "latency-check")]
+
+
+def operations_table(outcome: OperationsOutcome) -> str:
+    """Prices for a person, the dearest first, and how well they predict."""
+    lines = [f"{'block':<16} {'channels':>12} {'stride':>6} {'ms':>9}"]
+    for price in sorted(outcome.table.prices, key=lambda price: -price.ms):
+        channels = f"{price.in_channels} -> {price.out_channels}"
+        lines.append(f"{price.name:<16} {channels:>12} {price.stride:>6} {price.ms:>9.3f}")
+    if outcome.predictions:
+        lines.append(str(agreement(outcome.predictions)))
+    return "\n".join(lines)
