@@ -1,5 +1,6 @@
 """Training losses: a pixel term and the papers' lambda * log10(1 / SSIM)."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -40,10 +41,21 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
     return (luminance * structure).mean()
 
 
-def denoising_loss(output: Tensor, clean: Tensor, *, pixel: PixelLoss, ssim_weight: float) -> Tensor:
-    """pixel loss + ssim_weight * log10(1 / SSIM) (HiNAS v2, Eq. 8), both float32 (B, C, H, W)."""
+def denoising_loss(
+    output: Tensor,
+    clean: Tensor,
+    *,
+    pixel: PixelLoss,
+    ssim_weight: float,
+    mean_of_batch: Callable[[Tensor], Tensor] = lambda value: value,
+) -> Tensor:
+    """pixel loss + ssim_weight * log10(1 / SSIM) (HiNAS v2, Eq. 8), both float32 (B, C, H, W).
+
+    `mean_of_batch` takes the SSIM of these rows to that of the whole batch, where they are a share of it: the logarithm
+    of a mean is no mean of logarithms.
+    """
     loss = F.l1_loss(output, clean) if pixel == "l1" else F.mse_loss(output, clean)
     if ssim_weight > 0:
         # SSIM is at most 1 and can be negative on an untrained network; the logarithm needs it positive.
-        loss = loss - ssim_weight * torch.log10(ssim(output, clean).clamp(min=1e-4))
+        loss = loss - ssim_weight * torch.log10(mean_of_batch(ssim(output, clean)).clamp(min=1e-4))
     return loss

@@ -146,6 +146,9 @@ def search(
         float | None, typer.Option(min=0, help="Default: sgd 0.025, adam 0.005.", show_default=False)
     ] = None,
     architecture_learning_rate: Annotated[float, typer.Option(min=0, help="Of alpha and beta.")] = 1e-3,
+    architecture_weight_decay: Annotated[
+        float, typer.Option(min=0, help="Of alpha and beta; 0 lets them decide more clearly.")
+    ] = 1e-3,
     method: Annotated[Method, typer.Option()] = Method.gradient,
     samples: Annotated[int, typer.Option(min=1, help="Networks that random search compares.")] = 30,
     latency_table: Annotated[
@@ -256,6 +259,7 @@ def search(
             validate_from_epoch=epochs * 3 // 5 + 1 if validate_from is None else validate_from,
             ssim_weight=ssim_weight,
             architecture_learning_rate=architecture_learning_rate,
+            architecture_weight_decay=architecture_weight_decay,
             kernel_optimizer=kernel_optimizer.value,
             kernel_learning_rate=KERNEL_LEARNING_RATE[kernel_optimizer]
             if kernel_learning_rate is None
@@ -276,7 +280,8 @@ def search(
             quiet=quiet,
         )
     )
-    print(summary)
+    if summary:
+        print(summary)
 
 
 def main() -> None:

@@ -7,13 +7,14 @@ have warmed up.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .device import autocast
+from .distributed import Ranks
 from .latency_table import LatencyTable
 from .losses import denoising_loss, ssim
 from .noise import add_noise
@@ -41,6 +42,7 @@ def search(
     *,
     splits: Splits,
     latency: LatencyGoal | None,
+    ranks: Ranks,
     max_seconds: float,
     save: Callable[[], None],
     report: Callable[[SearchState], None],
@@ -51,9 +53,13 @@ def search(
     `save` and `report` are called after every epoch. Raises FloatingPointError when a loss is no longer finite.
     """
     started = time.monotonic()
+    if state.best is not None:
+        # A resumed search may have another latency goal.
+        predicted = _predicted_ms(state, state.best.description, latency)
+        state.best = replace(state.best, latency_ms=predicted)
     while state.epoch < settings.epochs:
         begun = time.monotonic()
-        row = _epoch(state, settings, splits, latency, step_done)
+        row = _epoch(state, settings, splits, latency, ranks, step_done)
         state.epoch += 1
         state.seconds += time.monotonic() - begun
         if not math.isfinite(row["kernel_loss"]):
@@ -77,7 +83,7 @@ def search(
             state.best = _best_of_samples(state, settings, splits, latency)
         save()
         report(state)
-        if time.monotonic() - started >= max_seconds:
+        if max_seconds < math.inf and ranks.agreed(time.monotonic() - started >= max_seconds):
             break
 
 
@@ -86,6 +92,7 @@ def _epoch(
     settings: SearchSettings,
     splits: Splits,
     latency: LatencyGoal | None,
+    ranks: Ranks,
     step_done: Callable[[], None],
 ) -> dict[str, Any]:
     high, low = settings.kernel_learning_rate, settings.kernel_learning_rate / 25
@@ -99,36 +106,50 @@ def _epoch(
     state.supernet.train()
     for _ in range(splits.steps_per_epoch):
         if learns_architecture:
-            loss = _loss(state, settings, splits.architecture, None)
+            loss = _loss(state, settings, splits.architecture, None, ranks)
             if latency is not None:
                 expected = expected_latency_ms(state.supernet, latency.table)
                 loss = loss + latency_penalty(expected, latency)
-            _step(loss, state.architecture_optimizer, state.supernet.architecture_parameters(), settings)
+            _step(loss, state.architecture_optimizer, state.supernet.architecture_parameters(), settings, ranks)
             architecture_losses.append(loss.detach())
         single = state.supernet.random_description(state.draw) if settings.method == "random" else None
-        loss = _loss(state, settings, splits.kernels, single)
-        _step(loss, state.kernel_optimizer, state.supernet.kernel_parameters(), settings)
+        loss = _loss(state, settings, splits.kernels, single, ranks)
+        _step(loss, state.kernel_optimizer, state.supernet.kernel_parameters(), settings, ranks)
         kernel_losses.append(loss.detach())
         step_done()
+
+    def mean_loss(losses: list[Tensor]) -> float:
+        return ranks.mean(torch.stack(losses).mean()).item()
+
     if latency is not None and settings.method == "gradient":
         with torch.no_grad():
             expected = expected_latency_ms(state.supernet, latency.table)
     return {
-        "kernel_loss": torch.stack(kernel_losses).mean().item(),
-        "architecture_loss": torch.stack(architecture_losses).mean().item() if architecture_losses else None,
+        "kernel_loss": mean_loss(kernel_losses),
+        "architecture_loss": mean_loss(architecture_losses) if architecture_losses else None,
         "latency_ms": expected.item() if expected is not None else None,
     }
 
 
 def _loss(
-    state: SearchState, settings: SearchSettings, patches: PatchSource, single: SpaceDescription | None
+    state: SearchState,
+    settings: SearchSettings,
+    patches: PatchSource,
+    single: SpaceDescription | None,
+    ranks: Ranks,
 ) -> Tensor:
     clean = patches.draw(settings.batch, settings.crop, state.generator)
     levels = torch.tensor(settings.sigmas, device=clean.device)
     which = torch.randint(len(settings.sigmas), (settings.batch,), generator=state.generator, device=clean.device)
     noisy = add_noise(clean, levels[which], quantised_share=0.0, generator=state.generator)
-    output = _denoised(state, settings, noisy, levels[which], single)
-    return denoising_loss(output.float(), clean, pixel=settings.pixel_loss, ssim_weight=settings.ssim_weight)
+    output = _denoised(state, settings, ranks.share(noisy), ranks.share(levels[which]), single)
+    return denoising_loss(
+        output.float(),
+        ranks.share(clean),
+        pixel=settings.pixel_loss,
+        ssim_weight=settings.ssim_weight,
+        mean_of_batch=ranks.mean,
+    )
 
 
 def _denoised(
@@ -146,11 +167,17 @@ def _denoised(
 
 
 def _step(
-    loss: Tensor, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], settings: SearchSettings
+    loss: Tensor,
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    settings: SearchSettings,
+    ranks: Ranks,
 ) -> None:
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
+    # By hand: DistributedDataParallel would wait for the half of the parameters that this step leaves alone.
+    ranks.average_gradients(parameters)
     nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
     optimizer.step()
 
@@ -199,8 +226,12 @@ def _merit(found: Found, latency: LatencyGoal | None) -> float:
 def _found(
     state: SearchState, description: SpaceDescription, psnr: float, similarity: float, latency: LatencyGoal | None
 ) -> Found:
-    predicted = None if latency is None else latency.table.predicted_ms(state.supernet.blocks_of(description))
+    predicted = _predicted_ms(state, description, latency)
     return Found(description=description, epoch=state.epoch, psnr_db=psnr, ssim=similarity, latency_ms=predicted)
+
+
+def _predicted_ms(state: SearchState, description: SpaceDescription, latency: LatencyGoal | None) -> float | None:
+    return None if latency is None else latency.table.predicted_ms(state.supernet.blocks_of(description))
 
 
 @torch.no_grad()

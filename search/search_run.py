@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ..errors import UserError
 from .checkpoint import load_checkpoint, save_checkpoint
 from .device import chosen_device, chosen_precision
+from .distributed import Ranks, check_batch, joined_ranks, own_device
 from .genotype import Genotype, Provenance, Score, Task, write_genotype
 from .genotype_drawing import draw_genotype
 from .latency_table import read_latency_table
@@ -55,6 +56,7 @@ class SearchRequest:
     validate_from_epoch: int
     ssim_weight: float
     architecture_learning_rate: float
+    architecture_weight_decay: float
     kernel_optimizer: KernelOptimizer
     kernel_learning_rate: float
     method: Method
@@ -76,10 +78,17 @@ class SearchRequest:
 def run_search(request: SearchRequest) -> str:
     """Search (or go on searching) and write genotype, pictures, history and checkpoint to `request.out`.
 
-    Returns a line that says what was found. Raises UserError for anything a person can mend.
+    Under torchrun the processes search together and the first one writes. Returns a line that says what was found,
+    empty in the other processes. Raises UserError for anything a person can mend.
     """
+    device = own_device(chosen_device(request.device))
+    with joined_ranks(device) as ranks:
+        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+
+
+def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     space = request.space
-    device = chosen_device(request.device)
+    check_batch(request.batch, ranks)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     settings = _settings(request, device)
@@ -113,14 +122,15 @@ def run_search(request: SearchRequest) -> str:
         raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
     compiled = device.type == "cuda" if request.compiled is None else request.compiled
     state = new_search(supernet, settings, device=device, compiled=compiled)
-    identity = _identity(request)
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
-        _check_resumable(content, settings, identity, checkpoint)
+        _check_resumable(content, settings, space, checkpoint)
         restore_search(state, content, lambda document: network_description(space.space, document))
 
     def save() -> None:
-        save_checkpoint(search_content(state, settings, identity), checkpoint)
+        if not ranks.is_first:
+            return
+        save_checkpoint(search_content(state, settings, space.to_json()), checkpoint)
         write_search_history(state.history, request.out / "history.csv")
 
     total = settings.epochs * steps
@@ -141,6 +151,7 @@ def run_search(request: SearchRequest) -> str:
                 settings,
                 splits=splits,
                 latency=latency,
+                ranks=ranks,
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
                 save=save,
                 report=report,
@@ -148,7 +159,7 @@ def run_search(request: SearchRequest) -> str:
             )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
-    return _write_result(request, state, settings, images=len(loaded.images))
+    return "" if not ranks.is_first else _write_result(request, state, settings, images=len(loaded.images))
 
 
 def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
@@ -161,6 +172,7 @@ def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
         validate_from_epoch=request.validate_from_epoch,
         ssim_weight=request.ssim_weight,
         architecture_learning_rate=request.architecture_learning_rate,
+        architecture_weight_decay=request.architecture_weight_decay,
         kernel_optimizer=request.kernel_optimizer,
         kernel_learning_rate=request.kernel_learning_rate,
         method=request.method,
@@ -183,18 +195,12 @@ def _latency_goal(request: SearchRequest) -> LatencyGoal | None:
     return LatencyGoal(table=table, weight=request.latency_weight, target_ms=request.latency_target_ms)
 
 
-def _identity(request: SearchRequest) -> str:
-    """What a checkpoint belongs to: the space with its settings, and what pulls on the architecture."""
-    table = "" if request.latency_table is None else request.latency_table.read_text(encoding="utf-8")
-    goal = f"{request.latency_weight} {request.latency_target_ms} {table}"
-    return request.space.to_json() + goal
-
-
-def _check_resumable(content: dict[str, Any], settings: SearchSettings, identity: str, path: Path) -> None:
+def _check_resumable(content: dict[str, Any], settings: SearchSettings, space: SearchSpace, path: Path) -> None:
     if content.get("format") != "hinas-search":
         raise UserError(f"{path}: not a checkpoint of hinas-search")
-    if content["identity"] != identity:
-        raise UserError(f"{path}: a search of another space or another latency goal; choose another --out")
+    if content["identity"] != space.to_json():
+        raise UserError(f"{path}: a search of another space; choose another --out")
+    # The latency goal may change: several weights can go on from one warmed-up checkpoint.
     for name in (item.name for item in fields(settings)):
         now, then = getattr(settings, name), content["settings"].get(name)
         then = tuple(then) if isinstance(then, list) else then

@@ -48,7 +48,9 @@ class SearchSettings:
     kernel_learning_rate: float = 0.025
     """At first; a cosine takes it down to a 25th."""
     architecture_learning_rate: float = 1e-3
-    """Of Adam; weight decay 1e-3."""
+    """Of Adam."""
+    architecture_weight_decay: float = 1e-3
+    """The paper's. Alpha's gradients are so small that it keeps alpha near 0; 0 lets the search decide more."""
     pixel_loss: PixelLoss = "mse"
     ssim_weight: float = 0.6
     gradient_clip: float = 5.0
@@ -105,7 +107,9 @@ def new_search(
         relaxed=relaxed,
         kernel_optimizer=_kernel_optimizer(supernet, settings),
         architecture_optimizer=torch.optim.Adam(
-            supernet.architecture_parameters(), lr=settings.architecture_learning_rate, weight_decay=1e-3
+            supernet.architecture_parameters(),
+            lr=settings.architecture_learning_rate,
+            weight_decay=settings.architecture_weight_decay,
         ),
         generator=torch.Generator(device=device).manual_seed(settings.seed),
         draw=Random(settings.seed),

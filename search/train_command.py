@@ -20,6 +20,13 @@ class Optimizer(StrEnum):
     sgd = "sgd"
 
 
+class Schedule(StrEnum):
+    """How the learning rate falls to 0: along a cosine, or constant and then a line over the last fifth."""
+
+    cosine = "cosine"
+    trapezoid = "trapezoid"
+
+
 class Loss(StrEnum):
     """The pixel losses `--loss` takes."""
 
@@ -58,6 +65,9 @@ def train(
     crop: Annotated[int, typer.Option(min=16, help="Side of the square patches, pixels.")] = 64,
     optimizer: Annotated[Optimizer, typer.Option()] = Optimizer.muon,
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.")] = None,
+    schedule: Annotated[
+        Schedule, typer.Option(help="trapezoid: constant, falling in the last fifth; resume it with more iterations.")
+    ] = Schedule.cosine,
     loss: Annotated[Loss, typer.Option()] = Loss.l1,
     ssim_weight: Annotated[float, typer.Option(min=0, help="lambda of log10(1/SSIM); the paper's is 0.6.")] = 0.0,
     quantised_share: Annotated[
@@ -96,6 +106,7 @@ def train(
             batch=batch,
             crop=crop,
             optimizer=optimizer.value,
+            schedule=schedule.value,
             learning_rate=rates[optimizer] if learning_rate is None else learning_rate,
             pixel_loss=loss.value,
             ssim_weight=ssim_weight,
@@ -112,7 +123,8 @@ def train(
             quiet=quiet,
         )
     )
-    print(summary)
+    if summary:
+        print(summary)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ..atomic_files import written_whole
 from ..errors import UserError
 from .checkpoint import load_checkpoint, save_checkpoint
 from .device import chosen_device, chosen_precision
+from .distributed import Ranks, check_batch, joined_ranks, own_device
 from .genotype import Genotype, read_genotype, write_genotype
 from .losses import PixelLoss
 from .quality import ValidationScore
@@ -22,6 +23,7 @@ from .spaces.registry import build_network, geometry
 from .training import (
     HistoryRow,
     OptimizerName,
+    Schedule,
     TrainingSettings,
     TrainingState,
     new_state,
@@ -47,6 +49,7 @@ class TrainRequest:
     batch: int
     crop: int
     optimizer: OptimizerName
+    schedule: Schedule
     learning_rate: float
     pixel_loss: PixelLoss
     ssim_weight: float
@@ -66,11 +69,19 @@ class TrainRequest:
 def run_training(request: TrainRequest) -> str:
     """Train (or go on training) and write `weights.safetensors`, `history.csv` and `checkpoint.pt` to `request.out`.
 
-    Returns a line that says what was reached. Raises UserError for anything a person can mend.
+    Under torchrun the processes learn together and the first one writes. Returns a line that says what was reached,
+    empty in the other processes. Raises UserError for anything a person can mend.
     """
+    device = own_device(chosen_device(request.device))
+    with joined_ranks(device) as ranks:
+        summary = _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+        return summary if ranks.is_first else ""
+
+
+def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
     genotype = read_genotype(request.genotype)
     channels = genotype.task.channels
-    device = chosen_device(request.device)
+    check_batch(request.batch, ranks)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     settings = _settings(request, device)
@@ -104,7 +115,8 @@ def run_training(request: TrainRequest) -> str:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, settings, genotype, checkpoint)
         restore_state(state, content)
-    write_genotype(genotype, request.out / "genotype.json")
+    if ranks.is_first:
+        write_genotype(genotype, request.out / "genotype.json")
 
     def save() -> None:
         save_checkpoint(state_content(state, settings, genotype.identity), checkpoint)
@@ -136,6 +148,7 @@ def run_training(request: TrainRequest) -> str:
                 stride=stride,
                 conditioned=conditioned,
                 compiled=device.type == "cuda" if request.compiled is None else request.compiled,
+                ranks=ranks,
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
                 save=save,
                 save_every_seconds=SAVE_EVERY_SECONDS,
@@ -144,7 +157,8 @@ def run_training(request: TrainRequest) -> str:
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: lower --learning-rate and train again") from error
         except KeyboardInterrupt:
-            save()
+            if ranks.is_first:
+                save()
             raise
     return _summary(state, settings, request.out)
 
@@ -157,6 +171,7 @@ def _settings(request: TrainRequest, device: torch.device) -> TrainingSettings:
         crop=request.crop,
         optimizer=request.optimizer,
         learning_rate=request.learning_rate,
+        schedule=request.schedule,
         warmup=min(500, max(1, request.iterations // 20)),
         pixel_loss=request.pixel_loss,
         ssim_weight=request.ssim_weight,
@@ -190,7 +205,7 @@ def _check_resumable(content: dict, settings: TrainingSettings, genotype: Genoty
             f"{path}: a checkpoint of genotype {content['genotype']}, not of {genotype.identity}; choose another --out"
         )
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
-    free = {"iterations", "learning_rate", "warmup", "validation_every", "log_every"}
+    free = {"iterations", "learning_rate", "warmup", "schedule", "validation_every", "log_every"}
     for name in (item.name for item in fields(settings) if item.name not in free):
         now, then = getattr(settings, name), content["settings"].get(name)
         then = tuple(then) if isinstance(then, list) else then

@@ -10,8 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from ..errors import UserError
 from .device import autocast
+from .distributed import Ranks
 from .losses import PixelLoss, denoising_loss
 from .muon import Muon
 from .noise import add_noise, draw_sigma
@@ -19,6 +22,12 @@ from .quality import ValidationScore, validate
 from .training_images import PatchSource
 
 OptimizerName = Literal["muon", "adam", "sgd"]
+
+Schedule = Literal["cosine", "trapezoid"]
+"""How the learning rate falls to 0: along a cosine, or constant until the last fifth and then along a line.
+
+A trapezoid's constant part can be resumed with more iterations without having wasted any.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +43,8 @@ class TrainingSettings:
     optimizer: OptimizerName = "muon"
     learning_rate: float = 2e-3
     warmup: int = 500
-    """Iterations over which the learning rate rises from 0; then it falls to 0 along a cosine."""
+    """Iterations over which the learning rate rises from 0."""
+    schedule: Schedule = "cosine"
     pixel_loss: PixelLoss = "l1"
     ssim_weight: float = 0.0
     """lambda of lambda * log10(1 / SSIM); the papers use 0.5 and 0.6, 0 leaves the term out."""
@@ -118,9 +128,11 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.history = [HistoryRow(**row) for row in content["history"]]
 
 
-def learning_rate_factor(iteration: int, *, warmup: int, iterations: int) -> float:
-    """Linear warm-up, then half a cosine down to 0 at `iterations`."""
+def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: Schedule) -> float:
+    """Linear warm-up, then down to 0 at `iterations`."""
     rise = min(1.0, (iteration + 1) / max(1, warmup))
+    if schedule == "trapezoid":
+        return rise * min(1.0, max(0.0, (iterations - iteration) / (0.2 * iterations)))
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
 
 
@@ -133,6 +145,7 @@ def train(
     stride: int,
     conditioned: bool,
     compiled: bool,
+    ranks: Ranks,
     max_seconds: float,
     save: Callable[[], None],
     save_every_seconds: float,
@@ -145,24 +158,27 @@ def train(
     before).
     """
     device = patches.pixels.device
-    forward = torch.compile(state.network, mode="reduce-overhead") if compiled else state.network
+    together = _together(state.network, ranks, device)
+    forward = torch.compile(together, mode="reduce-overhead") if compiled else together
     started = last_saved = last_time = time.monotonic()
     losses: list[Tensor] = []
     state.network.train()
     while state.iteration < settings.iterations:
-        factor = learning_rate_factor(state.iteration, warmup=settings.warmup, iterations=settings.iterations)
+        factor = learning_rate_factor(
+            state.iteration, warmup=settings.warmup, iterations=settings.iterations, schedule=settings.schedule
+        )
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        losses.append(_step(state, settings, forward, patches, conditioned=conditioned).detach())
+        losses.append(_step(state, settings, forward, patches, ranks, conditioned=conditioned).detach())
         state.iteration += 1
         now = time.monotonic()
         state.seconds += now - last_time
         last_time = now
-        out_of_time = now - started >= max_seconds
+        out_of_time = max_seconds < math.inf and ranks.agreed(now - started >= max_seconds)
         finished = state.iteration >= settings.iterations or out_of_time
         if finished or state.iteration % settings.log_every == 0:
-            loss = torch.stack(losses).mean().item()
+            loss = ranks.mean(torch.stack(losses).mean()).item()
             losses.clear()
             if not math.isfinite(loss):
                 raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
@@ -187,11 +203,25 @@ def train(
                 )
             )
             report(state, loss, score)
-        if finished or now - last_saved >= save_every_seconds:
+        if ranks.is_first and (finished or now - last_saved >= save_every_seconds):
             save()
             last_saved = now
         if out_of_time:
             break
+
+
+def _together(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+    """The network, its gradients averaged over all processes as they come."""
+    if ranks.count == 1:
+        return network
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        if device.type != "cuda":
+            raise UserError(
+                "torch synchronises batch norm on CUDA only; on the CPU train without torchrun, or a genotype with "
+                "normalisation none"
+            )
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
 def validation_sigmas(sigma_range: tuple[float, float]) -> tuple[float, ...]:
@@ -205,15 +235,23 @@ def _step(
     settings: TrainingSettings,
     forward: Callable[..., Tensor],
     patches: PatchSource,
+    ranks: Ranks,
     *,
     conditioned: bool,
 ) -> Tensor:
     clean = patches.draw(settings.batch, settings.crop, state.generator)
     sigma = draw_sigma(settings.batch, settings.sigma_range, state.generator)
     noisy = add_noise(clean, sigma, quantised_share=settings.quantised_share, generator=state.generator)
+    clean, noisy, sigma = ranks.share(clean), ranks.share(noisy), ranks.share(sigma)
     with autocast(clean.device, settings.precision):
         output = forward(noisy, sigma) if conditioned else forward(noisy)
-    loss = denoising_loss(output.float(), clean, pixel=settings.pixel_loss, ssim_weight=settings.ssim_weight)
+    loss = denoising_loss(
+        output.float(),
+        clean,
+        pixel=settings.pixel_loss,
+        ssim_weight=settings.ssim_weight,
+        mean_of_batch=ranks.mean,
+    )
     for optimizer in state.optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -1,11 +1,9 @@
-"""The whole way, command by command: train, export, denoise, measure."""
+"""The whole way, command by command: search, train, export, denoise, measure."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +19,15 @@ def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_genotype_becomes_a_model_that_denoises_pictures(
-    small_document: Any, picture_folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "small.json").write_text(json.dumps(small_document(3)))
-    run = tmp_path / "run"
+def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
+    found, run = tmp_path / "found", tmp_path / "run"
     _run(
-        "hinas-train", tmp_path / "small.json", picture_folder, "--out", run, "--iterations", 400, "--batch", 4,
+        "hinas-search", picture_folder, "--out", found, "--layers", 2, "--nodes", 2, "--width", 4, "--compact-width", 8,
+        "--stem-channels", 8, "--end-channels", 8, "--early-channels", 8, "--epochs", 5, "--steps", 3, "--batch", 2,
+        "--crop", 32, "--threads", 1, "--device", "cpu",
+    )  # fmt: skip
+    _run(
+        "hinas-train", found / "genotype.json", picture_folder, "--out", run, "--iterations", 400, "--batch", 4,
         "--crop", 32, "--learning-rate", "0.01", "--threads", 1, "--device", "cpu",
     )  # fmt: skip
     _run("hinas-export", run / "genotype.json")
@@ -51,4 +51,3 @@ def test_a_genotype_becomes_a_model_that_denoises_pictures(
     _run("hinas-bench", "--model", run / "model.onnx", "--data", picture_folder, "--size", "64x48", "--out", out)
     entries = json.loads((out / "results.json").read_text())["entries"]
     assert {entry["origin"] for entry in entries} == {"measured"}
-    shutil.rmtree(out)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from hinas.search.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.distributed import Ranks
 from hinas.search.genotype import genotype_from_json
 from hinas.search.quality import psnr_db, validate
 from hinas.search.spaces.registry import build_network
@@ -71,6 +72,7 @@ def _run(
         stride=2,
         conditioned=True,
         compiled=False,
+        ranks=Ranks(),
         max_seconds=max_seconds,
         save=save,
         save_every_seconds=1e9,
@@ -123,12 +125,22 @@ def test_a_short_training_denoises_better_than_doing_nothing(
 
 
 def test_learning_rate_warms_up_then_follows_a_cosine_to_zero() -> None:
-    factors = [learning_rate_factor(i, warmup=10, iterations=100) for i in range(101)]
+    factors = [learning_rate_factor(i, warmup=10, iterations=100, schedule="cosine") for i in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[50] == pytest.approx(0.5)
     assert factors[100] == pytest.approx(0, abs=1e-12)
     assert factors[:10] == sorted(factors[:10])
     assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_a_trapezoid_is_flat_until_its_last_fifth_and_extended_without_a_trace() -> None:
+    short, long = (
+        [learning_rate_factor(i, warmup=10, iterations=n, schedule="trapezoid") for i in range(n + 1)]
+        for n in (100, 200)
+    )
+    assert short[9:81] == [1.0] * 72
+    assert short[90] == pytest.approx(0.5) and short[100] == 0
+    assert short[:81] == long[:81]
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(small_document: Any, picture_folder: Path) -> None:

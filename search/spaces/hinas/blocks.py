@@ -77,19 +77,21 @@ def blocks(description: NetworkDescription, channels: int) -> Mapping[Block, int
 def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     """Networks that differ from each other by one kind of block: their latencies fix every price.
 
-    Per level a path that climbs to it and stays there, with skips alone; the same with each operation on some and on
-    all nodes; and paths that take every exit.
+    Per level a path that climbs to it and stays there, with skips alone; the same with each operation on the cells of
+    that level; and paths that take every exit.
     """
     probes: list[NetworkDescription] = []
+    seen: set[int] = set()
     for path in _paths(settings):
         probes.append(settings.description([settings.plain_cell(level) for level in path]))
-        level = path[-1]
-        last = [index for index, other in enumerate(path) if other == level]
-        for operation in _OPERATIONS:
-            cells = [settings.plain_cell(other) for other in path]
-            for index in last:
-                cells[index] = _cell_of(operation, level, settings)
-            probes.append(settings.description(cells))
+        for level in sorted(set(path) - seen):
+            for operation in _OPERATIONS:
+                cells = [
+                    _cell_of(operation, level, settings) if other == level else settings.plain_cell(other)
+                    for other in path
+                ]
+                probes.append(settings.description(cells))
+        seen |= set(path)
     probes += [settings.description([settings.plain_cell(level) for level in path]) for path in _exits_taken(settings)]
     return tuple(dict.fromkeys(probes))
 

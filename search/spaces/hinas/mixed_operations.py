@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...distributed import batch_mean
 from .mixed_candidates import CANDIDATES
 from .operations import activation
 from .space import Activation
@@ -25,6 +26,12 @@ def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None) -> Tensor:
 
     An affine one would let an operation rescale itself and hide its alpha; `scale_F` is the alpha itself, folded in.
     """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # torch's own synchronised batch norm needs CUDA.
+        centred = x_BFHW - batch_mean(x_BFHW.float())[:, None, None]
+        factor = (batch_mean(centred * centred) + 1e-5).rsqrt()
+        factor = factor if scale_F is None else factor * scale_F
+        return (centred * factor[:, None, None]).to(x_BFHW.dtype)
     return F.batch_norm(x_BFHW, None, None, weight=scale_F, training=True)
 
 

@@ -1,0 +1,94 @@
+"""Measure what a search step costs: time and peak memory with and without cell sharing, each in a fresh process.
+
+Run: python docs/measure_search.py PHOTOS [--device cuda]
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SPACES = {
+    "searched widths, shared cells": {},
+    "searched widths, a copy for every exit": {"cell_sharing": False},
+    "one width": {"width_search": "fixed"},
+}
+STEPS = 4
+
+
+def main() -> None:
+    """Print a table, one line for each space and precision."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", nargs=2, metavar=("SPACE", "PRECISION"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        print(measured(given.photos, given.device, *given.only))
+        return
+    print(f"{'space':<42} {'precision':<9} {'parameters':>10} {'s per step':>10} {'peak MiB':>9}")
+    for space in SPACES:
+        for precision in ("fp32", "bf16"):
+            command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, precision]
+            print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
+
+
+def measured(photos: Path, device_name: str, space: str, precision: str) -> str:
+    """One line: the mean of a step of the kernels and one of the architecture, and the memory after them."""
+    import torch
+    from hinas.search.device import chosen_device
+    from hinas.search.distributed import Ranks
+    from hinas.search.search_loop import Splits, search
+    from hinas.search.search_state import SearchSettings, SearchState, new_search
+    from hinas.search.spaces.registry import build_supernet, space_settings
+    from hinas.search.training_images import PatchSource, load_images
+
+    torch.set_num_threads(1)
+    device = chosen_device(device_name)
+    fixed = {
+        "stem": {"resolution": "half", "channels": 32},
+        "end": {"channels": 64, "early_channels": 32},
+        "conditioning": {},
+    }
+    supernet = build_supernet("hinas", space_settings("hinas", fixed | SPACES[space]), 1)
+    patches = PatchSource(load_images(photos, channels=1, smallest_side=64).images, device=device)
+    # The first epoch warms up, the last one is judged; the two between hold nothing but steps.
+    settings = SearchSettings(epochs=4, warm_up_epochs=0, validate_from_epoch=4, precision=precision)  # pyright: ignore
+    state = new_search(supernet, settings, device=device, compiled=False)
+    moments: list[float] = []
+
+    def note_time(_: SearchState) -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        moments.append(time.perf_counter())
+
+    splits = Splits(patches, patches, patches, steps_per_epoch=STEPS)
+    search(
+        state,
+        settings,
+        splits=splits,
+        latency=None,
+        ranks=Ranks(),
+        max_seconds=float("inf"),
+        save=lambda: None,
+        report=note_time,
+    )
+    seconds = (moments[2] - moments[0]) / (2 * STEPS)
+    parameters = sum(parameter.numel() for parameter in supernet.kernel_parameters())
+    return f"{space:<42} {precision:<9} {parameters:>10,} {seconds:>10.2f} {_peak_mebibytes(device):>9,.0f}"
+
+
+def _peak_mebibytes(device: Any) -> float:
+    import resource
+
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Two processes under torchrun give what one gives with the same global batch."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+
+def _run(module: str, processes: int, *arguments: str | Path) -> None:
+    launcher = (
+        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    )
+    command = [sys.executable, *launcher, "-m", module, *map(str, arguments), "--device", "cpu", "--threads", "1"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("\n") == 1, "the first process alone speaks"
+
+
+@pytest.mark.slow
+def test_training_in_two_processes_equals_training_in_one(
+    small_document: Any, picture_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(small_document(3)))
+    for processes in (1, 2):
+        _run(
+            "hinas.search.train_command", processes, tmp_path / "small.json", picture_folder,
+            "--out", tmp_path / str(processes), "--iterations", "4", "--batch", "4", "--crop", "16",
+            "--optimizer", "sgd", "--ssim-weight", "0.6", "--precision", "fp32",
+        )  # fmt: skip
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("1", "2"))
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], atol=1e-5, rtol=1e-4), name
+    losses = [float(next(csv.DictReader((tmp_path / n / "history.csv").open()))["loss"]) for n in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path, tmp_path: Path) -> None:
+    for processes in (1, 2):
+        _run(
+            "hinas.search.search_command", processes, picture_folder, "--out", tmp_path / str(processes),
+            "--channels", "1", "--layers", "2", "--nodes", "2", "--width", "4", "--stem-channels", "6",
+            "--end-channels", "6", "--early-channels", "4", "--epochs", "2", "--warm-up-epochs", "1", "--steps", "2",
+            "--batch", "4", "--crop", "16", "--precision", "fp32", "--kernel-learning-rate", "0.001",
+        )  # fmt: skip
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["supernet"] for name in ("1", "2"))
+    start = one["architecture.beta"].abs().max()
+    assert start > 1e-3, "the architecture has moved"
+    for name, value in one.items():
+        assert torch.allclose(value.float(), two[name].float(), atol=2e-4, rtol=1e-3), name
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(small_document: Any, picture_folder: Path, tmp_path: Path) -> None:
+    from hinas.errors import UserError
+    from hinas.search.distributed import Ranks, check_batch
+
+    with pytest.raises(UserError, match="expected a multiple of 3"):
+        check_batch(4, Ranks(rank=0, count=3))
+    batch = torch.arange(6)
+    assert torch.equal(torch.cat([Ranks(rank=rank, count=3).share(batch) for rank in range(3)]), batch)

@@ -1,0 +1,39 @@
+"""Genotypes and searches as pictures: whole, named, and the same every time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hinas.search.genotype import genotype_from_json
+from hinas.search.genotype_drawing import draw_genotype
+from hinas.search.search_curves import draw_search_curves
+from hinas.search.search_history import SearchRow
+from PIL import Image
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_genotype_is_drawn_with_everything_it_holds(random_document: Any, seed: int, tmp_path: Path) -> None:
+    genotype = genotype_from_json(json.dumps(random_document(seed)))
+    files = draw_genotype(genotype, tmp_path / "one")
+    again = draw_genotype(genotype, tmp_path / "two")
+    assert [path.name for path in files] == ["one.png", "one.svg"]
+    assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
+    text = files[1].read_text()
+    assert genotype.identity in text
+    description: Any = genotype.network
+    for number, cell in enumerate(description.cells, start=1):
+        assert f"cell {number}: {description.level_width(cell.level)} channels" in text
+        for operation in {operation for node in cell.nodes for operation, _ in node}:
+            assert text.count(operation) >= sum(edge[0] == operation for node in cell.nodes for edge in node)
+
+
+def test_a_search_is_drawn_even_after_one_epoch(tmp_path: Path) -> None:
+    row = SearchRow(
+        epoch=1, seconds=1.0, kernel_loss=0.5, architecture_loss=None, psnr_db=None, ssim=None, entropies={},
+        latency_ms=None,
+    )  # fmt: skip
+    for path in draw_search_curves([row], tmp_path / "curves"):
+        assert path.is_file()
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.getextrema() != ((255, 255),) * len(picture.getbands())

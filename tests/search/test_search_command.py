@@ -1,0 +1,108 @@
+"""hinas-search as a person runs it: what it writes, how it goes on, and what it says to mistakes."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hinas.errors import UserError
+from hinas.search.genotype import read_genotype
+from hinas.search.search_command import app
+from PIL import Image
+from typer.testing import CliRunner
+
+SMALL = (
+    "--channels", "1", "--layers", "2", "--nodes", "2", "--width", "4", "--compact-width", "8", "--stem-channels", "6",
+    "--end-channels", "6", "--early-channels", "4", "--epochs", "3", "--steps", "1", "--batch", "2", "--crop", "16",
+    "--device", "cpu", "--threads", "1",
+)  # fmt: skip
+
+
+def _search(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.search.search_command", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
+    picture_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    stopped = _search(picture_folder, "--out", out, *SMALL, "--max-minutes", "0", "--perturbed")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "epoch 1 of 3; go on with --resume" in stopped.stdout
+    again = _search(picture_folder, "--out", out, *SMALL)
+    assert again.returncode == 2
+    assert "a search is already there" in again.stderr
+    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--ssim-weight", "0")
+    assert other.returncode == 2
+    assert "searched with ssim weight 0.6, asked to go on with 0.0" in other.stderr
+    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--activation", "leaky_relu")
+    assert other.returncode == 2
+    assert "another space" in other.stderr
+
+    resumed = _search(picture_folder, "--out", out, *SMALL, "--resume", "--perturbed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "dB and SSIM" in resumed.stdout
+    rows = list(csv.DictReader((out / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert all(0 < float(row["entropy_alpha_bits"]) < 2.81 for row in rows)
+    found = read_genotype(out / "genotype.json")
+    assert found.task.channels == 1
+    assert found.provenance is not None and found.provenance.score is not None
+    assert found.provenance.command.startswith("hinas-search")
+    changed = [read_genotype(out / f"genotype-{name}.json") for name in ("r1", "r2")]
+    assert len({found.identity, *(genotype.identity for genotype in changed)}) == 3
+    for name in ("genotype", "curves"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert picture.width > 300
+        assert "</svg>" in (out / f"{name}.svg").read_text()
+    assert {path.suffix for path in out.iterdir()} == {".json", ".png", ".svg", ".csv", ".pt"}
+
+
+def test_random_search_finds_a_genotype(picture_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = _search(picture_folder, "--out", out, *SMALL, "--method", "random", "--samples", "3")
+    assert result.returncode == 0, result.stderr
+    assert read_genotype(out / "genotype.json").network is not None
+
+
+def test_the_papers_space_can_be_printed_and_changed() -> None:
+    result = _search("--paper", "--print-space", "--layers", "4")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    settings = document["settings"]
+    assert (settings["layers"], settings["nodes"], settings["width"], settings["compact_width"]) == (4, 4, 10, 20)
+    assert settings["stem"]["resolution"] == "full" and settings["normalisation"] == "batch"
+    assert settings["activation"] == "leaky_relu" and settings["conditioning"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--latency-weight", "1"), "give --latency-table"),
+        (("--latency-table", "nowhere.json"), "cannot be read"),
+        (("--width-factors", "1,x"), "--width-factors: got '1,x'"),
+        (("--widths", "doubled", "--width-factors", "1"), "expected one for each of 2 layers"),
+        (("--sigma", "300"), "expected grey levels"),
+        (("--crop", "17"), "--crop: got 17, expected a multiple of 2"),
+        (("--channels", "2"), "expected 1 or 3"),
+        (("--task", "upscale"), "expected denoise"),
+        (("--space", "none-such"), "expected one of hinas"),
+        (("--device", "cuda:9"), "CUDA devices"),
+    ],
+)
+def test_mistakes_are_named(arguments: tuple[str, ...], message: str, picture_folder: Path, tmp_path: Path) -> None:
+    command = [picture_folder, "--out", tmp_path / "run", *SMALL, *arguments]
+    result = CliRunner().invoke(app, list(map(str, command)))
+    assert isinstance(result.exception, UserError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_and_out_are_asked_for(picture_folder: Path, tmp_path: Path) -> None:
+    for arguments, message in ((["--out", "x"], "give a folder of clean images"), (["photos"], "--out: missing")):
+        assert message in str(CliRunner().invoke(app, arguments).exception)
+    result = _search(tmp_path / "nowhere", "--out", tmp_path / "x", *SMALL)
+    assert result.returncode == 2 and "nowhere" in result.stderr and "Traceback" not in result.stderr

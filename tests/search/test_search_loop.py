@@ -1,0 +1,173 @@
+"""The search loop: its splits, its order, its exact resumption, and what latency does to it."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hinas.search.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.distributed import Ranks
+from hinas.search.latency_table import LatencyTable, Price
+from hinas.search.search_loop import Splits, expected_latency_ms, search
+from hinas.search.search_state import (
+    LatencyGoal,
+    SearchSettings,
+    SearchState,
+    new_search,
+    restore_search,
+    search_content,
+)
+from hinas.search.spaces.registry import build_supernet, network_description, space_settings
+from hinas.search.split_images import split_images
+from hinas.search.training_images import PatchSource, load_images
+
+CPU = torch.device("cpu")
+SPACE = space_settings(
+    "hinas",
+    {
+        "layers": 2,
+        "nodes": 2,
+        "width": 4,
+        "compact_width": 8,
+        "stem": {"resolution": "half", "channels": 6},
+        "end": {"channels": 6, "early_channels": 4},
+        "conditioning": {"range": [0, 75]},
+    },
+)
+SETTINGS = SearchSettings(epochs=4, batch=2, crop=16, warm_up_epochs=1, validate_from_epoch=3)
+
+
+def _new(settings: SearchSettings) -> SearchState:
+    torch.manual_seed(settings.seed)
+    return new_search(build_supernet("hinas", SPACE, 1), settings, device=CPU, compiled=False)
+
+
+def _splits(folder: Path) -> Splits:
+    images = load_images(folder, channels=1, smallest_side=16).images
+    sources = [PatchSource(part, device=CPU) for part in split_images(images, seed=0)]
+    return Splits(*sources, steps_per_epoch=2)
+
+
+def _search(
+    state: SearchState,
+    settings: SearchSettings,
+    folder: Path,
+    *,
+    latency: LatencyGoal | None = None,
+    max_seconds: float = math.inf,
+) -> list[int]:
+    saved: list[int] = []
+    search(
+        state,
+        settings,
+        splits=_splits(folder),
+        latency=latency,
+        ranks=Ranks(),
+        max_seconds=max_seconds,
+        save=lambda: saved.append(state.epoch),
+        report=lambda _: None,
+    )
+    return saved
+
+
+def _table() -> LatencyTable:
+    """Made-up prices: a block costs its channels."""
+    supernet = build_supernet("hinas", SPACE, 1)
+    return LatencyTable(
+        space="hinas", backend="cpu", library="none", machine="none", threads=1, width=48, height=32,
+        created="2026-01-01", command="made up",
+        prices=tuple(
+            Price(name=b.name, in_channels=b.in_channels, out_channels=b.out_channels, stride=b.stride,
+                  ms=0.001 * b.in_channels * (9 if b.name == "dil_5x5" else 1))
+            for b in supernet.expected_blocks()
+        ),
+    )  # fmt: skip
+
+
+def test_the_splits_are_disjoint_and_hold_every_image() -> None:
+    images = [np.full((1, 1), index) for index in range(200)]
+    parts = split_images(images, seed=3)
+    assert [len(part) for part in parts] == [98, 98, 4]
+    assert sorted(int(image[0, 0]) for part in parts for image in part) == list(range(200))
+    assert [[int(i[0, 0]) for i in p] for p in split_images(images, seed=3)] == [
+        [int(i[0, 0]) for i in p] for p in parts
+    ]
+    assert all(len(part) == 2 for part in split_images(images[:2], seed=0))
+
+
+def test_the_architecture_waits_for_the_kernels_and_is_judged_late(picture_folder: Path) -> None:
+    state = _new(SETTINGS)
+    start = [parameter.detach().clone() for parameter in state.supernet.architecture_parameters()]
+    kernels = [parameter.detach().clone() for parameter in state.supernet.kernel_parameters()]
+    assert _search(state, replace(SETTINGS, epochs=1, validate_from_epoch=2), picture_folder) == [1]
+    now = state.supernet.architecture_parameters()
+    # The last epoch is judged in any case: there is a result to write.
+    assert state.history[0].architecture_loss is None and state.history[0].psnr_db is not None
+    assert all(torch.equal(old, new) for old, new in zip(start, now, strict=True))
+    assert any(not torch.equal(old, new) for old, new in zip(kernels, state.supernet.kernel_parameters(), strict=True))
+    state = _new(SETTINGS)
+    _search(state, SETTINGS, picture_folder)
+    assert [row.architecture_loss is None for row in state.history] == [True, False, False, False]
+    assert [row.psnr_db is None for row in state.history] == [True, True, False, False]
+    now = state.supernet.architecture_parameters()
+    assert all(not torch.equal(old, new) for old, new in zip(start, now, strict=True))
+    scores = [row.ssim + row.psnr_db / 100 for row in state.history if row.ssim and row.psnr_db]
+    assert state.best is not None and state.best.score == max(scores)
+
+
+@pytest.mark.parametrize("method", ["gradient", "random"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_resumed_search_is_the_uninterrupted_one(
+    method: Any, optimizer: Any, picture_folder: Path, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, method=method, samples=2, kernel_optimizer=optimizer, kernel_learning_rate=0.002)
+    through = _new(settings)
+    _search(through, settings, picture_folder)
+
+    halves = _new(settings)
+    for _ in range(2):
+        assert len(_search(halves, settings, picture_folder, max_seconds=0)) == 1
+    save_checkpoint(search_content(halves, settings, "test"), tmp_path / "checkpoint.pt")
+    resumed = _new(settings)
+    restore_search(
+        resumed,
+        load_checkpoint(tmp_path / "checkpoint.pt", device=CPU),
+        lambda document: network_description("hinas", document),
+    )
+    assert _search(resumed, settings, picture_folder) == [3, 4]
+    for name, value in through.supernet.state_dict().items():
+        assert torch.equal(value, resumed.supernet.state_dict()[name]), name
+    assert through.best == resumed.best
+    assert through.best is not None and through.best.psnr_db > 5
+
+
+def test_latency_in_the_loss_makes_the_expected_network_faster(picture_folder: Path) -> None:
+    table = _table()
+    settings = replace(SETTINGS, epochs=6, architecture_learning_rate=0.05)
+    expected: list[float] = []
+    for weight in (0.0, 10.0):
+        state = _new(settings)
+        _search(state, settings, picture_folder, latency=LatencyGoal(table=table, weight=weight))
+        expected.append(expected_latency_ms(state.supernet, table).item())
+        assert state.history[-1].latency_ms == pytest.approx(expected[-1])
+        assert state.best is not None and state.best.latency_ms is not None
+    assert expected[1] < 0.8 * expected[0]
+
+
+def test_latency_below_the_target_costs_nothing(picture_folder: Path) -> None:
+    states = [_new(SETTINGS), _new(SETTINGS)]
+    goals = [None, LatencyGoal(table=_table(), weight=10.0, target_ms=1e6)]
+    for state, goal in zip(states, goals, strict=True):
+        _search(state, SETTINGS, picture_folder, latency=goal)
+    assert torch.equal(states[0].supernet.architecture.alpha, states[1].supernet.architecture.alpha)
+
+
+def test_a_loss_that_is_not_finite_stops_the_search(picture_folder: Path) -> None:
+    state = _new(SETTINGS)
+    with torch.no_grad():
+        state.supernet.kernel_parameters()[0].fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="epoch 1"):
+        _search(state, SETTINGS, picture_folder)
