@@ -149,6 +149,10 @@ def search(
     architecture_weight_decay: Annotated[
         float, typer.Option(min=0, help="Of alpha and beta; 0 lets them decide more clearly.")
     ] = 1e-3,
+    final_temperature: Annotated[
+        float,
+        typer.Option(min=0.001, max=1, help="Of the softmaxes at the end; the paper's is 1, 0.1 decides clearly."),
+    ] = 1.0,
     method: Annotated[Method, typer.Option()] = Method.gradient,
     samples: Annotated[int, typer.Option(min=1, help="Networks that random search compares.")] = 30,
     latency_table: Annotated[
@@ -260,6 +264,7 @@ def search(
             ssim_weight=ssim_weight,
             architecture_learning_rate=architecture_learning_rate,
             architecture_weight_decay=architecture_weight_decay,
+            final_temperature=final_temperature,
             kernel_optimizer=kernel_optimizer.value,
             kernel_learning_rate=KERNEL_LEARNING_RATE[kernel_optimizer]
             if kernel_learning_rate is None

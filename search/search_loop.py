@@ -99,6 +99,7 @@ def _epoch(
     rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * state.epoch / settings.epochs))
     for group in state.kernel_optimizer.param_groups:
         group["lr"] = rate
+    state.supernet.set_temperature(temperature_of(state.epoch, settings))
     learns_architecture = settings.method == "gradient" and state.epoch >= settings.warm_up_epochs
     kernel_losses: list[Tensor] = []
     architecture_losses: list[Tensor] = []
@@ -129,6 +130,13 @@ def _epoch(
         "architecture_loss": mean_loss(architecture_losses) if architecture_losses else None,
         "latency_ms": expected.item() if expected is not None else None,
     }
+
+
+def temperature_of(epoch: int, settings: SearchSettings) -> float:
+    """The softmaxes' temperature in an epoch, counted from 0."""
+    annealed = settings.epochs - 1 - settings.warm_up_epochs
+    done = min(1.0, max(0, epoch - settings.warm_up_epochs) / max(1, annealed))
+    return settings.final_temperature**done
 
 
 def _loss(

@@ -57,6 +57,7 @@ class SearchRequest:
     ssim_weight: float
     architecture_learning_rate: float
     architecture_weight_decay: float
+    final_temperature: float
     kernel_optimizer: KernelOptimizer
     kernel_learning_rate: float
     method: Method
@@ -173,6 +174,7 @@ def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
         ssim_weight=request.ssim_weight,
         architecture_learning_rate=request.architecture_learning_rate,
         architecture_weight_decay=request.architecture_weight_decay,
+        final_temperature=request.final_temperature,
         kernel_optimizer=request.kernel_optimizer,
         kernel_learning_rate=request.kernel_learning_rate,
         method=request.method,

@@ -51,6 +51,12 @@ class SearchSettings:
     """Of Adam."""
     architecture_weight_decay: float = 1e-3
     """The paper's. Alpha's gradients are so small that it keeps alpha near 0; 0 lets the search decide more."""
+    final_temperature: float = 1.0
+    """Of the softmaxes over alpha and beta in the last epoch; from 1 after the warm-up it falls by a constant factor.
+
+    The paper's is 1 throughout. Below it the supernet, and the latency expected of it, come close to the network that
+    will be read off it.
+    """
     pixel_loss: PixelLoss = "mse"
     ssim_weight: float = 0.6
     gradient_clip: float = 5.0

@@ -34,6 +34,10 @@ class SearchSupernet(nn.Module, ABC):
         """Denoise with the kernels of one network of the space alone."""
 
     @abstractmethod
+    def set_temperature(self, temperature: float) -> None:
+        """Divide the architecture's logits by this from now on: below 1 its probabilities come closer to a decision."""
+
+    @abstractmethod
     def description(self) -> SpaceDescription:
         """The compact network the architecture stands for now."""
 

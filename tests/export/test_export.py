@@ -19,7 +19,7 @@ from hinas.export.onnx_from_network import OPSET, onnx_from_network
 from hinas.runtime import Denoiser
 from hinas.runtime.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
-from hinas.search.spaces.registry import build_network
+from hinas.search.spaces.registry import build_network, geometry
 from hinas.search.weights import save_weights
 from onnx import numpy_helper
 
@@ -101,8 +101,9 @@ def _plain(random_document: Any) -> tuple[Genotype, torch.nn.Module]:
 def test_a_model_that_differs_from_its_network_is_refused(random_document: Any) -> None:
     genotype, network = _plain(random_document)
     channels = genotype.task.channels
-    model = onnx_from_network(network, channels=channels, alignment=2, conditioned=False)
-    arguments: dict[str, Any] = {"channels": channels, "alignment": 2, "sigma_range": None}
+    alignment = geometry(genotype.space, genotype.network).alignment
+    model = onnx_from_network(network, channels=channels, alignment=alignment, conditioned=False)
+    arguments: dict[str, Any] = {"channels": channels, "alignment": alignment, "sigma_range": None}
     assert check_numerics(model, network, **arguments).largest_difference < 1e-4
     kernel = next(item for item in model.graph.initializer if len(item.dims) == 4)
     changed = numpy_helper.to_array(kernel).copy()

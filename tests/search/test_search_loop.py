@@ -11,7 +11,7 @@ import torch
 from hinas.search.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.distributed import Ranks
 from hinas.search.latency_table import LatencyTable, Price
-from hinas.search.search_loop import Splits, expected_latency_ms, search
+from hinas.search.search_loop import Splits, expected_latency_ms, search, temperature_of
 from hinas.search.search_state import (
     LatencyGoal,
     SearchSettings,
@@ -171,3 +171,34 @@ def test_a_loss_that_is_not_finite_stops_the_search(picture_folder: Path) -> Non
         state.supernet.kernel_parameters()[0].fill_(math.nan)
     with pytest.raises(FloatingPointError, match="epoch 1"):
         _search(state, SETTINGS, picture_folder)
+
+
+def test_a_search_goes_on_with_another_latency_goal(picture_folder: Path) -> None:
+    state = _new(SETTINGS)
+    _search(state, replace(SETTINGS, epochs=3), picture_folder)
+    assert state.best is not None and state.best.latency_ms is None
+    goal = LatencyGoal(table=_table(), weight=1000.0)
+    state.best = replace(state.best, psnr_db=1000.0)
+    first = state.best
+    _search(state, SETTINGS, picture_folder, latency=goal)
+    # The old find was priced before it was compared: what decides now is the latency.
+    assert state.best.latency_ms is not None
+    fastest = min(
+        goal.table.predicted_ms(state.supernet.blocks_of(one))
+        for one in (first.description, state.supernet.description())
+    )
+    assert state.best.latency_ms == fastest
+
+
+def test_the_temperature_falls_evenly_after_the_warm_up_and_decides() -> None:
+    settings = replace(SETTINGS, epochs=7, warm_up_epochs=2, final_temperature=0.01)
+    found = [temperature_of(epoch, settings) for epoch in range(7)]
+    assert found == pytest.approx([1, 1, 1, 0.01**0.25, 0.1, 0.01**0.75, 0.01])
+    assert {temperature_of(epoch, SETTINGS) for epoch in range(4)} == {1.0}
+    supernet = build_supernet("hinas", SPACE, 1)
+    before = supernet.entropies_bits()
+    with torch.no_grad():
+        supernet.architecture.alpha.mul_(1000)
+    supernet.set_temperature(0.1)
+    assert supernet.entropies_bits()["alpha"] < 0.5 * before["alpha"]
+    assert supernet.entropies_bits()["beta"] < before["beta"]

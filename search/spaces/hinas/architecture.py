@@ -41,6 +41,7 @@ class ArchitectureParameters(nn.Module):
     """Alpha and beta as they are learnt, before the softmax."""
 
     allowed: Tensor
+    temperature: Tensor
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -54,14 +55,15 @@ class ArchitectureParameters(nn.Module):
             for level in range(settings.levels):
                 allowed[layer, level, list(settings.exits(layer, level))] = True
         self.register_buffer("allowed", allowed)
+        self.register_buffer("temperature", torch.ones(()))
 
     def forward(self) -> Architecture:
         """The relaxed architecture: softmax over the operations of an edge, and over the possible exits of a level."""
         settings = self.settings
-        alpha = self.alpha.float().softmax(-1)
+        alpha = (self.alpha.float() / self.temperature).softmax(-1)
         operations = tuple(alpha[layer if settings.layerwise else 0] for layer in range(settings.layers))
         # Impossible exits are masked out before the softmax; a level no path reaches has no exits at all.
-        logits = self.beta.float().masked_fill(~self.allowed, -torch.inf)
+        logits = (self.beta.float() / self.temperature).masked_fill(~self.allowed, -torch.inf)
         dead = ~self.allowed.any(-1, keepdim=True)
         exits = logits.masked_fill(dead, 0.0).softmax(-1).masked_fill(dead, 0.0)
         return Architecture(

@@ -49,6 +49,10 @@ class HinasSupernet(SearchSupernet):
         one_hot = one_hot_architecture(_own(description).cells, self.settings, noisy_BCHW.device)
         return self.supernet(noisy_BCHW, sigma_B, one_hot)
 
+    def set_temperature(self, temperature: float) -> None:
+        """Of both softmaxes, alpha's and beta's."""
+        self.architecture.temperature.fill_(temperature)
+
     def description(self) -> NetworkDescription:
         """Top-2 edges of every node and the Viterbi path of levels."""
         with torch.no_grad():
