@@ -162,6 +162,12 @@ def search(
     latency_target_ms: Annotated[
         float | None, typer.Option(min=0.001, help="Only latency above this costs.", show_default=False)
     ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            min=16, help="The network will run in tiles of this side: their overlap costs.", show_default=False
+        ),
+    ] = None,
     perturbed: Annotated[
         bool, typer.Option("--perturbed", help="Write small changes of the find too: the paper's R1 and R2.")
     ] = False,
@@ -274,6 +280,7 @@ def search(
             latency_table=latency_table,
             latency_weight=latency_weight,
             latency_target_ms=latency_target_ms,
+            tile=tile,
             device=device,
             precision=precision.value,
             threads=threads,

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from .device import autocast
 from .distributed import Ranks
-from .latency_table import LatencyTable
 from .losses import denoising_loss, ssim
 from .noise import add_noise
 from .quality import psnr_db
@@ -109,7 +108,7 @@ def _epoch(
         if learns_architecture:
             loss = _loss(state, settings, splits.architecture, None, ranks)
             if latency is not None:
-                expected = expected_latency_ms(state.supernet, latency.table)
+                expected = expected_latency_ms(state.supernet, latency)
                 loss = loss + latency_penalty(expected, latency)
             _step(loss, state.architecture_optimizer, state.supernet.architecture_parameters(), settings, ranks)
             architecture_losses.append(loss.detach())
@@ -124,7 +123,7 @@ def _epoch(
 
     if latency is not None and settings.method == "gradient":
         with torch.no_grad():
-            expected = expected_latency_ms(state.supernet, latency.table)
+            expected = expected_latency_ms(state.supernet, latency)
     return {
         "kernel_loss": mean_loss(kernel_losses),
         "architecture_loss": mean_loss(architecture_losses) if architecture_losses else None,
@@ -190,14 +189,19 @@ def _step(
     optimizer.step()
 
 
-def expected_latency_ms(supernet: SearchSupernet, table: LatencyTable) -> Tensor:
+def expected_latency_ms(supernet: SearchSupernet, goal: LatencyGoal) -> Tensor:
     """The latency expected under the architecture's probabilities, in ms; UserError where a price is missing."""
     total: Tensor | None = None
     for block, count in supernet.expected_blocks().items():
-        part = count * table.price_ms(block)
+        part = count * goal.table.price_ms(block)
         total = part if total is None else total + part
     assert total is not None
-    return total
+    return total if goal.tile is None else total * tiling_factor(supernet.expected_halo(), goal.tile)
+
+
+def tiling_factor(halo: Tensor, tile: int) -> Tensor:
+    """How much more is computed in tiles of a side that overlap by the halo: (T / (T - 2 h))^2, at most 64."""
+    return (tile / (tile - 2 * halo).clamp_min(tile / 8)) ** 2
 
 
 def latency_penalty(expected_ms: Tensor, goal: LatencyGoal) -> Tensor:
@@ -239,7 +243,12 @@ def _found(
 
 
 def _predicted_ms(state: SearchState, description: SpaceDescription, latency: LatencyGoal | None) -> float | None:
-    return None if latency is None else latency.table.predicted_ms(state.supernet.blocks_of(description))
+    if latency is None:
+        return None
+    whole = latency.table.predicted_ms(state.supernet.blocks_of(description))
+    if latency.tile is None:
+        return whole
+    return whole * tiling_factor(torch.tensor(float(state.supernet.halo_of(description))), latency.tile).item()
 
 
 @torch.no_grad()

@@ -65,6 +65,7 @@ class SearchRequest:
     latency_table: Path | None
     latency_weight: float
     latency_target_ms: float | None
+    tile: int | None
     device: str
     precision: str
     threads: int | None
@@ -186,15 +187,17 @@ def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
 
 def _latency_goal(request: SearchRequest) -> LatencyGoal | None:
     if request.latency_table is None:
-        if request.latency_target_ms is not None or request.latency_weight:
-            raise UserError("--latency-weight and --latency-target-ms need prices; give --latency-table TABLE")
+        if request.latency_target_ms is not None or request.latency_weight or request.tile is not None:
+            raise UserError("--latency-weight, --latency-target-ms and --tile need prices; give --latency-table TABLE")
         return None
     table = read_latency_table(request.latency_table)
     if table.space != request.space.space:
         raise UserError(f"{request.latency_table}: prices of space {table.space}, expected {request.space.space}")
     if request.latency_target_ms is not None and not request.latency_weight:
         raise UserError("--latency-target-ms needs a weight that pulls towards it; give --latency-weight, such as 0.1")
-    return LatencyGoal(table=table, weight=request.latency_weight, target_ms=request.latency_target_ms)
+    return LatencyGoal(
+        table=table, weight=request.latency_weight, target_ms=request.latency_target_ms, tile=request.tile
+    )
 
 
 def _check_resumable(content: dict[str, Any], settings: SearchSettings, space: SearchSpace, path: Path) -> None:

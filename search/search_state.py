@@ -29,6 +29,8 @@ class LatencyGoal:
     weight: float
     """Loss per e-fold of expected latency: weight * ln(expected ms / 1 ms), or, with a target, only above it."""
     target_ms: float | None = None
+    tile: int | None = None
+    """Side of the square tiles the network will run in, pixels; None: whole images, where a halo costs nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

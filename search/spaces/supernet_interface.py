@@ -58,6 +58,14 @@ class SearchSupernet(nn.Module, ABC):
         """How many of each block the compact network is expected to hold, differentiable by the architecture."""
 
     @abstractmethod
+    def halo_of(self, description: SpaceDescription) -> int:
+        """The exact halo of the compact network of a description, image pixels to one side."""
+
+    @abstractmethod
+    def expected_halo(self) -> Tensor:
+        """The halo the compact network is expected to have, differentiable by the architecture."""
+
+    @abstractmethod
     def entropies_bits(self) -> Mapping[str, float]:
         """Mean entropy of each kind of choice, in bits: 0 when everything is decided."""
 

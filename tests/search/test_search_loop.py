@@ -151,7 +151,7 @@ def test_latency_in_the_loss_makes_the_expected_network_faster(picture_folder: P
     for weight in (0.0, 10.0):
         state = _new(settings)
         _search(state, settings, picture_folder, latency=LatencyGoal(table=table, weight=weight))
-        expected.append(expected_latency_ms(state.supernet, table).item())
+        expected.append(expected_latency_ms(state.supernet, LatencyGoal(table=table, weight=weight)).item())
         assert state.history[-1].latency_ms == pytest.approx(expected[-1])
         assert state.best is not None and state.best.latency_ms is not None
     assert expected[1] < 0.8 * expected[0]
@@ -202,3 +202,15 @@ def test_the_temperature_falls_evenly_after_the_warm_up_and_decides() -> None:
     supernet.set_temperature(0.1)
     assert supernet.entropies_bits()["alpha"] < 0.5 * before["alpha"]
     assert supernet.entropies_bits()["beta"] < before["beta"]
+
+
+def test_in_tiles_the_halo_costs_time() -> None:
+    supernet = build_supernet("hinas", SPACE, 1)
+    goal = LatencyGoal(table=_table(), weight=1.0)
+    whole = expected_latency_ms(supernet, goal)
+    tiled = expected_latency_ms(supernet, replace(goal, tile=128))
+    halo = supernet.expected_halo()
+    assert tiled.item() == pytest.approx(whole.item() * (128 / (128 - 2 * halo.item())) ** 2)
+    # Of edges of one kind what sees far lengthens the halo, what sees near shortens it.
+    (gradient,) = torch.autograd.grad(halo, [supernet.architecture.alpha])
+    assert gradient[..., 4].sum() > 0 > gradient[..., 0].sum()

@@ -215,6 +215,23 @@ def test_the_expected_blocks_of_a_decided_architecture_are_its_networks(changes:
         assert all(block in counts or block.name.startswith("squeeze") for block in expected)
 
 
+@pytest.mark.parametrize("changes", [KINDS["shared cells"], KINDS["one width"], KINDS["doubled widths"]])
+def test_the_expected_halo_of_a_decided_architecture_is_its_networks(changes: Any) -> None:
+    settings = small_settings(nodes=3, **changes)
+    supernet = build_supernet("hinas", settings, 1)
+    halos: set[int] = set()
+    for seed in range(10):
+        description = supernet.random_description(Random(seed))
+        corner = one_hot_architecture(description.cells, settings, torch.device("cpu"))
+        with torch.no_grad():
+            supernet.architecture.alpha.copy_(200 * torch.stack(corner.operations))
+            supernet.architecture.beta.copy_(200 * torch.stack(corner.exits))
+            expected = supernet.expected_halo().item()
+        halos.add(supernet.halo_of(description))
+        assert expected == pytest.approx(supernet.halo_of(description), abs=2)
+    assert len(halos) > 3
+
+
 def test_the_probes_fix_the_price_of_every_block_a_search_can_choose() -> None:
     for changes in KINDS.values():
         settings = small_settings(**changes)

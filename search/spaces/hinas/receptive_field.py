@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..interface import Geometry
-from .space import NetworkDescription, Operation
+from .space import NetworkDescription
 
-_RADIUS: dict[Operation, int] = {"conv_3x3": 1, "sep_3x3": 2, "sep_5x5": 4, "dil_3x3": 2, "dil_5x5": 4, "skip": 0}
+RADIUS: dict[str, int] = {"conv_3x3": 1, "sep_3x3": 2, "sep_5x5": 4, "dil_3x3": 2, "dil_5x5": 4, "skip": 0}
 """Pixels each operation adds on every side; a separable operation is two convolutions."""
+START_RADIUS = 2
+END_RADIUS = 3
+"""Of their 3x3 convolutions one after the other."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,15 @@ def geometry(description: NetworkDescription) -> Geometry:
     coarsest = max(description.level_stride(cell.level) for cell in description.cells)
     period = stem * coarsest
     starts = range(0, period, stem)
-    early = _View(period, tuple(starts), tuple(start + stem - 1 for start in starts)).convolved(2)
+    early = _View(period, tuple(starts), tuple(start + stem - 1 for start in starts)).convolved(START_RADIUS)
     before = previous = early
     for cell in description.cells:
         stride = stem * description.level_stride(cell.level)
         states = [previous.resampled(stride), before.resampled(stride)]
         for node in cell.nodes:
-            states.append(_joined(states[source].convolved(_RADIUS[operation]) for operation, source in node))
+            states.append(_joined(states[source].convolved(RADIUS[operation]) for operation, source in node))
         before, previous = previous, _joined(states[2:])
-    end = _joined([previous.resampled(stem), early]).convolved(3)
+    end = _joined([previous.resampled(stem), early]).convolved(END_RADIUS)
     # Each pixel of the last map is `stem` output pixels; the first of them is the furthest from what lies behind.
     behind = max(last - pixel * stem for pixel, last in enumerate(end.last))
     ahead = max((pixel + 1) * stem - 1 - first for pixel, first in enumerate(end.first))

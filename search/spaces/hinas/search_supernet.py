@@ -12,8 +12,10 @@ from .architecture import ArchitectureParameters, one_hot_architecture
 from .blocks import blocks
 from .discretise import discretised_cells
 from .expected_cost import expected_blocks
+from .expected_halo import expected_halo
 from .inheritance import inherited_network
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
+from .receptive_field import geometry
 from .search_settings import Settings
 from .space import NetworkDescription
 from .supernet import Supernet
@@ -76,6 +78,14 @@ class HinasSupernet(SearchSupernet):
     def expected_blocks(self) -> Mapping[Block, Tensor]:
         """Expected counts under softmax(alpha) and softmax(beta)."""
         return expected_blocks(self.architecture(), self.settings, self.channels)
+
+    def halo_of(self, description: SpaceDescription) -> int:
+        """Of the compact network."""
+        return geometry(_own(description)).halo
+
+    def expected_halo(self) -> Tensor:
+        """Expected under softmax(alpha) and softmax(beta)."""
+        return expected_halo(self.architecture(), self.settings)
 
     def entropies_bits(self) -> Mapping[str, float]:
         """Mean over edges of alpha's entropy, and over the levels that have a choice of beta's."""
