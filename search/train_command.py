@@ -84,6 +84,9 @@ def train(
         bool | None, typer.Option("--compile/--no-compile", help="Compiled, graphed steps. Default: on CUDA only.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Weights of this genotype to begin with, for fine-tuning. Default: random.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt.")] = False,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop, resumably, after this time.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")] = False,
@@ -118,6 +121,7 @@ def train(
             threads=threads,
             compiled=compile_steps,
             seed=seed,
+            start_from=start_from,
             resume=resume,
             max_minutes=max_minutes,
             quiet=quiet,

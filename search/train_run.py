@@ -32,7 +32,7 @@ from .training import (
     train,
 )
 from .training_images import PatchSource, load_images
-from .weights import save_weights
+from .weights import load_weights, save_weights
 
 SAVE_EVERY_SECONDS = 120.0
 
@@ -61,6 +61,8 @@ class TrainRequest:
     threads: int | None
     compiled: bool | None
     seed: int
+    start_from: Path | None
+    """Weights to begin with, of the same genotype; None: random ones."""
     resume: bool
     max_minutes: float | None
     quiet: bool
@@ -90,6 +92,9 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
     stride = geometry(genotype.space, genotype.network).alignment
     conditioned = genotype.network.conditioning_range is not None
     _check_request(request, genotype, stride=stride)
+    earlier = None
+    if request.start_from is not None:
+        earlier = load_weights(network, request.start_from, identity=genotype.identity)
 
     loaded = load_images(request.images, channels=channels, smallest_side=request.crop)
     warnings = list(loaded.warnings)
@@ -111,6 +116,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
     if checkpoint.exists() and not request.resume:
         raise UserError(f"{checkpoint}: a training is already there; go on with --resume or choose another --out")
     state = new_state(network, settings, device=device)
+    state.started_from = earlier
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, settings, genotype, checkpoint)
@@ -183,6 +189,8 @@ def _settings(request: TrainRequest, device: torch.device) -> TrainingSettings:
 
 
 def _check_request(request: TrainRequest, genotype: Genotype, *, stride: int) -> None:
+    if request.resume and request.start_from is not None:
+        raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
     if request.crop % stride:
         raise UserError(f"--crop: got {request.crop}, expected a multiple of {stride}, the network's stride")
     allowed = genotype.network.conditioning_range
@@ -242,6 +250,8 @@ def _record(state: TrainingState, settings: TrainingSettings, *, images: int, de
         "settings": asdict(settings),
         "learning_curve": [[row.iteration, row.learning_rate, round(row.psnr_db or 0, 3)] for row in validated],
     }
+    if state.started_from is not None:
+        record["started_from"] = state.started_from
     if validated:
         record["validation"] = {
             "protocol": "standard, un-quantised noise, held-out training images, mean over sigmas",

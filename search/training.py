@@ -82,6 +82,8 @@ class TrainingState:
     iteration: int = 0
     seconds: float = 0.0
     history: list[HistoryRow] = field(default_factory=list)
+    started_from: dict[str, Any] | None = None
+    """The record of the training whose weights this one began with."""
 
 
 def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.device) -> TrainingState:
@@ -109,6 +111,7 @@ def state_content(state: TrainingState, settings: TrainingSettings, identity: st
         "iteration": state.iteration,
         "seconds": state.seconds,
         "history": [asdict(row) for row in state.history],
+        "started_from": state.started_from,
     }
 
 
@@ -126,6 +129,7 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.iteration = content["iteration"]
     state.seconds = content["seconds"]
     state.history = [HistoryRow(**row) for row in content["history"]]
+    state.started_from = content.get("started_from")
 
 
 def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: Schedule) -> float:

@@ -32,7 +32,7 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such weights file; train with hinas-train, or give --weights FILE") from error
+        raise UserError(f"{path}: no such weights file; hinas-train writes one") from error
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from error
     if (found := metadata.get("hinas.genotype_id")) not in (None, identity):

@@ -54,6 +54,48 @@ def test_a_run_can_be_stopped_and_gone_on_with(genotype_file: Path, picture_fold
     assert "trained with optimizer muon, asked to go on with adam" in other.stderr
 
 
+def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
+    genotype_file: Path, picture_folder: Path, tmp_path: Path
+) -> None:
+    short = ("--batch", "2", "--crop", "16", "--device", "cpu")
+    first, fine, wrong = tmp_path / "first", tmp_path / "fine", tmp_path / "wrong"
+    assert _train(genotype_file, picture_folder, "--out", first, "--iterations", "3", *short).returncode == 0
+    # A learning rate of 0 leaves the weights as they were.
+    still = (
+        "--start-from",
+        first / "weights.safetensors",
+        "--learning-rate",
+        "0",
+        "--loss",
+        "mse",
+        "--iterations",
+        "2",
+    )
+    tuned = _train(genotype_file, picture_folder, "--out", fine, *still, *short)
+    assert tuned.returncode == 0, tuned.stderr
+    with (
+        safe_open(first / "weights.safetensors", framework="np") as before,
+        safe_open(fine / "weights.safetensors", framework="np") as after,
+    ):
+        for name in before.keys():  # noqa: SIM118 (not a dict)
+            assert (before.get_tensor(name) == after.get_tensor(name)).all(), name
+        earlier = json.loads(before.metadata()["hinas.training"])
+        assert json.loads(after.metadata()["hinas.training"])["started_from"] == earlier
+    resumed = _train(
+        genotype_file,
+        picture_folder,
+        *("--out", fine, "--resume", "--loss", "mse", "--learning-rate", "0", "--iterations", "4", *short),
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    with safe_open(fine / "weights.safetensors", framework="np") as after:
+        assert json.loads(after.metadata()["hinas.training"])["started_from"] == earlier
+
+    missing = _train(genotype_file, picture_folder, "--out", wrong, "--start-from", tmp_path / "none", *short)
+    assert missing.returncode == 2
+    assert "no such weights file" in missing.stderr
+    assert not wrong.exists()
+
+
 def test_max_minutes_stops_resumably(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     stopped = _train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", "--max-minutes", "0")
@@ -73,6 +115,7 @@ def test_max_minutes_stops_resumably(genotype_file: Path, picture_folder: Path, 
         (["--crop", "4000"], "no usable training image"),
         (["--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
         (["--device", "cuda:99"], "CUDA devices; use --device cpu"),
+        (["--resume", "--start-from", "weights.safetensors"], "give one of them"),
         (["--resume"], "no checkpoint to resume from"),
     ],
 )
