@@ -14,20 +14,20 @@ from torch.optim import Optimizer
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalised(matrix: Tensor, *, steps: int = 5) -> Tensor:
-    """A 2-D tensor with its singular values driven to about 1 (0.7..1.2), by Newton-Schulz iterations."""
+def orthogonalised(matrices: Tensor, *, steps: int = 5) -> Tensor:
+    """(..., R, C): each matrix with its singular values driven to about 1 (0.7..1.2), by Newton-Schulz iterations."""
     a, b, c = _QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(Optimizer):
-    """Muon with Nesterov momentum for 4-D convolution weights, each seen as an (out, in * k * k) matrix."""
+    """Muon with Nesterov momentum for convolution weights (..., out, in, k, k), seen as matrices (out, in * k * k)."""
 
     def __init__(self, parameters: Iterable[Tensor], *, lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
@@ -43,6 +43,6 @@ class Muon(Optimizer):
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(parameter)
                 average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                update = parameter.grad.lerp(average, group["momentum"]).flatten(1)
-                scale = 0.2 * max(update.shape) ** 0.5
+                update = parameter.grad.lerp(average, group["momentum"]).flatten(-3)
+                scale = 0.2 * max(update.shape[-2:]) ** 0.5
                 parameter.add_(orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale)

@@ -94,10 +94,11 @@ def _epoch(
     ranks: Ranks,
     step_done: Callable[[], None],
 ) -> dict[str, Any]:
-    high, low = settings.kernel_learning_rate, settings.kernel_learning_rate / 25
-    rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * state.epoch / settings.epochs))
-    for group in state.kernel_optimizer.param_groups:
-        group["lr"] = rate
+    # A cosine down to a 25th.
+    factor = 0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * state.epoch / settings.epochs))
+    for optimizer in state.kernel_optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
     state.supernet.set_temperature(temperature_of(state.epoch, settings))
     learns_architecture = settings.method == "gradient" and state.epoch >= settings.warm_up_epochs
     kernel_losses: list[Tensor] = []
@@ -110,11 +111,11 @@ def _epoch(
             if latency is not None:
                 expected = expected_latency_ms(state.supernet, latency)
                 loss = loss + latency_penalty(expected, latency)
-            _step(loss, state.architecture_optimizer, state.supernet.architecture_parameters(), settings, ranks)
+            _step(loss, [state.architecture_optimizer], state.supernet.architecture_parameters(), settings, ranks)
             architecture_losses.append(loss.detach())
         single = state.supernet.random_description(state.draw) if settings.method == "random" else None
         loss = _loss(state, settings, splits.kernels, single, ranks)
-        _step(loss, state.kernel_optimizer, state.supernet.kernel_parameters(), settings, ranks)
+        _step(loss, state.kernel_optimizers, state.supernet.kernel_parameters(), settings, ranks)
         kernel_losses.append(loss.detach())
         step_done()
 
@@ -175,7 +176,7 @@ def _denoised(
 
 def _step(
     loss: Tensor,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     parameters: Sequence[nn.Parameter],
     settings: SearchSettings,
     ranks: Ranks,
@@ -186,7 +187,8 @@ def _step(
     # By hand: DistributedDataParallel would wait for the half of the parameters that this step leaves alone.
     ranks.average_gradients(parameters)
     nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def expected_latency_ms(supernet: SearchSupernet, goal: LatencyGoal) -> Tensor:
@@ -257,15 +259,17 @@ def validation_score(
 ) -> tuple[float, float]:
     """Mean PSNR in dB and SSIM over fixed patches of V at every sigma, of the supernet or of one of its networks.
 
-    Patches, as in training: the supernet's norms use each batch's own statistics, which whole images would shift.
+    Patches, and batches in which the levels mix, as in training: the supernet's norms use each batch's own statistics,
+    which whole images or one level alone would shift.
     """
     device = splits.validation.pixels.device
     generator = torch.Generator(device=device).manual_seed(0)
+    levels = torch.tensor(settings.sigmas, device=device)
     psnr: list[float] = []
     similarity: list[float] = []
-    for sigma in settings.sigmas:
+    for turn in range(len(levels)):
         clean = splits.validation.draw(4 * settings.batch, settings.crop, generator)
-        level = torch.full((len(clean),), float(sigma), device=device)
+        level = levels[(torch.arange(len(clean), device=device) + turn) % len(levels)]
         noisy = add_noise(clean, level, quantised_share=0.0, generator=generator)
         output = _denoised(state, settings, noisy, level, single).float().clamp(0, 1)
         psnr += [psnr_db(one, other) for one, other in zip(output, clean, strict=True)]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .latency_table import LatencyTable
 from .losses import PixelLoss
+from .muon import Muon
 from .search_history import SearchRow
 from .spaces.interface import SpaceDescription
 from .spaces.supernet_interface import SearchSupernet
@@ -17,8 +18,8 @@ from .spaces.supernet_interface import SearchSupernet
 Method = Literal["gradient", "random"]
 """`gradient` learns the architecture; `random` is RSWS: random networks share kernels, the best of a sample wins."""
 
-KernelOptimizer = Literal["sgd", "adam"]
-"""`sgd` is the paper's (momentum 0.9, weight decay 3e-4); `adam` learns much faster where steps are few."""
+KernelOptimizer = Literal["sgd", "adam", "muon"]
+"""`sgd` is the paper's (momentum 0.9, weight decay 3e-4); where steps are few `adam` learns faster, `muon` fastest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class SearchState:
     supernet: SearchSupernet
     relaxed: Callable[[Tensor, Tensor | None], Tensor]
     """The supernet's forward pass, compiled where that was asked for."""
-    kernel_optimizer: torch.optim.Optimizer
+    kernel_optimizers: list[torch.optim.Optimizer]
     architecture_optimizer: torch.optim.Optimizer
     generator: torch.Generator
     draw: Random
@@ -113,7 +114,7 @@ def new_search(
     return SearchState(
         supernet=supernet,
         relaxed=relaxed,
-        kernel_optimizer=_kernel_optimizer(supernet, settings),
+        kernel_optimizers=_kernel_optimizers(supernet, settings),
         architecture_optimizer=torch.optim.Adam(
             supernet.architecture_parameters(),
             lr=settings.architecture_learning_rate,
@@ -124,11 +125,22 @@ def new_search(
     )
 
 
-def _kernel_optimizer(supernet: SearchSupernet, settings: SearchSettings) -> torch.optim.Optimizer:
+def _kernel_optimizers(supernet: SearchSupernet, settings: SearchSettings) -> list[torch.optim.Optimizer]:
     parameters, rate = supernet.kernel_parameters(), settings.kernel_learning_rate
     if settings.kernel_optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate)
-    return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=3e-4)
+        optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(parameters, lr=rate)]
+    elif settings.kernel_optimizer == "sgd":
+        optimizers = [torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=3e-4)]
+    else:
+        mixing = [parameter for parameter in parameters if parameter.ndim >= 4 and parameter.shape[-3] > 1]
+        chosen = {id(parameter) for parameter in mixing}
+        rest = [parameter for parameter in parameters if id(parameter) not in chosen]
+        # Depthwise kernels and biases get half of Muon's rate, as in the training of compact networks.
+        optimizers = [Muon(mixing, lr=rate), torch.optim.Adam(rest, lr=rate / 2)]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
 
 
 def search_content(state: SearchState, settings: SearchSettings, identity: str) -> dict[str, Any]:
@@ -140,7 +152,7 @@ def search_content(state: SearchState, settings: SearchSettings, identity: str) 
         "identity": identity,
         "settings": asdict(settings),
         "supernet": state.supernet.state_dict(),
-        "kernel_optimizer": state.kernel_optimizer.state_dict(),
+        "kernel_optimizers": [optimizer.state_dict() for optimizer in state.kernel_optimizers],
         "architecture_optimizer": state.architecture_optimizer.state_dict(),
         "generator": state.generator.get_state(),
         "draw": [version, list(internal), gauss],
@@ -162,7 +174,8 @@ def search_content(state: SearchState, settings: SearchSettings, identity: str) 
 def restore_search(state: SearchState, content: dict[str, Any], described: Callable[[Any], SpaceDescription]) -> None:
     """Put a checkpoint's content into a new state; `described` validates the best network's description."""
     state.supernet.load_state_dict(content["supernet"])
-    state.kernel_optimizer.load_state_dict(content["kernel_optimizer"])
+    for optimizer, saved in zip(state.kernel_optimizers, content["kernel_optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     state.architecture_optimizer.load_state_dict(content["architecture_optimizer"])
     state.generator.set_state(content["generator"].cpu())
     version, internal, gauss = content["draw"]

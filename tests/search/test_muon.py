@@ -17,6 +17,12 @@ def test_a_zero_gradient_gives_no_step() -> None:
     assert torch.equal(orthogonalised(torch.zeros(4, 6)), torch.zeros(4, 6))
 
 
+def test_a_batch_of_matrices_is_treated_one_by_one() -> None:
+    torch.manual_seed(0)
+    batch = torch.randn(3, 6, 20)
+    torch.testing.assert_close(orthogonalised(batch), torch.stack([orthogonalised(one) for one in batch]))
+
+
 def test_a_step_goes_downhill_and_its_size_does_not_depend_on_the_gradients() -> None:
     steps = []
     for scale in (1e-3, 1e3):

@@ -11,7 +11,7 @@ import torch
 from hinas.search.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.distributed import Ranks
 from hinas.search.latency_table import LatencyTable, Price
-from hinas.search.search_loop import Splits, expected_latency_ms, search, temperature_of
+from hinas.search.search_loop import Splits, expected_latency_ms, search, temperature_of, validation_score
 from hinas.search.search_state import (
     LatencyGoal,
     SearchSettings,
@@ -118,8 +118,24 @@ def test_the_architecture_waits_for_the_kernels_and_is_judged_late(picture_folde
     assert state.best is not None and state.best.score == max(scores)
 
 
+def test_the_score_on_v_is_taken_on_batches_of_mixed_levels(picture_folder: Path) -> None:
+    """The supernet's norms use each batch's statistics: with one level alone they would hide sigma from it."""
+    state = _new(SETTINGS)
+    seen: list[set[float]] = []
+    relaxed = state.relaxed
+
+    def noting(noisy: torch.Tensor, sigma: torch.Tensor | None) -> torch.Tensor:
+        assert sigma is not None
+        seen.append(set(sigma.tolist()))
+        return relaxed(noisy, sigma)
+
+    state.relaxed = noting
+    validation_score(state, SETTINGS, _splits(picture_folder), None)
+    assert seen == [set(SETTINGS.sigmas)] * len(SETTINGS.sigmas)
+
+
 @pytest.mark.parametrize("method", ["gradient", "random"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
 def test_a_resumed_search_is_the_uninterrupted_one(
     method: Any, optimizer: Any, picture_folder: Path, tmp_path: Path
 ) -> None:
