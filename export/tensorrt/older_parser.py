@@ -10,8 +10,9 @@ _TO_THE_END = 2**31 - 1
 def with_plain_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which every Shape of some of the axes is a Shape of all of them and a Slice.
 
-    Shape's `start` and `end` came with opset 15; the importer of TensorRT 8.6 (onnx-tensorrt, function Shape) does not
-    look at them and gives all axes, without a word. That of TensorRT 10 does.
+    Shape's `start` and `end` came with opset 15. The parser of TensorRT 8.6 does not look at them and gives all axes,
+    without a word; that of TensorRT 10 does. Source: the importer of Shape in onnx-tensorrt, read in
+    github.com/gedoensmax/onnx-tensorrt at 48bd055 (the state of 8.6, by its features) and in 10.6; not run.
     """
     plain = onnx.ModelProto()
     plain.CopyFrom(model)

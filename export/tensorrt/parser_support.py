@@ -1,8 +1,8 @@
 """What TensorRT's ONNX parser takes, for the operators our graphs are made of.
 
 Source: docs/operators.md of github.com/onnx/onnx-tensorrt as of TensorRT 8.5 (opset up to 17; its change log names
-nothing about these operators for 8.6), and as of TensorRT 10.15 (opset 9 to 24); for 11, opset up to 25. Each
-operator stands here with the types that all of them take.
+nothing about these operators for 8.6), and as of TensorRT 10.15 (opset 9 to 24). For 11 only its opsets, up to 25, are
+known; its operators are taken to be those of 10.15. Each stands here with the types that all of them take.
 """
 
 from collections.abc import Mapping
