@@ -25,18 +25,52 @@ def export(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Untrained weights, for timing only; the file says so.")
     ] = False,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Also build the TensorRT engine for this machine's GPU, beside the model.")
+    ] = False,
+    tile: Annotated[
+        str, typer.Option(help="Engine: side of the tiles in pixels, or WIDTHxHEIGHT for windows of one size.")
+    ] = "512",
+    batch: Annotated[
+        str, typer.Option(help="Engine: windows in one run, a number or FEWEST:TYPICAL:MOST such as 1:4:8.")
+    ] = "1",
+    optimisation_level: Annotated[
+        int, typer.Option(help="Engine: 0 to 5; higher builds longer for a faster engine.")
+    ] = 3,
+    workspace: Annotated[
+        str | None, typer.Option(help="Engine: most GPU memory for one layer, such as 2GiB. Default: all of it.")
+    ] = None,
+    version_compatible: Annotated[
+        bool, typer.Option("--version-compatible", help="Engine: later versions of TensorRT may load it.")
+    ] = False,
+    hardware_compatible: Annotated[
+        bool, typer.Option("--hardware-compatible", help="Engine: other GPUs from Ampere on may run it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
 ) -> None:
     """Freeze a genotype and its weights to a checked ONNX model, and write a report of the checks beside it.
 
-    Example: hinas-export runs/color/genotype.json
+    \b
+    Examples:
+      hinas-export runs/color/genotype.json
+      hinas-export runs/color/genotype.json --engine --tile 1024
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
     target = genotype.with_name("model.onnx") if out is None else out
     if target.suffix != ".onnx":
         raise UserError(f"--out: got {target}, expected a file name that ends in .onnx")
+    from .tensorrt.build_request import request_from_texts
+
+    request = request_from_texts(
+        tile=tile,
+        batch=batch,
+        optimisation_level=optimisation_level,
+        workspace=workspace,
+        version_compatible=version_compatible,
+        hardware_compatible=hardware_compatible,
+    )
     require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
     from ..search.genotype import read_genotype
     from .freeze import frozen_model, write_export
@@ -50,6 +84,14 @@ def export(
     elif not quiet:
         print(report.to_table())
         print(f"wrote {target} and {report_path}", file=sys.stderr)
+    if engine:
+        from .tensorrt.engine_beside_model import write_engine_beside
+        from .tensorrt.engine_report import report_table
+
+        engine_path, built = write_engine_beside(target, request, quiet=quiet)
+        if not quiet and not as_json:
+            print(report_table(built))
+            print(f"wrote {engine_path}", file=sys.stderr)
 
 
 def weights_beside(genotype: Path) -> Path:

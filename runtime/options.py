@@ -27,9 +27,9 @@ def tile_of(text: str) -> int | None:
     return int(text)
 
 
-def bytes_of(text: str) -> int:
-    """A size such as 2GiB, 512MiB, 1.5G or 800000000, in bytes."""
+def bytes_of(text: str, *, option: str = "--memory") -> int:
+    """A size such as 2GiB, 512MiB, 1.5G or 800000000, in bytes. `option`: what the error names."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
-        raise UserError(f"--memory {text}: allowed: a size such as 2GiB or 512MiB")
+        raise UserError(f"{option} {text}: allowed: a size such as 2GiB or 512MiB")
     return int(float(match[1]) * _UNITS[match[2]])

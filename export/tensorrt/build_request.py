@@ -1,0 +1,74 @@
+"""What a person asks of an engine, before anything is known of model, TensorRT or GPU."""
+
+from dataclasses import dataclass
+
+from ...errors import UserError
+from ...runtime.manifest import Precision
+from ...runtime.options import bytes_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """Raises UserError where a value is outside its range."""
+
+    tile: int | tuple[int, int] = 512
+    """Side in pixels of the tiles that pictures are cut into, or the one (height, width) of all windows."""
+    batch: tuple[int, int, int] = (1, 1, 1)
+    """Windows in one run: (fewest, typical, most)."""
+    precision: Precision | None = None
+    """None: that of the model file."""
+    optimisation_level: int = 3
+    """TensorRT's, 0..5: higher builds longer and searches more kernels; 3 is TensorRT's own default."""
+    workspace_bytes: int | None = None
+    """Most GPU memory for intermediate values of one layer; None: all of it."""
+    version_compatible: bool = False
+    """Whether later versions of TensorRT may load the engine, at some cost in speed."""
+    hardware_compatible: bool = False
+    """Whether other GPUs from Ampere on may run the engine, at some cost in speed."""
+
+    def __post_init__(self) -> None:
+        sides = (self.tile,) if isinstance(self.tile, int) else self.tile
+        if min(sides) < 1:
+            raise UserError(f"tile {sides}: allowed: at least 1 pixel")
+        if not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
+            raise UserError(f"batch {self.batch}: allowed: 1 <= fewest <= typical <= most")
+        if not 0 <= self.optimisation_level <= 5:
+            raise UserError(f"optimisation level {self.optimisation_level}: allowed: 0 to 5")
+
+
+def request_from_texts(
+    *,
+    tile: str,
+    batch: str,
+    optimisation_level: int,
+    workspace: str | None,
+    version_compatible: bool,
+    hardware_compatible: bool,
+) -> BuildRequest:
+    """The request behind the texts of the command's options; UserError names the option that cannot be read."""
+    return BuildRequest(
+        tile=_tile(tile),
+        batch=_batch(batch),
+        optimisation_level=optimisation_level,
+        workspace_bytes=None if workspace is None else bytes_of(workspace, option="--workspace"),
+        version_compatible=version_compatible,
+        hardware_compatible=hardware_compatible,
+    )
+
+
+def _tile(text: str) -> int | tuple[int, int]:
+    match [int(side) for side in text.split("x") if side.isdecimal()], text.count("x"):
+        case [side], 0:
+            return side
+        case [width, height], 1:
+            return height, width
+    raise UserError(f"--tile {text}: allowed: pixels such as 512, or WIDTHxHEIGHT for windows of one size")
+
+
+def _batch(text: str) -> tuple[int, int, int]:
+    match [int(number) for number in text.split(":") if number.isdecimal()], text.count(":"):
+        case [number], 0:
+            return number, number, number
+        case [fewest, typical, most], 2:
+            return fewest, typical, most
+    raise UserError(f"--batch {text}: allowed: a number of windows, or FEWEST:TYPICAL:MOST such as 1:4:8")

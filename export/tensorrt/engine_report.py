@@ -1,0 +1,50 @@
+"""What TensorRT made of a model, layer by layer, as a report beside the engine."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from ...errors import UserError
+from ...runtime.engines.engine_file import Engine
+
+
+def layer_information(trt: Any, log: Any, plan: bytes) -> str:
+    """The engine inspector's JSON text about a plan that was just built on this GPU."""
+    runtime = trt.Runtime(log)
+    # Version-compatible plans carry code of TensorRT's own; this one was made a moment ago, so it may run.
+    runtime.engine_host_code_allowed = True
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise UserError(f"TensorRT does not load what it built: {'; '.join(log.errors) or 'it gives no reason'}")
+    return engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+
+
+def report_json(engine: Engine) -> str:
+    """The report file's text: what was built, for what, and its layers as TensorRT tells them."""
+    report = {"key": engine.key.to_json(), "plan_bytes": len(engine.plan), "layers": _layers(engine)}
+    return json.dumps(report, indent=1) + "\n"
+
+
+def report_table(engine: Engine) -> str:
+    """The report as lines for a person."""
+    noisy = engine.key.inputs[0]
+    layers = _layers(engine)
+    kinds = Counter(str(layer.get("LayerType", "?")) for layer in layers if isinstance(layer, dict))
+    rows = {
+        "engine": f"TensorRT {engine.key.tensorrt_version}, {engine.key.precision}, {engine.key.gpu}",
+        "input (N, C, H, W)": " .. ".join(
+            "x".join(map(str, shape)) for shape in dict.fromkeys((noisy.smallest, noisy.typical, noisy.largest))
+        ),
+        "layers": f"{len(layers)} ({', '.join(f'{number} {kind}' for kind, number in kinds.most_common())})",
+        "size": f"{len(engine.plan):,} bytes",
+    }
+    wide = max(map(len, rows))
+    return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
+
+
+def _layers(engine: Engine) -> list[Any]:
+    """The inspector's list; empty where its text is no JSON, which some versions give for some names of layers."""
+    try:
+        return json.loads(engine.layers)["Layers"]
+    except (ValueError, KeyError):
+        return []

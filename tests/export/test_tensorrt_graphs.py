@@ -1,0 +1,130 @@
+"""Every graph hinas exports is one that TensorRT's parser takes, in each version."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hinas.export.freeze import frozen_model
+from hinas.export.tensorrt.older_parser import with_plain_shapes
+from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.runtime.bundled_models import MODELS_FOLDER, bundled_names
+from hinas.runtime.manifest import ModelManifest
+from hinas.search.genotype import genotype_from_json
+from onnx import TensorProto, helper, numpy_helper
+
+VERSIONS = ((8, 6), (10, 16), (11, 4))
+
+
+def _agree(first: onnx.ModelProto, second: onnx.ModelProto) -> bool:
+    manifest = ModelManifest.from_metadata({item.key: item.value for item in first.metadata_props})
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    side = 3 * manifest.alignment
+    feeds = {"noisy": np.random.default_rng(0).random((2, manifest.channels, side, 2 * side), dtype=np.float32)}
+    if manifest.conditioned:
+        feeds["sigma"] = np.array([10, 50], np.float32)
+    sessions = [
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        for model in (first, second)
+    ]
+    results = [np.asarray(session.run(None, feeds)[0]) for session in sessions]
+    return np.array_equal(*results)
+
+
+def _require_taken_by_all(model: onnx.ModelProto) -> None:
+    plain = with_plain_shapes(model)
+    onnx.checker.check_model(plain, full_check=True)
+    assert not [node.name for node in plain.graph.node if node.op_type == "Shape" and node.attribute]
+    assert _agree(model, plain)
+    for version in VERSIONS:
+        assert unsupported_nodes(plain if version[0] < 10 else model, version) == []
+
+
+@pytest.mark.parametrize("name", bundled_names())
+def test_the_bundled_models(name: str) -> None:
+    _require_taken_by_all(onnx.load(MODELS_FOLDER / f"{name}.onnx"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_random_genotypes(random_document: Callable[[int], dict[str, Any]], seed: int) -> None:
+    content, _ = frozen_model(genotype_from_json(json.dumps(random_document(seed))), None)
+    _require_taken_by_all(onnx.load_from_string(content))
+
+
+def test_a_shape_of_some_axes_stays_what_it_is() -> None:
+    def model(attributes: dict[str, int]) -> onnx.ModelProto:
+        node = helper.make_node("Shape", ["noisy"], ["denoised"], name="shape", **attributes)
+        given = helper.make_tensor_value_info("noisy", TensorProto.FLOAT, ["n", 3, "h", "w"])
+        result = helper.make_tensor_value_info("denoised", TensorProto.INT64, ["axes"])
+        graph = helper.make_graph([node], "shapes", [given], [result])
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        manifest = ModelManifest(channels=3, halo=0, conditioned=False, weights="random", genotype="{}")
+        helper.set_model_props(made, manifest.to_metadata())
+        return made
+
+    for start in (None, 0, 1, 3, -1, -3, -9):
+        for end in (None, 1, 2, 4, 9, -1, -3):
+            given = model({name: at for name, at in (("start", start), ("end", end)) if at is not None})
+            plain = with_plain_shapes(given)
+            assert all(not node.attribute for node in plain.graph.node)
+            assert _agree(given, plain)
+
+
+def _graph(*nodes: onnx.NodeProto, types: tuple[int, int] = (TensorProto.FLOAT, TensorProto.FLOAT)) -> onnx.ModelProto:
+    given = helper.make_tensor_value_info("x", types[0], [1, 4, 8, 8])
+    result = helper.make_tensor_value_info("y", types[1], None)
+    constants = {
+        "scale": np.array(0.1, np.float32),
+        "zero": np.array(0, np.int8),
+        "one": np.array(1, np.int8),
+    }
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(list(nodes), "graph", [given], [result], initializers)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def _node(operator: str, inputs: str = "x", output: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs.split(), [output], name=f"the_{operator}", **attributes)
+
+
+_TO_BYTES_AND_BACK = (_node("Cast", output="a", to=TensorProto.UINT8), _node("Cast", "a", to=TensorProto.FLOAT))
+_FROM_BYTES_TO_BYTES = (_node("Cast", output="a", to=TensorProto.FLOAT), _node("Cast", "a", to=TensorProto.UINT8))
+_QUANTISED = (_node("QuantizeLinear", "x scale zero", "q"), _node("DequantizeLinear", "q scale zero"))
+_SHIFTED = (_node("QuantizeLinear", "x scale one", "q"), _node("DequantizeLinear", "q scale one"))
+_BYTES = (TensorProto.UINT8, TensorProto.UINT8)
+_BFLOAT16 = (TensorProto.BFLOAT16, TensorProto.BFLOAT16)
+_DOUBLE = (TensorProto.DOUBLE, TensorProto.DOUBLE)
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "expected"),
+    [
+        (_graph(_node("NonZero"), types=(TensorProto.FLOAT, TensorProto.INT64)), (11, 4), "not an operator that"),
+        (_graph(_node("Gelu", domain="com.microsoft")), (11, 4), "not an operator that TensorRT's parser is known"),
+        (_graph(_node("ReduceMean")), (8, 6), "defined by opset 18, the parser takes up to 17"),
+        (_graph(_node("ReduceMean")), (10, 16), None),
+        (_graph(_node("Relu"), types=_BFLOAT16), (8, 6), "the parser does not take it for BFLOAT16"),
+        (_graph(_node("Relu"), types=_BFLOAT16), (10, 16), None),
+        (_graph(_node("Relu"), types=_DOUBLE), (10, 16), "the parser does not take it for DOUBLE"),
+        (_graph(_node("Transpose"), types=_BYTES), (11, 4), "the parser does not take it for UINT8"),
+        (_graph(*_FROM_BYTES_TO_BYTES, types=_BYTES), (11, 4), None),
+        (_graph(*_TO_BYTES_AND_BACK), (11, 4), "UINT8 is for inputs and outputs of the network only"),
+        (_graph(*_QUANTISED), (11, 4), None),
+        (_graph(*_SHIFTED), (11, 4), "its zero point must be 0"),
+    ],
+)
+def test_what_the_parser_does_not_take_is_named(
+    model: onnx.ModelProto, version: tuple[int, int], expected: str | None
+) -> None:
+    found = unsupported_nodes(model, version)
+    if expected is None:
+        assert found == []
+        return
+    operator = model.graph.node[0].op_type
+    assert found[0].startswith(f"the_{operator} ({operator}): {expected}")
