@@ -6,6 +6,7 @@ Run: hinas-denoise examples/noisy.png denoised.png && python docs/make_figures.p
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import onnx
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -37,7 +38,7 @@ def learning_curves() -> None:
     for name, marker in (("color", "o"), ("gray", "s")):
         model = onnx.load(ROOT / "runtime" / "models" / f"{name}.onnx")
         metadata = {item.key: item.value for item in model.metadata_props}
-        iterations, rates, psnr_db = zip(*json.loads(metadata["hinas.training"])["learning_curve"], strict=True)
+        iterations, rates, psnr_db = zip(*_whole_curve(json.loads(metadata["hinas.training"])), strict=True)
         left.plot(iterations, psnr_db, marker=marker, markersize=3, label=name)
         right.plot(iterations, rates, marker=marker, markersize=3, label=name)
     left.set_ylabel("PSNR (dB), 6 held-out images, mean of sigma 15, 30, 50")
@@ -46,10 +47,18 @@ def learning_curves() -> None:
     right.set_yscale("log")
     right.set_ylim(1e-6, 1e-2)
     for axes in (left, right):
-        axes.set_xlabel("iterations of 8 patches of 64x64")
+        axes.set_xlabel("iterations")
         axes.grid(color="0.9")
         axes.legend(frameon=False)
     figure.savefig(ROOT / "docs" / "learning-curve.png", metadata={"Software": None})
+
+
+def _whole_curve(training: dict[str, Any]) -> list[tuple[int, float, float]]:
+    """(iteration, learning rate, PSNR in dB) of a training, behind those of the training it started from."""
+    earlier = training.get("started_from")
+    before = _whole_curve(earlier) if earlier else []
+    first = earlier["iterations_done"] if earlier else 0
+    return before + [(first + iteration, rate, psnr_db) for iteration, rate, psnr_db in training["learning_curve"]]
 
 
 if __name__ == "__main__":
