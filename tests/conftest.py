@@ -42,6 +42,8 @@ def _random_document(seed: int) -> dict[str, Any]:
     if draw.random() < 0.4:
         network["level_strides"] = [1, 2, 2, 4][: len(factors)]
     if draw.random() < 0.5:
+        network["squeeze"] = "where_needed"
+    if draw.random() < 0.5:
         network["conditioning"] = {"input": "sigma", "range": [0, 75]}
     return {
         "format": "hinas-genotype",

@@ -33,6 +33,17 @@ def test_identity_ignores_provenance_and_order_but_not_the_architecture(random_d
     assert genotype_from_json(wider).identity != identity
 
 
+def test_a_choice_that_came_later_leaves_the_identity_of_older_genotypes(random_document: Any) -> None:
+    document = random_document(1)
+    document["network"].pop("squeeze", None)
+    older = genotype_from_json(json.dumps(document))
+    document["network"]["squeeze"] = "always"
+    assert genotype_from_json(json.dumps(document)).identity == older.identity
+    assert "squeeze" not in older.to_json()
+    document["network"]["squeeze"] = "where_needed"
+    assert genotype_from_json(json.dumps(document)).identity != older.identity
+
+
 def _with(document: dict[str, Any], path: list[Any], value: Any) -> str:
     place: Any = document
     for key in path[:-1]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.spaces.hinas.blocks import blocks
 from hinas.search.spaces.hinas.network import CellNetwork, Layer
 from hinas.search.spaces.hinas.space import Cell
 from hinas.search.spaces.registry import build_network, geometry
@@ -67,7 +68,13 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
     )
     torch.manual_seed(1)
     network = CellNetwork(
-        cell, own=Layer(4, 1), previous=Layer(6, 1), before_previous=Layer(5, 1), norm="none", act="leaky_relu"
+        cell,
+        own=Layer(4, 1),
+        previous=Layer(6, 1),
+        before_previous=Layer(5, 1),
+        squeezes="where_needed",
+        norm="none",
+        act="leaky_relu",
     )
     previous, before = torch.randn(2, 6, 9, 9), torch.randn(2, 5, 9, 9)
     s0, s1 = network.squeeze_previous(previous), network.squeeze_before(before)
@@ -75,6 +82,25 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
     node_0 = conv(F.leaky_relu(s0, 0.2)) + s1
     node_1 = sep(F.leaky_relu(node_0, 0.2)) + dil(F.leaky_relu(s0, 0.2))
     torch.testing.assert_close(network(previous, before), torch.cat([node_0, node_1], 1))
+
+
+def test_where_needed_only_inputs_of_another_shape_are_squeezed(random_document: Any) -> None:
+    document = random_document(3)
+    one_node = [[["conv_3x3", 0], ["skip", 1]]]
+    document["network"].update(
+        width=10,
+        width_factors=[1, 1.5],
+        level_strides=[1, 2],
+        cells=[{"level": level, "nodes": one_node} for level in (0, 0, 1, 1, 1)],
+        squeeze="where_needed",
+    )
+    genotype = genotype_from_json(json.dumps(document))
+    network: Any = build_network(genotype.space, genotype.network, genotype.task.channels)
+    squeezed = [[not isinstance(c.squeeze_previous, nn.Identity) for c in network.cells]]
+    squeezed.append([not isinstance(c.squeeze_before, nn.Identity) for c in network.cells])
+    assert squeezed == [[False, False, True, False, False], [False, False, True, True, False]]
+    counts = blocks(genotype.network, 1)  # type: ignore[arg-type]
+    assert sum(count for block, count in counts.items() if block.name.startswith("squeeze")) == 3
 
 
 @pytest.mark.parametrize("seed", SEEDS)

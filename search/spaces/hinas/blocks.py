@@ -62,7 +62,7 @@ def blocks(description: NetworkDescription, channels: int) -> Mapping[Block, int
     for cell in description.cells:
         read = {source for node in cell.nodes for _, source in node}
         for index, (level, nodes) in enumerate((previous, before)):
-            if index in read:
+            if index in read and description.is_squeezed(level, nodes, cell.level):
                 counts[squeeze_block(description, level, cell.level, nodes=nodes)] += 1
         counts[node_block(description, cell.level)] += len(cell.nodes)
         for node in cell.nodes:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
-from .space import Activation, Cell, NetworkDescription
+from .space import Activation, Cell, NetworkDescription, Squeeze
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,23 @@ class CellNetwork(nn.Module):
     """One cell (HiNAS v2, Eq. 3): both inputs squeezed to the cell's width, nodes summed, outputs concatenated."""
 
     def __init__(
-        self, cell: Cell, *, own: Layer, previous: Layer, before_previous: Layer, norm: str, act: Activation
+        self,
+        cell: Cell,
+        *,
+        own: Layer,
+        previous: Layer,
+        before_previous: Layer,
+        squeezes: Squeeze,
+        norm: str,
+        act: Activation,
     ) -> None:
         super().__init__()
         width = own.channels
         self.sources = [(first[1], second[1]) for first, second in cell.nodes]
         read = {source for node in self.sources for source in node}
         # A layer that no node reads is not squeezed either.
-        self.squeeze_previous = squeeze(previous, own, norm=norm) if 0 in read else None
-        self.squeeze_before = squeeze(before_previous, own, norm=norm) if 1 in read else None
+        self.squeeze_previous = input_of(previous, own, squeezes=squeezes, norm=norm) if 0 in read else None
+        self.squeeze_before = input_of(before_previous, own, squeezes=squeezes, norm=norm) if 1 in read else None
         self.activation = activation(act)
         self.edges = nn.ModuleList(
             nn.ModuleList(operation(name, width, norm=norm, act=act) for name, _ in node) for node in cell.nodes
@@ -62,6 +70,13 @@ class CellNetwork(nn.Module):
             left, right = edges.children()
             states[2 + index] = value(left, first) + value(right, second)
         return torch.cat([states[2 + index] for index in range(len(self.sources))], dim=1)
+
+
+def input_of(source: Layer, own: Layer, *, squeezes: Squeeze, norm: str) -> nn.Module:
+    """What a cell does to an input first: a squeeze, or nothing where it may and the layer has the cell's shape."""
+    if squeezes == "where_needed" and source == own:
+        return nn.Identity()
+    return squeeze(source, own, norm=norm)
 
 
 def squeeze(source: Layer, own: Layer, *, norm: str) -> nn.Module:
@@ -158,7 +173,17 @@ class CompactNetwork(nn.Module):
         cells: list[CellNetwork] = []
         for cell in description.cells:
             own = Layer(description.level_width(cell.level), description.level_stride(cell.level))
-            cells.append(CellNetwork(cell, own=own, previous=previous, before_previous=before, norm=norm, act=act))
+            cells.append(
+                CellNetwork(
+                    cell,
+                    own=own,
+                    previous=previous,
+                    before_previous=before,
+                    squeezes=description.squeeze,
+                    norm=norm,
+                    act=act,
+                )
+            )
             previous, before = cells[-1].output, previous
         self.cells = nn.ModuleList(cells)
         self.end = EndPart(

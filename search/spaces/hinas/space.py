@@ -1,12 +1,12 @@
 """What a HiNAS network is made of: the network description of a genotype, validated, without tensors.
 
-Choices beyond the paper: the normalisation, the activation, the stem's resolution, levels at a lower resolution and
-conditioning on sigma.
+Choices beyond the paper: the normalisation, the activation, which inputs are squeezed, the stem's resolution, levels
+at a lower resolution and conditioning on sigma.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ..interface import Frozen, SpaceDescription
 
@@ -14,6 +14,8 @@ Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "ski
 """An operation a discretised edge may carry (HiNAS v2, section 3.1); `none` is an absent edge."""
 
 Activation = Literal["leaky_relu", "relu"]
+
+Squeeze = Literal["always", "where_needed"]
 
 Edge = tuple[Operation, Annotated[int, Field(ge=0)]]
 """(operation, input): input 0 is the previous layer's output, 1 the one before it, 2 + i is node i."""
@@ -75,7 +77,8 @@ class NetworkDescription(SpaceDescription):
     `width` W of level 0; level h has `round(width_factors[h] * W)` channels. `level_strides`: the cells of level h work
     on maps smaller by this factor than level 0's, along each side; the paper's are all 1. `normalisation`: `batch` as
     in the paper, `none` puts biases in its place. `activation`: `leaky_relu` (slope 0.2) as in HiNAS v2, `relu` as in
-    v1. `residual`: the network predicts the noise.
+    v1. `squeeze`: `always` sends every input of a cell through a 1x1 convolution as in the paper, `where_needed` only
+    an input whose channels or resolution are not the cell's. `residual`: the network predicts the noise.
     """
 
     width: Annotated[int, Field(ge=1, le=512)]
@@ -87,6 +90,7 @@ class NetworkDescription(SpaceDescription):
     level_strides: Annotated[tuple[Literal[1, 2, 4, 8], ...], Field(min_length=1, max_length=8)] | None = None
     normalisation: Literal["batch", "none"] = "batch"
     activation: Activation = "leaky_relu"
+    squeeze: Squeeze = "always"
     residual: bool = True
     stem: Stem = Stem()
     end: End = End()
@@ -107,6 +111,20 @@ class NetworkDescription(SpaceDescription):
             if cell.level >= len(self.width_factors):
                 raise ValueError(f"cells[{index}].level: got {cell.level}, expected 0 to {len(self.width_factors) - 1}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_default_squeeze(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Genotypes from before there was a choice keep their identity.
+        content = serialise(self)
+        if self.squeeze == "always":
+            del content["squeeze"]
+        return content
+
+    def is_squeezed(self, source_level: int, source_nodes: int, level: int) -> bool:
+        """Whether a cell of `level` squeezes a layer that is the concatenation of so many nodes of `source_level`."""
+        same_channels = source_nodes * self.level_width(source_level) == self.level_width(level)
+        same_stride = self.level_stride(source_level) == self.level_stride(level)
+        return self.squeeze == "always" or not (same_channels and same_stride)
 
     def level_width(self, level: int) -> int:
         """Channels of each node of a cell on this level."""
