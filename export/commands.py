@@ -1,6 +1,7 @@
 """The command `hinas-export`: parse, call, print."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
+from .targets import TARGETS, file_of, targets_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -25,31 +27,48 @@ def export(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Untrained weights, for timing only; the file says so.")
     ] = False,
+    target: Annotated[
+        str, typer.Option(help=f"What to rewrite the graph for: {', '.join(TARGETS)}, or several with commas between.")
+    ] = "ort",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure what each rewrite brings on this machine; takes minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
 ) -> None:
     """Freeze a genotype and its weights to a checked ONNX model, and write a report of the checks beside it.
 
+    With several targets the first one's file has the given name, another's its target in the name: model.openvino.onnx.
+
     Example: hinas-export runs/color/genotype.json
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
-    target = genotype.with_name("model.onnx") if out is None else out
-    if target.suffix != ".onnx":
-        raise UserError(f"--out: got {target}, expected a file name that ends in .onnx")
+    targets = targets_of(target)
+    first = genotype.with_name("model.onnx") if out is None else out
+    if first.suffix != ".onnx":
+        raise UserError(f"--out: got {first}, expected a file name that ends in .onnx")
     require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
+    from .measure_rewrites import Effort, check_measurable, measured_target
+
+    if measure:
+        check_measurable(targets)
     from ..search.genotype import read_genotype
-    from .freeze import frozen_model, write_export
+    from .freeze import finished_model, plain_export, write_export
 
     described = read_genotype(genotype)
-    chosen = None if random_weights else weights or weights_beside(genotype)
-    content, report = frozen_model(described, chosen)
-    report_path = write_export(content, report, target)
-    if as_json:
-        print(report.to_json(), end="")
-    elif not quiet:
-        print(report.to_table())
-        print(f"wrote {target} and {report_path}", file=sys.stderr)
+    plain = plain_export(described, None if random_weights else weights or weights_beside(genotype))
+    for each in targets:
+        content, report = finished_model(plain, each)
+        if measure:
+            report = replace(report, timings=measured_target(plain.model, each, report.alignment, Effort()))
+        path = file_of(each, targets, first)
+        report_path = write_export(content, report, path)
+        if as_json:
+            print(report.to_json(), end="")
+        elif not quiet:
+            print(report.to_table())
+            print(f"wrote {path} and {report_path}", file=sys.stderr)
 
 
 def weights_beside(genotype: Path) -> Path:
