@@ -1,6 +1,5 @@
 """The command `hinas-export`: parse, call, print."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
+from .targets import TARGETS, targets_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -24,6 +24,16 @@ def export(
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Untrained weights, for timing only; the file says so.")
+    ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What to rewrite the graph for: {', '.join(TARGETS)}, or several with commas between. "
+            "Default: ort; tensorrt with --engine."
+        ),
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure what each rewrite brings on this machine; takes minutes.")
     ] = False,
     engine: Annotated[
         bool, typer.Option("--engine", help="Also build the TensorRT engine for this machine's GPU, beside the model.")
@@ -46,21 +56,27 @@ def export(
     hardware_compatible: Annotated[
         bool, typer.Option("--hardware-compatible", help="Engine: other GPUs from Ampere on may run it.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
 ) -> None:
     """Freeze a genotype and its weights to a checked ONNX model, and write a report of the checks beside it.
 
+    With several targets the first one's file has the given name, another's its target in the name: model.openvino.onnx.
+
     \b
     Examples:
       hinas-export runs/color/genotype.json
+      hinas-export runs/color/genotype.json --target ort,openvino --measure
       hinas-export runs/color/genotype.json --engine --tile 1024
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
-    target = genotype.with_name("model.onnx") if out is None else out
-    if target.suffix != ".onnx":
-        raise UserError(f"--out: got {target}, expected a file name that ends in .onnx")
+    targets = targets_of(target or ("tensorrt" if engine else "ort"))
+    if engine and "tensorrt" not in targets:
+        raise UserError(f"--target: got {target}, but an engine is built from the model for tensorrt; add it")
+    model = genotype.with_name("model.onnx") if out is None else out
+    if model.suffix != ".onnx":
+        raise UserError(f"--out: got {model}, expected a file name that ends in .onnx")
     from .tensorrt.build_request import request_from_texts
 
     request = request_from_texts(
@@ -73,25 +89,25 @@ def export(
     )
     require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
     from ..search.genotype import read_genotype
-    from .freeze import frozen_model, write_export
+    from .export_run import ExportRequest, run_export
 
     described = read_genotype(genotype)
-    chosen = None if random_weights else weights or weights_beside(genotype)
-    content, report = frozen_model(described, chosen)
-    report_path = write_export(content, report, target)
-    if as_json:
-        print(report.to_json(), end="")
-    elif not quiet:
-        print(report.to_table())
-        print(f"wrote {target} and {report_path}", file=sys.stderr)
-    if engine:
-        from .tensorrt.engine_beside_model import write_engine_beside
-        from .tensorrt.engine_report import report_table
-
-        engine_path, built = write_engine_beside(target, request, quiet=quiet)
-        if not quiet and not as_json:
-            print(report_table(built))
-            print(f"wrote {engine_path}", file=sys.stderr)
+    exported = run_export(
+        ExportRequest(
+            genotype=described,
+            weights=None if random_weights else weights or weights_beside(genotype),
+            model=model,
+            targets=targets,
+            is_measured=measure,
+            engine=request if engine else None,
+            quiet=quiet,
+        )
+    )
+    for item in exported:
+        if as_json:
+            print(item.to_json(), end="")
+        elif not quiet:
+            print(item.to_table())
 
 
 def weights_beside(genotype: Path) -> Path:

@@ -1,88 +1,79 @@
-"""The export as one flow: genotype and weights -> folded network -> ONNX -> checks -> manifest -> bytes and report."""
+"""The export as one flow: genotype and weights -> folded network -> ONNX -> rewrites -> checks -> bytes and report."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
+from torch import nn
 
 from ..atomic_files import written_whole
 from ..errors import UserError
 from ..runtime.manifest import ModelManifest
 from ..search.genotype import Genotype
+from ..search.spaces.interface import Geometry
 from ..search.spaces.registry import build_network, geometry
 from ..search.weights import load_weights
-from .check_numerics import NumericsReport, check_numerics, probed_halo
+from .check_numerics import check_numerics, probed_halo
 from .fold_batchnorm import with_folded_batchnorm
-from .graph_cost import GraphCost, cost_of_graph
+from .graph_cost import cost_of_graph
 from .onnx_from_network import OPSET, onnx_from_network
+from .optimise import optimised
+from .report import ExportReport
+from .targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportReport:
-    """What `model.report.json` says: what was built and what was checked."""
+class PlainExport:
+    """A network as `torch.onnx.export` writes it, and what the finished model will say of itself."""
 
-    genotype_id: str
-    weights: str
-    opset: int
-    cost: GraphCost
-    halo: int
-    """Receptive-field radius in pixels; computed from the genotype, confirmed by a probe of the network."""
-    alignment: int
-    file_bytes: int
-    parity: NumericsReport
-    """The model in ONNX Runtime against torch; batch norms were folded in the model alone."""
-
-    def to_json(self) -> str:
-        """The report file's text."""
-        return json.dumps(asdict(self), indent=1) + "\n"
-
-    def to_table(self) -> str:
-        """The report as lines for a person."""
-        rows = {
-            "genotype": self.genotype_id,
-            "weights": self.weights,
-            "parameters": f"{self.cost.parameters:,}",
-            "multiply-adds per pixel": f"{self.cost.macs_per_pixel:,.0f}",
-            "halo": f"{self.halo} px, confirmed by a probe",
-            "alignment": f"{self.alignment} px",
-            "file": f"{self.file_bytes:,} bytes, opset {self.opset}",
-            "largest difference from torch": f"{self.parity.largest_difference:.1e} "
-            f"over {len(self.parity.sizes)} sizes (limit {self.parity.tolerance:.0e})",
-        }
-        wide = max(map(len, rows))
-        return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
+    model: onnx.ModelProto
+    network: nn.Module
+    """As it was trained, in evaluation mode: the reference of the parity check."""
+    genotype: Genotype
+    geometry: Geometry
+    """Halo and alignment; the halo is confirmed by a probe."""
+    training: dict[str, Any] | None
+    """The weights' record of their training; None: random weights."""
 
 
-def frozen_model(genotype: Genotype, weights: Path | None) -> tuple[bytes, ExportReport]:
-    """Freeze a genotype with trained weights (`None`: random ones, for timing only) and check the result.
+def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
+    """Export a genotype with trained weights (`None`: random ones, for timing only), nothing rewritten yet.
 
-    Raises UserError where the weights do not fit or the exported model does not do what the network does.
+    Raises UserError where the weights do not fit.
     """
     channels = genotype.task.channels
     network = build_network(genotype.space, genotype.network, channels).eval()
-    training: dict[str, Any] = {}
-    if weights is not None:
-        training = load_weights(network, weights, identity=genotype.identity)
+    training = None if weights is None else load_weights(network, weights, identity=genotype.identity)
     conditioned = genotype.network.conditioning_range is not None
-    sigma_range = _sigma_range(training, genotype.network.conditioning_range)
     place = geometry(genotype.space, genotype.network)
-
     folded = with_folded_batchnorm(network)
     probed = probed_halo(folded, channels=channels, alignment=place.alignment, halo=place.halo, conditioned=conditioned)
     if probed != place.halo:
         raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
     model = onnx_from_network(folded, channels=channels, alignment=place.alignment, conditioned=conditioned)
-    parity = check_numerics(model, network, channels=channels, alignment=place.alignment, sigma_range=sigma_range)
+    return PlainExport(model=model, network=network, genotype=genotype, geometry=place, training=training)
+
+
+def finished_model(plain: PlainExport, target: Target) -> tuple[bytes, ExportReport]:
+    """Rewrite a plain export for a target, check the result and let it describe itself.
+
+    Raises UserError where the model does not do what the network does.
+    """
+    genotype, training = plain.genotype, plain.training or {}
+    channels, alignment = genotype.task.channels, plain.geometry.alignment
+    sigma_range = _sigma_range(training, genotype.network.conditioning_range)
+    model, rewrites = optimised(plain.model, target)
+    parity = check_numerics(model, plain.network, channels=channels, alignment=alignment, sigma_range=sigma_range)
     manifest = ModelManifest(
         channels=channels,
         scale=genotype.task.scale,
-        halo=place.halo,
-        alignment=place.alignment,
-        conditioned=conditioned,
+        halo=plain.geometry.halo,
+        alignment=alignment,
+        conditioned=genotype.network.conditioning_range is not None,
         sigma_range=sigma_range,
-        weights="random" if weights is None else "trained",
+        weights="random" if plain.training is None else "trained",
         genotype=json.dumps(json.loads(genotype.to_json()), separators=(",", ":")),
         training=json.dumps(training, separators=(",", ":"), sort_keys=True),
     )
@@ -92,14 +83,24 @@ def frozen_model(genotype: Genotype, weights: Path | None) -> tuple[bytes, Expor
     report = ExportReport(
         genotype_id=genotype.identity,
         weights=manifest.weights,
+        target=target,
         opset=OPSET,
-        cost=cost_of_graph(model),
-        halo=place.halo,
-        alignment=place.alignment,
+        cost=cost_of_graph(plain.model),
+        rewrites=rewrites,
+        halo=plain.geometry.halo,
+        alignment=alignment,
         file_bytes=len(content),
         parity=parity,
     )
     return content, report
+
+
+def frozen_model(genotype: Genotype, weights: Path | None, target: Target = "ort") -> tuple[bytes, ExportReport]:
+    """Freeze a genotype with trained weights (`None`: random ones, for timing only) and check the result.
+
+    Raises UserError where the weights do not fit or the exported model does not do what the network does.
+    """
+    return finished_model(plain_export(genotype, weights), target)
 
 
 def write_export(content: bytes, report: ExportReport, path: Path) -> Path:

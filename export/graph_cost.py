@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import numpy_helper
 
 from ..errors import UserError
 
@@ -19,9 +20,11 @@ class GraphCost:
     """What a graph costs, whatever runs it."""
 
     parameters: int
-    """Elements of all floating-point constants the graph computes with."""
+    """Elements of all floating-point constants the graph computes with. Zeros among others, which fill a block of
+    channels for some engine, do not count."""
     macs_per_pixel: float
-    """Multiply-adds of convolutions and matrix products per input pixel, at an input of 64x64 pixels."""
+    """Multiply-adds of convolutions and matrix products per input pixel, at an input of 64x64 pixels; with such zeros
+    none."""
 
 
 def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
@@ -34,11 +37,17 @@ def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
     shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
     shapes |= _shapes_in_a_run(model, wanted - set(shapes))
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
-    constants = [item.dims for item in model.graph.initializer if item.data_type in floats]
+    constants = [item for item in model.graph.initializer if item.data_type in floats and item.dims]
+    filled = {item.name: _filled(numpy_helper.to_array(item)) for item in constants}
     return GraphCost(
-        parameters=sum(math.prod(dims) for dims in constants if dims),
-        macs_per_pixel=sum(_node_macs(node, shapes) for node in nodes) / _SIDE**2,
+        parameters=sum(round(math.prod(item.dims) * filled[item.name]) for item in constants),
+        macs_per_pixel=sum(_node_macs(node, shapes) * filled.get(node.input[1], 1) for node in nodes) / _SIDE**2,
     )
+
+
+def _filled(constant: np.ndarray) -> float:
+    """The share that is not zero; a constant of nothing but zeros was just not trained yet."""
+    return np.count_nonzero(constant) / constant.size or 1.0
 
 
 def _shapes_in_a_run(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, tuple[int, ...]]:

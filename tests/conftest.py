@@ -18,6 +18,15 @@ from PIL import Image
 OPERATIONS = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--genotypes", type=int, default=8, help="how many random genotypes the export is tried on")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "genotype_seed" in metafunc.fixturenames:
+        metafunc.parametrize("genotype_seed", range(metafunc.config.getoption("--genotypes")))
+
+
 def _random_document(seed: int) -> dict[str, Any]:
     """A small random genotype of the hinas space: every choice the schema has, drawn from `seed`."""
     draw = random.Random(seed)

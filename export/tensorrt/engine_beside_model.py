@@ -18,14 +18,14 @@ def write_engine_beside(model_file: Path, request: BuildRequest, *, quiet: bool)
     """
     require_libraries("--engine", "tensorrt", "pycuda", "platformdirs", "filelock", extras="gpu")
     from .engine_from_onnx import engine_for
-    from .engine_report import report_json
+    from .engine_report import EngineReport
 
     cached = engine_for(model_file, request, trt=_imported_tensorrt(), gpu=first_gpu(), quiet=quiet)
     engine = read_engine(cached)
     path = model_file.with_suffix(".engine")
     with written_whole(path) as engine_file, written_whole(path.with_suffix(".engine.json")) as report_file:
         engine_file.write_bytes(cached.read_bytes())
-        report_file.write_text(report_json(engine), encoding="utf-8")
+        report_file.write_text(EngineReport(engine).to_json(), encoding="utf-8")
     return path, engine
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
@@ -19,27 +20,37 @@ def layer_information(trt: Any, log: Any, plan: bytes) -> str:
     return engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
 
 
-def report_json(engine: Engine) -> str:
-    """The report file's text: what was built, for what, and its layers as TensorRT tells them."""
-    report = {"key": engine.key.to_json(), "plan_bytes": len(engine.plan), "layers": _layers(engine)}
-    return json.dumps(report, indent=1) + "\n"
+@dataclass(frozen=True)
+class EngineReport:
+    """What was built, for what, and its layers as TensorRT tells them."""
 
+    engine: Engine
 
-def report_table(engine: Engine) -> str:
-    """The report as lines for a person."""
-    noisy = engine.key.inputs[0]
-    layers = _layers(engine)
-    kinds = Counter(str(layer.get("LayerType", "?")) for layer in layers if isinstance(layer, dict))
-    rows = {
-        "engine": f"TensorRT {engine.key.tensorrt_version}, {engine.key.precision}, {engine.key.gpu}",
-        "input (N, C, H, W)": " .. ".join(
-            "x".join(map(str, shape)) for shape in dict.fromkeys((noisy.smallest, noisy.typical, noisy.largest))
-        ),
-        "layers": f"{len(layers)} ({', '.join(f'{number} {kind}' for kind, number in kinds.most_common())})",
-        "size": f"{len(engine.plan):,} bytes",
-    }
-    wide = max(map(len, rows))
-    return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
+    def to_json(self) -> str:
+        """The report file's text."""
+        report = {
+            "key": self.engine.key.to_json(),
+            "plan_bytes": len(self.engine.plan),
+            "layers": _layers(self.engine),
+        }
+        return json.dumps(report, indent=1) + "\n"
+
+    def to_table(self) -> str:
+        """The report as lines for a person."""
+        key = self.engine.key
+        noisy = key.inputs[0]
+        layers = _layers(self.engine)
+        kinds = Counter(str(layer.get("LayerType", "?")) for layer in layers if isinstance(layer, dict))
+        rows = {
+            "engine": f"TensorRT {key.tensorrt_version}, {key.precision}, {key.gpu}",
+            "input (N, C, H, W)": " .. ".join(
+                "x".join(map(str, shape)) for shape in dict.fromkeys((noisy.smallest, noisy.typical, noisy.largest))
+            ),
+            "layers": f"{len(layers)} ({', '.join(f'{number} {kind}' for kind, number in kinds.most_common())})",
+            "size": f"{len(self.engine.plan):,} bytes",
+        }
+        wide = max(map(len, rows))
+        return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
 
 
 def _layers(engine: Engine) -> list[Any]:

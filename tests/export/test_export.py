@@ -14,8 +14,10 @@ import pytest
 import torch
 from hinas.errors import UserError
 from hinas.export.check_numerics import check_numerics, probed_halo
-from hinas.export.freeze import frozen_model
+from hinas.export.freeze import finished_model, frozen_model, plain_export
+from hinas.export.measure_rewrites import Effort, measured_target
 from hinas.export.onnx_from_network import OPSET, onnx_from_network
+from hinas.export.targets import TARGETS
 from hinas.runtime import Denoiser
 from hinas.runtime.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
@@ -40,24 +42,26 @@ def _weights(genotype: Genotype, path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
-def test_random_genotypes_export_match_torch_and_tile_exactly(random_document: Any, tmp_path: Path, seed: int) -> None:
-    genotype = _genotype(random_document(seed))
-    content, report = frozen_model(genotype, _weights(genotype, tmp_path / "w.safetensors"))
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content)
-    assert 0 < report.parity.largest_difference < 1e-4
-    model = onnx.load_from_string(content)
-    assert not {node.op_type for node in model.graph.node} & {"BatchNormalization"}
-    assert {item.domain for item in model.opset_import} == {""}
-
+def test_random_genotypes_export_match_torch_and_tile_exactly(
+    random_document: Any, tmp_path: Path, genotype_seed: int
+) -> None:
+    genotype = _genotype(random_document(genotype_seed))
+    plain = plain_export(genotype, _weights(genotype, tmp_path / "w.safetensors"))
     channels = genotype.task.channels
-    image = np.random.default_rng(seed).random((67, 93, channels), dtype=np.float32)
+    image = np.random.default_rng(genotype_seed).random((67, 93, channels), dtype=np.float32)
     image = image[..., 0] if channels == 1 else image
-    whole = Denoiser.load(path, threads=1)(image, sigma=20)
-    tiled = Denoiser.load(path, threads=1, tile=32)(image, sigma=20)
-    assert np.abs(whole - image).max() > 1e-3
-    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+    for target in TARGETS:
+        content, report = finished_model(plain, target)
+        path = tmp_path / "model.onnx"
+        path.write_bytes(content)
+        assert 0 < report.parity.largest_difference < 1e-4
+        model = onnx.load_from_string(content)
+        assert not {node.op_type for node in model.graph.node} & {"BatchNormalization"}
+        assert {item.domain for item in model.opset_import} == {""}
+        whole = Denoiser.load(path, threads=1)(image, sigma=20)
+        tiled = Denoiser.load(path, threads=1, tile=32)(image, sigma=20)
+        assert np.abs(whole - image).max() > 1e-3
+        np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +144,31 @@ def test_the_command_writes_model_and_report(exported: tuple[Genotype, Path, byt
     assert "multiply-adds per pixel" in result.stdout
 
 
+def test_several_targets_are_several_files(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+    genotype, weights, content = exported
+    path = tmp_path / "net.json"
+    path.write_text(genotype.to_json())
+    result = _export(path, "--weights", weights, "--target", "openvino,ort", "--out", tmp_path / "a.onnx", "--quiet")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.ort.onnx").read_bytes() == content
+    for name, target in (("a", "openvino"), ("a.ort", "ort")):
+        report = json.loads((tmp_path / f"{name}.report.json").read_text())
+        assert report["target"] == target
+        assert report["rewrites"]["fill_output_blocks"] in (0, 1)
+        assert report["timings"] == []
+
+
+def test_what_each_rewrite_brought_is_measured(exported: tuple[Genotype, Path, bytes]) -> None:
+    genotype, weights, _ = exported
+    plain = plain_export(genotype, weights)
+    places = finished_model(plain, "ort")[1].rewrites
+    effort = Effort(width=20, height=9, sessions=1, rounds=2)
+    timings = measured_target(plain.model, "ort", plain.geometry.alignment, effort)
+    assert [item.stage for item in timings] == ["plain", *(name for name, count in places.items() if count)]
+    assert timings[0].gain == timings[0].speedup == 1
+    assert all(item.cpu_ms > 0 and item.gain > 0 and item.speedup > 0 for item in timings)
+
+
 def test_random_weights_are_marked_so(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(exported[0].to_json())
@@ -171,6 +200,9 @@ def test_mistakes_exit_with_2_and_leave_old_outputs_alone(
         ([path, "--weights", weights, "--random-weights"], "give one of the two"),
         ([path, "--weights", weights, "--out", tmp_path / "model.txt"], "ends in .onnx"),
         ([path, "--weights", weights, "--out", nowhere], "no such folder"),
+        ([path, "--weights", weights, "--target", "ort,cuda"], "expected one or more of ort, openvino, tensorrt"),
+        ([path, "--weights", weights, "--target", "ort,ort"], "each once"),
+        ([path, "--weights", weights, "--target", "tensorrt", "--measure"], "tensorrt cannot be measured here"),
     ):
         result = _export(*arguments)
         assert result.returncode == 2, (arguments, result.stderr)

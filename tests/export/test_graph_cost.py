@@ -32,6 +32,15 @@ def test_dense_strided_and_depthwise_convolutions() -> None:
     assert cost.macs_per_pixel == pytest.approx((8 * 4 * 9 + 8 * 9) / 4)
 
 
+def test_zeros_that_fill_a_block_do_not_count() -> None:
+    padded = np.zeros((16, 4, 3, 3), np.float32)
+    padded[:5, :3] = 1
+    nodes = [helper.make_node("Conv", ["noisy", "padded"], ["denoised"], pads=[1, 1, 1, 1])]
+    cost = cost_of_graph(_model(nodes, {"padded": padded}))
+    assert cost.parameters == 5 * 3 * 9
+    assert cost.macs_per_pixel == pytest.approx(5 * 3 * 9)
+
+
 def test_a_graph_that_does_not_run_is_a_users_error() -> None:
     nodes = [helper.make_node("Conv", ["noisy", "wrong"], ["denoised"])]
     with pytest.raises(UserError, match="ONNX Runtime cannot run the model"):

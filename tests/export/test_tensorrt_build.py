@@ -17,7 +17,7 @@ from hinas.export.tensorrt import engine_beside_model, engine_from_onnx
 from hinas.export.tensorrt.build_progress import progress_monitor
 from hinas.export.tensorrt.build_request import BuildRequest, request_from_texts
 from hinas.export.tensorrt.engine_from_onnx import engine_for
-from hinas.export.tensorrt.engine_report import report_json, report_table
+from hinas.export.tensorrt.engine_report import EngineReport
 from hinas.export.tensorrt.profiles import input_shapes
 from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.engine_file import read_engine
@@ -68,9 +68,9 @@ def test_a_model_becomes_an_engine_file_that_says_what_it_is(
     assert engine.plan == b"plan " * 100
     assert engine.key.tensorrt_version == version
     assert engine.manifest.channels == 3
-    assert json.loads(report_json(engine))["layers"] == [{"Name": "a", "LayerType": "Convolution"}]
-    assert "1 Convolution" in report_table(engine)
-    assert "1x3x60x100 .. 2x3x60x100 .. 4x3x60x100" in report_table(engine)
+    assert json.loads(EngineReport(engine).to_json())["layers"] == [{"Name": "a", "LayerType": "Convolution"}]
+    assert "1 Convolution" in EngineReport(engine).to_table()
+    assert "1x3x60x100 .. 2x3x60x100 .. 4x3x60x100" in EngineReport(engine).to_table()
 
     [made] = trt.builds
     config = made["config"]

@@ -1,0 +1,56 @@
+"""What an export says of itself: what was built, what was rewritten, what was checked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from .check_numerics import NumericsReport
+from .graph_cost import GraphCost
+from .measure_rewrites import Timing
+from .targets import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport:
+    """What `model.report.json` says."""
+
+    genotype_id: str
+    weights: str
+    target: Target
+    """The engine the graph was rewritten for; every engine can run it."""
+    opset: int
+    cost: GraphCost
+    """Of the network, before rewrites."""
+    rewrites: Mapping[str, int]
+    """In how many places each rewrite of the target applied, in order."""
+    timings: tuple[Timing, ...] = ()
+    """How fast the plain export and the model after each rewrite ran here; empty: not measured."""
+    halo: int
+    """Receptive-field radius in pixels; computed from the genotype, confirmed by a probe of the network."""
+    alignment: int
+    file_bytes: int
+    parity: NumericsReport
+    """The model in ONNX Runtime against torch; batch norms were folded in the model alone."""
+
+    def to_json(self) -> str:
+        """The report file's text."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    def to_table(self) -> str:
+        """The report as lines for a person."""
+        applied = [f"{name} {places}" for name, places in self.rewrites.items() if places]
+        rows = {
+            "genotype": self.genotype_id,
+            "weights": self.weights,
+            "parameters": f"{self.cost.parameters:,}",
+            "multiply-adds per pixel": f"{self.cost.macs_per_pixel:,.0f}",
+            "halo": f"{self.halo} px, confirmed by a probe",
+            "alignment": f"{self.alignment} px",
+            "file": f"{self.file_bytes:,} bytes, opset {self.opset}",
+            f"rewritten for {self.target}": ", ".join(applied) or "nothing to rewrite",
+            "largest difference from torch": f"{self.parity.largest_difference:.1e} "
+            f"over {len(self.parity.sizes)} sizes (limit {self.parity.tolerance:.0e})",
+        }
+        rows |= {f"{item.engine}, {item.stage}": str(item) for item in self.timings}
+        wide = max(map(len, rows))
+        return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
