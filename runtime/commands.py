@@ -18,7 +18,7 @@ def denoise(
         str, typer.Option(help="auto (gray for grey pictures, color for colour), a bundled name, or a model file.")
     ] = "auto",
     sigma: Annotated[str, typer.Option(help="Noise level in grey levels 0..255, or auto: estimated.")] = "auto",
-    backend: Annotated[str, typer.Option(help="auto, cpu; tensorrt, cuda and openvino are to come.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, cpu, openvino; tensorrt and cuda are to come.")] = "auto",
     tile: Annotated[str, typer.Option(help="Pixels per tile, or auto: by the memory. Does not change the result.")] = (
         "auto"
     ),

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..manifest import ModelManifest
-from ..process_memory import resident_bytes, return_free_memory
-from .interface import MOST_BYTES_PER_PIXEL, OutOfMemoryError
+from ..process_memory import return_free_memory
+from .interface import OutOfMemoryError
+from .memory_probe import inputs_for, measured_bytes_per_pixel
+from .model_interface import GraphInput, check_interface
 
 if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDER = "CPUExecutionProvider"
-_PROBE_SIDE = 192
-_PROBE_MARGIN = 1.25
 
 
 class OnnxRuntimeCpu:
@@ -38,7 +38,12 @@ class OnnxRuntimeCpu:
         self._session = _session(ort, model, threads)
         try:
             self._manifest = ModelManifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-            self._check_interface()
+            inputs = {
+                item.name: GraphInput(item.type, item.shape[1] if len(item.shape) > 1 else None)
+                for item in self._session.get_inputs()
+            }
+            outputs = [item.name for item in self._session.get_outputs()]
+            check_interface(self._manifest, inputs, outputs, float_type="tensor(float)")
         except UserError as error:
             raise UserError(f"{model}: {error}") from error
         used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
@@ -61,31 +66,12 @@ class OnnxRuntimeCpu:
     def release_memory(self) -> None:
         options = self._ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._run(*self._inputs(1), options)
+        self._run(*inputs_for(self._manifest, 1), options)
         return_free_memory()
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        """The growth of the process in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
-        self._run(*self._inputs(32), None)
-        noisy, sigma = self._inputs(_PROBE_SIDE)
-        # Memory freed earlier but not given back would take up the run unseen.
-        return_free_memory()
-        before = resident_bytes()
-        self._run(noisy, sigma, None)
-        after = resident_bytes()
-        if before is None or after is None:
-            return MOST_BYTES_PER_PIXEL
-        measured = _PROBE_MARGIN * (after - before) / (noisy.shape[2] * noisy.shape[3])
-        # Where an earlier run left memory in the arena the growth is hidden; input and output alone are a floor.
-        floor = 64 * self._manifest.channels
-        return -(-int(max(measured, floor)) // 64) * 64
-
-    def _inputs(self, least_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        side = -(-least_side // self._manifest.alignment) * self._manifest.alignment
-        noisy = np.full((1, self._manifest.channels, side, side), 0.5, np.float32)
-        low = self._manifest.sigma_range[0] if self._manifest.sigma_range else 0.0
-        return noisy, np.full(1, low, np.float32) if self._manifest.conditioned else None
+        return measured_bytes_per_pixel(self.run, self._manifest)
 
     def _run(
         self, noisy_BCHW: NDArray[np.float32], sigma_B: NDArray[np.float32] | None, options: Any
@@ -98,23 +84,6 @@ class OnnxRuntimeCpu:
             if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate" in str(error):
                 raise OutOfMemoryError(str(error)) from error
             raise
-
-    def _check_interface(self) -> None:
-        """The graph's inputs and output must be what the manifest promises."""
-        expected = ["noisy", "sigma"] if self._manifest.conditioned else ["noisy"]
-        inputs = {value.name: value for value in self._session.get_inputs()}
-        outputs = [value.name for value in self._session.get_outputs()]
-        if sorted(inputs) != expected or outputs != ["denoised"]:
-            raise UserError(
-                f"not a hinas model: inputs {', '.join(sorted(inputs))} and outputs {', '.join(outputs)}; "
-                f"expected {', '.join(expected)} and denoised"
-            )
-        for value in inputs.values():
-            if value.type != "tensor(float)":
-                raise UserError(f"input {value.name} is {value.type}; this backend takes tensor(float)")
-        channels = inputs["noisy"].shape[1]
-        if channels != self._manifest.channels:
-            raise UserError(f"the graph takes {channels} channels, but hinas.channels is {self._manifest.channels}")
 
 
 def _imported_onnxruntime() -> Any:

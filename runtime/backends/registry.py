@@ -5,8 +5,8 @@ from pathlib import Path
 from ...errors import UserError
 from .interface import Backend
 
-NOT_BUILT_YET = ("tensorrt", "cuda", "openvino")
-BACKEND_NAMES = ("auto", "cpu", *NOT_BUILT_YET)
+NOT_BUILT_YET = ("tensorrt", "cuda")
+BACKEND_NAMES = ("auto", "cpu", "openvino", *NOT_BUILT_YET)
 
 
 def open_backend(name: str, model: Path, *, threads: int | None = None) -> Backend:
@@ -17,9 +17,15 @@ def open_backend(name: str, model: Path, *, threads: int | None = None) -> Backe
     for a file that is no hinas model.
     """
     if name in NOT_BUILT_YET:
-        raise UserError(f"backend {name!r}: this version of hinas does not have that backend yet; use cpu or auto")
+        raise UserError(
+            f"backend {name!r}: this version of hinas does not have that backend yet; use cpu, openvino or auto"
+        )
     if name not in BACKEND_NAMES:
         raise UserError(f"backend {name!r}: no such backend; allowed: {', '.join(BACKEND_NAMES)}")
+    if name == "openvino":
+        from .openvino_cpu import OpenVinoCpu
+
+        return OpenVinoCpu(model, threads=threads)
     from .onnxruntime_cpu import OnnxRuntimeCpu
 
     return OnnxRuntimeCpu(model, threads=threads)

@@ -1,5 +1,6 @@
 """Opening models: names, files that are no models, libraries that are missing."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.registry import open_backend
 
 Models = dict[str, Path]
+HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
+BACKENDS = pytest.mark.parametrize(
+    "backend",
+    ["cpu", pytest.param("openvino", marks=pytest.mark.skipif(not HAS_OPENVINO, reason="openvino is not installed"))],
+)
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])
@@ -23,57 +29,96 @@ def test_auto_and_cpu_say_what_runs(models: Models, name: str) -> None:
     assert backend.description.endswith("1 thread")
 
 
-@pytest.mark.parametrize("name", ["tensorrt", "cuda", "openvino"])
+@pytest.mark.parametrize("name", ["gray", "color", "single"])
+def test_openvino_gives_what_onnx_runtime_gives(models: Models, name: str) -> None:
+    pytest.importorskip("openvino")
+    backend, reference = open_backend("openvino", models[name], threads=1), open_backend("cpu", models[name])
+    assert backend.manifest == reference.manifest
+    assert backend.description.startswith("openvino") and backend.description.endswith("CPU, fp32, 1 thread")
+    side = 6 * backend.manifest.alignment
+    random = np.random.default_rng(0)
+    for batch, height in ((1, side), (2, side), (1, 2 * side), (1, side)):
+        noisy = random.random((batch, backend.manifest.channels, height, side), dtype=np.float32)
+        sigma = np.full(batch, 25, np.float32) if backend.manifest.conditioned else None
+        np.testing.assert_allclose(backend.run(noisy, sigma), reference.run(noisy, sigma), atol=1e-5)
+        backend.release_memory()
+    assert 64 <= backend.bytes_per_pixel() <= MOST_BYTES_PER_PIXEL
+
+
+def test_openvino_runs_bf16_models_in_bf16_or_not_at_all(models: Models, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    model = onnx.load(models["gray"])
+    for entry in model.metadata_props:
+        if entry.key == "hinas.precision":
+            entry.value = "bf16"
+    onnx.save(model, tmp_path / "half.onnx")
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        backend = open_backend("openvino", tmp_path / "half.onnx")
+        assert ", bf16," in backend.description
+        noisy = np.random.default_rng(0).random((1, 1, 64, 64), dtype=np.float32)
+        difference = np.abs(backend.run(noisy, np.full(1, 25, np.float32)) - noisy)
+        assert np.isfinite(difference).all()
+    else:
+        with pytest.raises(UserError, match="this processor does not compute in"):
+            open_backend("openvino", tmp_path / "half.onnx")
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "cuda"])
 def test_a_backend_that_is_not_built_is_never_replaced(models: Models, name: str) -> None:
     with pytest.raises(UserError, match=f"'{name}': this version of hinas does not have that backend yet"):
         open_backend(name, models["gray"])
 
 
 def test_an_unknown_backend(models: Models) -> None:
-    with pytest.raises(UserError, match="no such backend; allowed: auto, cpu, tensorrt, cuda, openvino"):
+    with pytest.raises(UserError, match="no such backend; allowed: auto, cpu, openvino, tensorrt, cuda"):
         open_backend("gpu", models["gray"])
 
 
-def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+@BACKENDS
+def test_a_file_that_is_no_model(tmp_path: Path, backend: str) -> None:
     for content in (b"", b"hello", bytes(5000)):
         (tmp_path / "bad.onnx").write_bytes(content)
         with pytest.raises(UserError, match=r"bad\.onnx: (damaged, or not an ONNX model|not a hinas model)"):
-            OnnxRuntimeCpu(tmp_path / "bad.onnx")
+            open_backend(backend, tmp_path / "bad.onnx")
 
 
-def test_a_truncated_model(models: Models, tmp_path: Path) -> None:
+@BACKENDS
+def test_a_truncated_model(models: Models, tmp_path: Path, backend: str) -> None:
     data = models["gray"].read_bytes()
     (tmp_path / "cut.onnx").write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"cut\.onnx: damaged, or not an ONNX model"):
-        OnnxRuntimeCpu(tmp_path / "cut.onnx")
+        open_backend(backend, tmp_path / "cut.onnx")
 
 
-def test_somebody_elses_model(models: Models, tmp_path: Path) -> None:
+@BACKENDS
+def test_somebody_elses_model(models: Models, tmp_path: Path, backend: str) -> None:
     model = onnx.load(models["gray"])
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(UserError, match=r"other\.onnx: not a hinas model: .* hinas\.genotype"):
-        OnnxRuntimeCpu(tmp_path / "other.onnx")
+        open_backend(backend, tmp_path / "other.onnx")
 
 
-def test_a_manifest_that_does_not_fit_the_graph(models: Models, tmp_path: Path) -> None:
+@BACKENDS
+def test_a_manifest_that_does_not_fit_the_graph(models: Models, tmp_path: Path, backend: str) -> None:
     model = onnx.load(models["gray"])
     for entry in model.metadata_props:
         if entry.key == "hinas.channels":
             entry.value = "3"
     onnx.save(model, tmp_path / "odd.onnx")
     with pytest.raises(UserError, match=r"the graph takes 1 channels, but hinas\.channels is 3"):
-        OnnxRuntimeCpu(tmp_path / "odd.onnx")
+        open_backend(backend, tmp_path / "odd.onnx")
 
 
-def test_a_model_without_the_promised_input(models: Models, tmp_path: Path) -> None:
+@BACKENDS
+def test_a_model_without_the_promised_input(models: Models, tmp_path: Path, backend: str) -> None:
     model = onnx.load(models["single"])
     for entry in model.metadata_props:
         if entry.key == "hinas.conditioned":
             entry.value = "true"
     onnx.save(model, tmp_path / "odd.onnx")
     with pytest.raises(UserError, match="expected noisy, sigma and denoised"):
-        OnnxRuntimeCpu(tmp_path / "odd.onnx")
+        open_backend(backend, tmp_path / "odd.onnx")
 
 
 def test_threads_must_be_positive(models: Models) -> None:

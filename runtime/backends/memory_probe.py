@@ -1,0 +1,42 @@
+"""How much memory a run takes for each pixel, measured once on a small window."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..manifest import ModelManifest
+from ..process_memory import resident_bytes, return_free_memory
+from .interface import MOST_BYTES_PER_PIXEL
+
+_SIDE = 192
+_MARGIN = 1.25
+_SMALLEST_SIDE = 32
+
+Run = Callable[[NDArray[np.float32], NDArray[np.float32] | None], object]
+
+
+def measured_bytes_per_pixel(run: Run, manifest: ModelManifest) -> int:
+    """The growth of the process in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
+    # What a library loads with its first run is not a window's.
+    run(*inputs_for(manifest, _SMALLEST_SIDE))
+    noisy, sigma = inputs_for(manifest, _SIDE)
+    # Memory freed earlier but not given back would take up the run unseen.
+    return_free_memory()
+    before = resident_bytes()
+    run(noisy, sigma)
+    after = resident_bytes()
+    if before is None or after is None:
+        return MOST_BYTES_PER_PIXEL
+    measured = _MARGIN * (after - before) / (noisy.shape[2] * noisy.shape[3])
+    # Where an earlier run left memory in the process the growth is hidden; input and output alone are a floor.
+    floor = 64 * manifest.channels
+    return -(-int(max(measured, floor)) // 64) * 64
+
+
+def inputs_for(manifest: ModelManifest, least_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """A grey square of at least `least_side` pixels a side and, for a conditioned model, its lowest noise level."""
+    side = -(-least_side // manifest.alignment) * manifest.alignment
+    noisy = np.full((1, manifest.channels, side, side), 0.5, np.float32)
+    low = manifest.sigma_range[0] if manifest.sigma_range else 0.0
+    return noisy, np.full(1, low, np.float32) if manifest.conditioned else None

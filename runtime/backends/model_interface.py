@@ -1,0 +1,38 @@
+"""Whether a graph takes and gives what its manifest promises."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ...errors import UserError
+from ..manifest import ModelManifest
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """An input as a library tells it."""
+
+    type: str
+    """In the library's own words."""
+    channels: object
+    """The size of the second axis; None or a name where it is not fixed or not there."""
+
+
+def check_interface(
+    manifest: ModelManifest, inputs: Mapping[str, GraphInput], outputs: Collection[str], *, float_type: str
+) -> None:
+    """Raise UserError where names, types or channels are not what the manifest promises.
+
+    `float_type`: the library's name of float32.
+    """
+    expected = ["noisy", "sigma"] if manifest.conditioned else ["noisy"]
+    if sorted(inputs) != expected or list(outputs) != ["denoised"]:
+        raise UserError(
+            f"not a hinas model: inputs {', '.join(sorted(inputs))} and outputs {', '.join(outputs)}; "
+            f"expected {', '.join(expected)} and denoised"
+        )
+    for name, value in inputs.items():
+        if value.type != float_type:
+            raise UserError(f"input {name} is {value.type}; this backend takes {float_type}")
+    channels = inputs["noisy"].channels
+    if channels != manifest.channels:
+        raise UserError(f"the graph takes {channels} channels, but hinas.channels is {manifest.channels}")

@@ -1,0 +1,137 @@
+"""OpenVINO on the processor: fp32, bf16 where the processor computes in it, int8 models as they are.
+
+A compiled model belongs to one shape: OpenVINO compiles anew for every other one and keeps the memory of all it has
+seen, so only the last shape's is kept. Tiles of a plan have one shape.
+"""
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..manifest import ModelManifest
+from ..process_memory import return_free_memory
+from .interface import OutOfMemoryError
+from .memory_probe import measured_bytes_per_pixel
+from .model_interface import GraphInput, check_interface
+
+_HINTS = {"fp32": "f32", "int8": "f32", "fp16": "f32", "bf16": "bf16"}
+"""What OpenVINO computes in where the graph does not say; by itself it would take bf16 for an fp32 model."""
+
+
+class OpenVinoCpu:
+    """A model file compiled by OpenVINO for the processor."""
+
+    def __init__(self, model: Path, *, threads: int | None = None) -> None:
+        """`threads`: processor threads of one run; None: one for each physical core."""
+        if threads is not None and threads < 1:
+            raise UserError(f"threads is {threads}; allowed: a whole number of at least 1")
+        openvino = _imported_openvino()
+        self._core = openvino.Core()
+        self._model = _read(self._core, model)
+        try:
+            self._manifest = ModelManifest.from_metadata(_metadata(self._model))
+            inputs = {
+                item.any_name: GraphInput(str(item.element_type.get_type_name()), _channels(item.partial_shape))
+                for item in self._model.inputs
+            }
+            outputs = [item.any_name for item in self._model.outputs]
+            check_interface(self._manifest, inputs, outputs, float_type="f32")
+            self._settings = self._compile_settings(threads)
+        except UserError as error:
+            raise UserError(f"{model}: {error}") from error
+        self._lock = threading.Lock()
+        self._shape: tuple[int, ...] | None = None
+        self._compiled: Any = None
+        used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
+        version = str(openvino.__version__).split("-")[0]
+        self._description = f"openvino {version}, CPU, {self._manifest.precision}, {used}"
+
+    @property
+    def manifest(self) -> ModelManifest:
+        return self._manifest
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    def run(self, noisy_BCHW: NDArray[np.float32], sigma_B: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        feeds = {"noisy": noisy_BCHW} if sigma_B is None else {"noisy": noisy_BCHW, "sigma": sigma_B}
+        with self._lock:
+            try:
+                if self._shape != noisy_BCHW.shape:
+                    self._compile({name: list(value.shape) for name, value in feeds.items()})
+                    self._shape = noisy_BCHW.shape
+                # The request's output memory is used again by the next run.
+                return np.array(self._compiled.create_infer_request().infer(feeds)["denoised"])
+            except (RuntimeError, MemoryError) as error:
+                if isinstance(error, MemoryError) or any(word in str(error) for word in ("bad_alloc", "allocate")):
+                    raise OutOfMemoryError(str(error)) from error
+                raise
+
+    def bytes_per_pixel(self) -> int:
+        return self._bytes_per_pixel
+
+    def release_memory(self) -> None:
+        with self._lock:
+            if self._compiled is not None:
+                self._compiled.release_memory()
+        return_free_memory()
+
+    @cached_property
+    def _bytes_per_pixel(self) -> int:
+        return measured_bytes_per_pixel(self.run, self._manifest)
+
+    def _compile(self, shapes: dict[str, list[int]]) -> None:
+        self._shape = self._compiled = None
+        shaped = self._model.clone()
+        shaped.reshape(shapes)
+        self._compiled = self._core.compile_model(shaped, "CPU", self._settings)
+
+    def _compile_settings(self, threads: int | None) -> dict[str, Any]:
+        precision = self._manifest.precision
+        can = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and "BF16" not in can:
+            raise UserError(
+                "the model is for bf16, which this processor does not compute in; export it with --precision fp32"
+            )
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        return settings
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The metadata entries of the ONNX file."""
+    if not model.has_rt_info(["framework"]):
+        return {}
+    return {name: str(value.astype(str)) for name, value in dict(model.get_rt_info()["framework"]).items()}
+
+
+def _channels(shape: Any) -> int | None:
+    return shape[1].get_length() if len(shape) > 1 and shape[1].is_static else None
+
+
+def _read(core: Any, model: Path) -> Any:
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise UserError(f"{model}: cannot read the model file ({error.strerror})") from error
+    try:
+        return core.read_model(content, b"")
+    except RuntimeError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1].strip()[:200] if lines else type(error).__name__
+        raise UserError(f"{model}: damaged, or not an ONNX model ({reason})") from error
+
+
+def _imported_openvino() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(f"openvino is not installed; install it: pip install openvino ({error})") from error
+    return openvino
