@@ -2,7 +2,9 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +15,13 @@ from ..errors import UserError
 from .backends.interface import MOST_BYTES_PER_PIXEL, Backend, OutOfMemoryError
 from .backends.registry import open_backend
 from .bundled_models import model_file
+from .fp32_twin import twin_in_fp32
 from .manifest import ModelManifest
 from .memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits, working_bytes
 from .noise_estimate import estimate_sigma
 from .pixel_values import Image, checked_image
 from .self_ensemble import ensemble_of
-from .stitching import Progress, blended, stitched
+from .stitching import Network, Progress, blended, stitched
 from .tiling import TilePlan, plan_tiles
 
 
@@ -38,10 +41,17 @@ class Denoiser:
     """A model ready to denoise pictures of any size. Safe to use from several threads."""
 
     def __init__(
-        self, backend: Backend, *, memory_bytes: int | None = None, tile: int | None = None, ensemble: bool = False
+        self,
+        backend: Backend,
+        *,
+        memory_bytes: int | None = None,
+        tile: int | None = None,
+        ensemble: bool = False,
+        in_fp32: Callable[[], Backend | None] = lambda: None,
     ) -> None:
         """`memory_bytes`: bound for the whole process, None: half of what is free. `tile`: pixels, None: chosen by
-        the memory. `ensemble`: average over the eight rotations and reflections of each window."""
+        the memory. `ensemble`: average over the eight rotations and reflections of each window. `in_fp32` opens the
+        same network in fp32, for windows whose result is not finite; None where there is none."""
         for name, value in (("tile", tile), ("memory", memory_bytes)):
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; allowed: a whole number of at least 1")
@@ -51,6 +61,7 @@ class Denoiser:
         self._memory_bytes = memory_bytes
         self._tile = tile
         self._ensemble = ensemble
+        self._in_fp32 = cache(in_fp32)
 
     @classmethod
     def load(
@@ -68,8 +79,15 @@ class Denoiser:
         Raises UserError where the model or the backend cannot be had; a backend asked for by name is
         never replaced by another.
         """
-        opened = open_backend(backend, model_file(model), threads=threads)
-        return cls(opened, memory_bytes=memory_bytes, tile=tile, ensemble=ensemble)
+        file = model_file(model)
+        opened = open_backend(backend, file, threads=threads)
+        return cls(
+            opened,
+            memory_bytes=memory_bytes,
+            tile=tile,
+            ensemble=ensemble,
+            in_fp32=partial(twin_in_fp32, file, opened.manifest, threads=threads),
+        )
 
     @property
     def manifest(self) -> ModelManifest:
@@ -145,40 +163,76 @@ class Denoiser:
         return image
 
     def _denoised(self, image: Image, sigma_B: NDArray[np.float32] | None, progress: Progress | None) -> Image:
-        """Every pixel from ONE plan: where memory runs out, all tiles are done again with a smaller one."""
-
         def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self._backend.run(batch, sigma_B)
+            result = self._backend.run(batch, sigma_B)
+            return result if np.isfinite(result).all() else self._again_in_fp32(batch, sigma_B, result)
 
         chosen = ensemble_of(network) if self._ensemble else network
-        tile = self._chosen_tile(image)
+        try:
+            if self.manifest.tiling == "approximate":
+                return self._blended(image, chosen, progress)
+            return stitched(
+                image,
+                self.plan_for(image),
+                chosen,
+                num_channels=self.manifest.channels,
+                out_of_memory=self._relieved,
+                progress=progress,
+            )
+        except OutOfMemoryError as error:
+            raise UserError(
+                f"out of memory even with the smallest tiles ({error}); close other programs or use a smaller model"
+            ) from error
+
+    def _again_in_fp32(
+        self, batch: NDArray[np.float32], sigma_B: NDArray[np.float32] | None, result: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """What the model gives in fp32 where it gave NaN or infinity; `result` itself where it has no fp32 twin."""
+        twin = self._in_fp32()
+        if twin is None:
+            return result
+        warnings.warn(
+            f"the model's output was not finite in {self.manifest.precision} for one window; it was run again in fp32",
+            stacklevel=5,
+        )
+        try:
+            return twin.run(batch, sigma_B)
+        finally:
+            twin.release_memory()
+
+    def _blended(self, image: Image, network: Network, progress: Progress | None) -> Image:
+        """Every pixel from one plan: other tiles give other values, so where memory runs out all are done again."""
+        plan = self.plan_for(image)
         while True:
-            plan = self._plan(image, tile)
-            try:
-                if self.manifest.tiling == "exact" or len(plan) == 1:
-                    return stitched(image, plan, chosen, num_channels=self.manifest.channels, progress=progress)
+            if len(plan) > 1:
                 warnings.warn(
                     "this model looks at the whole image at once, but it is cut into tiles; "
                     "they are blended and differ a little from the whole",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
+            try:
                 return blended(
                     image,
                     plan,
-                    chosen,
+                    network,
                     num_channels=self.manifest.channels,
                     halo=self.manifest.halo,
                     progress=progress,
                 )
-            except OutOfMemoryError as error:
-                self._backend.release_memory()
+            except OutOfMemoryError:
+                self._relieved(plan.window_shape)
                 tile = (max(plan.window_shape) - 2 * self._overlap) // 2
                 if tile < SMALLEST_TILE:
-                    raise UserError(
-                        f"out of memory even with windows of {plan.window_shape[0]} x {plan.window_shape[1]} pixels; "
-                        "close other programs or use a smaller model"
-                    ) from error
-                warnings.warn(f"out of memory; starting again with tiles of {tile} pixels", stacklevel=3)
+                    raise
+                plan = self._plan(image, tile)
+
+    def _relieved(self, window_shape: tuple[int, int]) -> None:
+        """Give memory back after a window did not fit, and say so."""
+        self._backend.release_memory()
+        height, width = window_shape
+        warnings.warn(
+            f"out of memory with a window of {width} x {height} pixels; going on with smaller ones", stacklevel=5
+        )
 
     @property
     def _overlap(self) -> int:

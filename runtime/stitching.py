@@ -3,6 +3,7 @@
 Shapes: image and output (H, W) or (H, W, C); a batch is (1, C, h, w) float32.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .backends.interface import OutOfMemoryError
 from .pixel_values import Image, batch_of, pixels_of
-from .tiling import Region, Span, TilePlan
+from .tiling import Region, Span, Tile, TilePlan, halved
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A batch (1, C, h, w) of values 0..1 to a batch of the same shape."""
@@ -20,23 +22,51 @@ Progress = Callable[[int, int], None]
 
 
 def stitched(
-    image: Image, plan: TilePlan, network: Network, *, num_channels: int, progress: Progress | None = None
+    image: Image,
+    plan: TilePlan,
+    network: Network,
+    *,
+    num_channels: int,
+    out_of_memory: Callable[[tuple[int, int]], None],
+    progress: Progress | None = None,
 ) -> Image:
     """The network's output for `image`, tile by tile, each cropped to its core: exact where the plan's halo is.
 
-    `num_channels`: of the network. Raises UserError that names the tile where the network's output is not finite.
+    A tile that runs out of memory is done in halves, and so are later ones of its size; what is done stays done.
+    `num_channels`: of the network. `out_of_memory(window_shape)` is called before going on in halves. Raises
+    OutOfMemoryError where not even the smallest window fits, UserError that names the tile where the network's output
+    is not finite.
     """
     output = np.empty_like(image, order="C", subok=False)
-    whole = Region(Span(0, plan.height), Span(0, plan.width))
+    too_large = math.inf
     for index, tile in enumerate(plan):
-        result_CHW = _result(image, tile.window, network, num_channels, f"tile {index + 1} of {len(plan)}")
-        # The padding at the right and bottom borders is cut off here.
-        core = Region(tile.core.rows.clipped(whole.rows.stop), tile.core.columns.clipped(whole.columns.stop))
-        rows, columns = core.within(tile.window).slices
-        _place(output, core, pixels_of(result_CHW[:, rows, columns], image.dtype, _channels_of(image)))
+        waiting = [tile]
+        while waiting:
+            part = waiting.pop()
+            failure: OutOfMemoryError | None = None
+            if part.window.num_pixels < too_large:
+                try:
+                    _stitch(output, image, part, network, num_channels, f"tile {index + 1} of {len(plan)}")
+                    continue
+                except OutOfMemoryError as error:
+                    failure = error
+                    too_large = part.window.num_pixels
+                    out_of_memory(part.window.shape)
+            halves = halved(part, plan)
+            if halves is None:
+                raise failure or OutOfMemoryError(f"windows of {too_large} pixels do not fit")
+            waiting += reversed(halves)
         if progress is not None:
             progress(index + 1, len(plan))
     return output
+
+
+def _stitch(output: Image, image: Image, tile: Tile, network: Network, num_channels: int, name: str) -> None:
+    result_CHW = _result(image, tile.window, network, num_channels, name)
+    # The padding at the right and bottom borders is cut off here.
+    core = Region(tile.core.rows.clipped(image.shape[0]), tile.core.columns.clipped(image.shape[1]))
+    rows, columns = core.within(tile.window).slices
+    _place(output, core, pixels_of(result_CHW[:, rows, columns], image.dtype, _channels_of(image)))
 
 
 def blended(

@@ -50,6 +50,10 @@ class Region:
         return len(self.rows), len(self.columns)
 
     @property
+    def num_pixels(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """To index an array (H, W, ...)."""
         return self.rows.slice, self.columns.slice
@@ -77,6 +81,10 @@ class TilePlan:
     """Of the image, pixels, without padding."""
     width: int
     """Of the image, pixels, without padding."""
+    halo: int
+    """Pixels between a core and an edge of its window inside the image, at least; a multiple of the alignment."""
+    alignment: int
+    """Pixels; every origin and length is a multiple."""
     window_shape: tuple[int, int]
     """(height, width) in pixels of every window."""
     row_windows: tuple[tuple[Span, Span], ...]
@@ -111,10 +119,46 @@ def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, alignmen
     return TilePlan(
         height=height,
         width=width,
+        halo=rounded_up(halo, alignment),
+        alignment=alignment,
         window_shape=(len(rows[0][0]), len(columns[0][0])),
         row_windows=rows,
         column_windows=columns,
     )
+
+
+def halved(tile: Tile, plan: TilePlan) -> tuple[Tile, Tile] | None:
+    """Two tiles of `plan` that do a tile's work in smaller windows; None where no smaller ones are left.
+
+    The core is cut across its longer side; each half sees exactly its halo, and true borders stay true borders.
+    """
+    padded = Region(Span(0, rounded_up(plan.height, plan.alignment)), Span(0, rounded_up(plan.width, plan.alignment)))
+    rows, columns = tile.core.rows, tile.core.columns
+    if len(rows) >= len(columns):
+        cores = [Region(part, columns) for part in _halves(rows, plan.alignment)]
+    else:
+        cores = [Region(rows, part) for part in _halves(columns, plan.alignment)]
+    if len(cores) < 2:
+        return None
+    first, second = (
+        Tile(
+            Region(
+                _widened(core.rows, plan.halo, padded.rows.stop), _widened(core.columns, plan.halo, padded.columns.stop)
+            ),
+            core,
+        )
+        for core in cores
+    )
+    return first, second
+
+
+def _halves(span: Span, alignment: int) -> tuple[Span, ...]:
+    middle = span.start + rounded_up(len(span) // 2, alignment)
+    return (Span(span.start, middle), Span(middle, span.stop)) if span.start < middle < span.stop else (span,)
+
+
+def _widened(span: Span, halo: int, stop: int) -> Span:
+    return Span(max(0, span.start - halo), min(stop, span.stop + halo))
 
 
 def _windows(length: int, *, tile: int | None, halo: int, alignment: int) -> tuple[tuple[Span, Span], ...]:

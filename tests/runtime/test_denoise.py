@@ -1,15 +1,19 @@
 """The denoiser: exactness under tiling, types and shapes, noise levels, failures of the backend at every tile."""
 
+import dataclasses
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends.interface import OutOfMemoryError
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
+from hinas.runtime.fp32_twin import twin_in_fp32
 from hinas.runtime.manifest import ModelManifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,7 +175,8 @@ class FailingBackend:
     def __init__(self, inner: OnnxRuntimeCpu, fails_at: int) -> None:
         self._inner = inner
         self._fails_at = fails_at
-        self.num_runs = 0
+        self.windows: list[tuple[int, ...]] = []
+        self.num_released = 0
 
     @property
     def manifest(self) -> ModelManifest:
@@ -182,8 +187,8 @@ class FailingBackend:
         return "failing"
 
     def run(self, noisy_BCHW: Any, sigma_B: Any) -> Any:
-        self.num_runs += 1
-        if self.num_runs - 1 == self._fails_at:
+        self.windows.append(noisy_BCHW.shape[2:])
+        if len(self.windows) - 1 == self._fails_at:
             raise OutOfMemoryError("injected")
         return self._inner.run(noisy_BCHW, sigma_B)
 
@@ -191,20 +196,28 @@ class FailingBackend:
         return 100
 
     def release_memory(self) -> None:
-        pass
+        self.num_released += 1
 
 
-def test_running_out_of_memory_at_any_tile_loses_nothing(models: Models) -> None:
-    image = random_image((130, 150), np.uint8)
-    inner = OnnxRuntimeCpu(models["gray"], threads=1)
+@pytest.mark.parametrize("name", ["gray", "color"])
+def test_running_out_of_memory_at_any_tile_keeps_what_is_done(models: Models, name: str) -> None:
+    shape = (130, 150) if name == "gray" else (61, 70, 3)
+    tile = 50 if name == "gray" else 20
+    image = random_image(shape, np.float32)
+    inner = OnnxRuntimeCpu(models[name], threads=1)
     whole = Denoiser(inner)(image, sigma=25)
-    num_tiles = len(Denoiser(inner, tile=70).plan_for(image))
-    assert num_tiles == 4
+    num_tiles = len(Denoiser(inner, tile=tile).plan_for(image))
+    assert num_tiles >= 6
     for index in range(num_tiles):
         backend = FailingBackend(inner, index)
-        with pytest.warns(UserWarning, match=r"out of memory; starting again with tiles of 3\d pixels"):
-            assert np.array_equal(Denoiser(backend, tile=70)(image, sigma=25), whole)
-        assert backend.num_runs > num_tiles
+        with pytest.warns(UserWarning, match="out of memory with a window of .* pixels; going on with smaller ones"):
+            result = Denoiser(backend, tile=tile)(image, sigma=25)
+        assert np.abs(result - whole).max() < 1e-5
+        # Each tile before the failure ran once; the failed one and all later ones in smaller windows.
+        failed = backend.windows[index]
+        assert all(math.prod(window) < math.prod(failed) for window in backend.windows[index + 1 :])
+        assert len(backend.windows) - index - 1 >= 2 * (num_tiles - index)
+        assert backend.num_released == 2
 
 
 def test_memory_that_never_suffices_is_said(models: Models) -> None:
@@ -213,9 +226,57 @@ def test_memory_that_never_suffices_is_said(models: Models) -> None:
             raise OutOfMemoryError("injected")
 
     backend = AlwaysFailing(OnnxRuntimeCpu(models["gray"], threads=1), 0)
-    with warnings.catch_warnings(), pytest.raises(UserError, match="out of memory even with windows of"):
+    with warnings.catch_warnings(), pytest.raises(UserError, match="out of memory even with the smallest tiles"):
         warnings.simplefilter("ignore")
         Denoiser(backend)(random_image((200, 200), np.uint8), sigma=25)
+
+
+class Overflowing(FailingBackend):
+    """Computes in bf16, and gives one infinity in run number `fails_at`."""
+
+    @property
+    def manifest(self) -> ModelManifest:
+        return dataclasses.replace(self._inner.manifest, precision="bf16")
+
+    def run(self, noisy_BCHW: Any, sigma_B: Any) -> Any:
+        self.windows.append(noisy_BCHW.shape[2:])
+        result = np.array(self._inner.run(noisy_BCHW, sigma_B))
+        if len(self.windows) - 1 == self._fails_at:
+            result[0, 0, 3, 3] = np.inf
+        return result
+
+
+def test_a_window_that_is_not_finite_is_run_again_in_fp32_and_the_person_told(models: Models) -> None:
+    image = random_image((61, 83), np.uint8)
+    inner = OnnxRuntimeCpu(models["gray"], threads=1)
+    expected = Denoiser(inner, tile=20)(image, sigma=25)
+    for index in range(len(Denoiser(inner, tile=20).plan_for(image))):
+        denoiser = Denoiser(Overflowing(inner, index), tile=20, in_fp32=lambda: inner)
+        with pytest.warns(UserWarning, match="not finite in bf16 for one window; it was run again in fp32"):
+            assert np.array_equal(denoiser(image, sigma=25), expected)
+    with pytest.raises(UserError, match=r"tile 2 of .*: the model's output is not finite"):
+        Denoiser(Overflowing(inner, 1), tile=20)(image, sigma=25)
+
+
+def test_the_fp32_twin_is_the_same_network_beside_the_file(models: Models, tmp_path: Path) -> None:
+    def written(name: str, source: str, **entries: str) -> Path:
+        model = onnx.load(models[source])
+        for entry in model.metadata_props:
+            entry.value = entries.get(entry.key.removeprefix("hinas."), entry.value)
+        onnx.save(model, tmp_path / name)
+        return tmp_path / name
+
+    half = written("half.onnx", "gray", precision="fp16")
+    manifest = OnnxRuntimeCpu(half).manifest
+    assert twin_in_fp32(half, manifest) is None
+    written("a.onnx", "gray", training='{"iterations": 1}')
+    written("b.onnx", "gray", precision="int8")
+    (tmp_path / "c.onnx").write_bytes(b"damaged")
+    assert twin_in_fp32(half, manifest) is None
+    whole = written("d.onnx", "gray")
+    twin = twin_in_fp32(half, manifest)
+    assert twin is not None and twin.manifest == OnnxRuntimeCpu(whole).manifest
+    assert twin_in_fp32(whole, twin.manifest) is None
 
 
 def test_an_approximate_model_runs_whole_or_blended_with_a_warning(models: Models) -> None:

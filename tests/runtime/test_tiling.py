@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hinas.runtime.tiling import Region, Span, TilePlan, plan_tiles, rounded_up
+from hinas.runtime.tiling import Region, Span, TilePlan, halved, plan_tiles, rounded_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +46,32 @@ def test_tiled_equals_whole_for_a_stencil(height: int, width: int, tile: int, ra
     image = np.random.default_rng(height * 71 + width).integers(1, 1000, (height, width))
     plan = plan_tiles(height, width, tile=tile, halo=radius, alignment=1)
     assert np.array_equal(tiled(image, plan, lambda part: stencil(part, radius)), stencil(image, radius))
+
+
+@given(height=sizes, width=sizes, tile=tiles, radius=st.integers(0, 2), stride=alignments, depth=st.integers(1, 12))
+@settings(max_examples=150, deadline=None)
+def test_tiles_halved_again_and_again_equal_the_whole(
+    height: int, width: int, tile: int, radius: int, stride: int, depth: int
+) -> None:
+    padded = rounded_up(height, stride), rounded_up(width, stride)
+    image = np.random.default_rng(height * 71 + width).integers(1, 1000, padded)
+    plan = plan_tiles(height, width, tile=tile, halo=radius * stride + stride - 1, alignment=stride)
+    parts = list(plan)
+    for _ in range(depth):
+        halves = [halved(part, plan) for part in parts]
+        for part, half in zip(parts, halves, strict=True):
+            if half is None:
+                assert max(part.core.shape) == stride
+            else:
+                assert all(new.window.num_pixels <= part.window.num_pixels for new in half)
+        parts = [new for part, half in zip(parts, halves, strict=True) for new in (half or (part,))]
+
+    output = np.full_like(image, -1)
+    for part in parts:
+        window = strided_stencil(image[part.window.slices], radius, stride)
+        assert (output[part.core.slices] == -1).all()
+        output[part.core.slices] = window[part.core.within(part.window).slices]
+    assert np.array_equal(output, strided_stencil(image, radius, stride))
 
 
 @given(height=sizes, width=sizes, tile=tiles, radius=st.integers(0, 2), stride=st.sampled_from([2, 4]))
