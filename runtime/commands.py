@@ -26,6 +26,9 @@ def denoise(
         str | None, typer.Option(help="Bound for the whole process, such as 2GiB. Default: half of the free memory.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads. Default: one for each core.")] = None,
+    strength: Annotated[
+        float, typer.Option(help="1: the network's answer; 0: the picture as it is; between: a mixture.")
+    ] = 1.0,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
@@ -53,6 +56,7 @@ def denoise(
         tile=tile_of(tile),
         memory_bytes=None if memory is None else bytes_of(memory),
         threads=threads,
+        strength=strength,
         ensemble=ensemble,
         overwrite=overwrite,
     )

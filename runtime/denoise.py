@@ -99,24 +99,29 @@ class Denoiser:
         """What really runs: library, version, device."""
         return self._backend.description
 
-    def __call__(self, image: Image, sigma: float | None = None, *, progress: Progress | None = None) -> Image:
+    def __call__(
+        self, image: Image, sigma: float | None = None, *, strength: float = 1.0, progress: Progress | None = None
+    ) -> Image:
         """Denoise `image` (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 in 0..1: same shape and dtype.
 
         `sigma`: noise level in grey levels 0..255 (whatever the dtype); None: estimated where the model needs it,
         and moved into the model's range with a warning; 0: a copy, bit for bit. A colour model takes a grey
         image as three equal channels and averages its answer. Integers are rounded and clipped, float32 is not.
+        `strength` mixes: 1 is the network's answer, 0 the image itself (a copy, bit for bit), 0.5 half of each.
         `progress(done, total)` is called after each tile.
         Raises UserError for images and noise levels that the model cannot take.
         """
         image = self._suitable(image)
+        if not 0 <= strength <= 1:
+            raise UserError(f"strength is {strength:g}; allowed: a number from 0 to 1")
         level = self.noise_level(image, sigma)
         if level.estimate is not None and level.sigma != level.estimate:
             warnings.warn(self.range_note(level), stacklevel=2)
-        if level.sigma == 0:
+        if level.sigma == 0 or strength == 0:
             return image.copy()
         sigma_B = np.full(1, level.sigma, np.float32) if self.manifest.conditioned else None
         try:
-            return self._denoised(image, sigma_B, progress)
+            return self._denoised(image, sigma_B, strength, progress)
         finally:
             self._backend.release_memory()
 
@@ -162,12 +167,15 @@ class Denoiser:
             raise UserError("the image is in colour, but the model is for grey images; use the model 'color'")
         return image
 
-    def _denoised(self, image: Image, sigma_B: NDArray[np.float32] | None, progress: Progress | None) -> Image:
+    def _denoised(
+        self, image: Image, sigma_B: NDArray[np.float32] | None, strength: float, progress: Progress | None
+    ) -> Image:
         def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
             result = self._backend.run(batch, sigma_B)
             return result if np.isfinite(result).all() else self._again_in_fp32(batch, sigma_B, result)
 
         chosen = ensemble_of(network) if self._ensemble else network
+        chosen = chosen if strength == 1 else _mixed(chosen, strength)
         try:
             if self.manifest.tiling == "approximate":
                 return self._blended(image, chosen, progress)
@@ -265,6 +273,15 @@ class Denoiser:
         if not is_exact and whole_image_fits(height, width, working, cost):
             return None
         return largest_tile(working, cost, is_bound=self._memory_bytes is not None)
+
+
+def _mixed(network: Network, strength: float) -> Network:
+    """A network whose answer is mixed with its input, before anything is rounded."""
+
+    def mixed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return batch + np.float32(strength) * (network(batch) - batch)
+
+    return mixed
 
 
 def _range_text(low: float, high: float) -> str:

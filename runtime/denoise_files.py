@@ -33,6 +33,8 @@ class Request:
     """Bound for the whole process; None: half of the free memory."""
     threads: int | None = None
     """None: the library's choice."""
+    strength: float = 1.0
+    """0..1: how much of the network's answer is mixed into the picture."""
     ensemble: bool = False
     """Average over eight rotations and reflections."""
     overwrite: bool = False
@@ -137,7 +139,7 @@ def _denoise_file(source: Path, target: Path, request: Request, models: _Models,
             reporter.note(f"{source}: {denoiser.range_note(level)}")
         with reporter.tiles(source.name) as progress, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            clean = denoiser(picture.pixels, level.sigma, progress=progress)
+            clean = denoiser(picture.pixels, level.sigma, strength=request.strength, progress=progress)
         for warning in caught:
             reporter.note(f"{source}: {warning.message}")
     except UserError as error:

@@ -98,6 +98,25 @@ def test_sigma_zero_is_a_copy_bit_for_bit(models: Models, name: str) -> None:
     assert not np.shares_memory(result, image)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_strength_mixes_before_rounding(models: Models, dtype: Any) -> None:
+    image = random_image((37, 45), dtype)
+    denoiser = load(models["gray"], tile=20)
+    assert np.array_equal(denoiser(image, sigma=25, strength=0), image)
+    assert np.array_equal(denoiser(image, sigma=25, strength=1), denoiser(image, sigma=25))
+    white = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    values = image.astype(np.float32) / np.float32(white)
+    expected = values + np.float32(0.3) * (denoiser(values, sigma=25) - values)
+    expected = expected if dtype == np.float32 else np.clip(np.rint(expected * white), 0, white)
+    assert np.abs(denoiser(image, sigma=25, strength=0.3).astype(np.float64) - expected).max() <= 1e-6 * white
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_strength_out_of_range(models: Models, strength: float) -> None:
+    with pytest.raises(UserError, match=r"strength is .*; allowed: a number from 0 to 1"):
+        load(models["gray"])(random_image((9, 9), np.uint8), sigma=25, strength=strength)
+
+
 def test_sigma_reaches_the_network(models: Models) -> None:
     image = random_image((16, 16), np.float32)
     denoiser = load(models["gray"])
