@@ -44,6 +44,7 @@ def denoise(
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
     """
     from .denoise_files import Request, denoise_files
+    from .memory_guard import refuse_more_than_is_free
     from .options import bytes_of, sigma_of, tile_of
     from .reporting import Reporter
 
@@ -60,6 +61,7 @@ def denoise(
         ensemble=ensemble,
         overwrite=overwrite,
     )
+    refuse_more_than_is_free()
     denoise_files(request, Reporter(quiet=quiet, json=json))
 
 

@@ -228,19 +228,16 @@ class Denoiser:
                     progress=progress,
                 )
             except OutOfMemoryError:
-                self._relieved(plan.window_shape)
+                self._relieved()
                 tile = (max(plan.window_shape) - 2 * self._overlap) // 2
                 if tile < SMALLEST_TILE:
                     raise
                 plan = self._plan(image, tile)
 
-    def _relieved(self, window_shape: tuple[int, int]) -> None:
+    def _relieved(self) -> None:
         """Give memory back after a window did not fit, and say so."""
         self._backend.release_memory()
-        height, width = window_shape
-        warnings.warn(
-            f"out of memory with a window of {width} x {height} pixels; going on with smaller ones", stacklevel=5
-        )
+        warnings.warn("out of memory; going on with smaller windows", stacklevel=5)
 
     @property
     def _overlap(self) -> int:
@@ -279,7 +276,7 @@ def _mixed(network: Network, strength: float) -> Network:
     """A network whose answer is mixed with its input, before anything is rounded."""
 
     def mixed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return batch + np.float32(strength) * (network(batch) - batch)
+        return np.add(batch, np.float32(strength) * (network(batch) - batch), dtype=np.float32)
 
     return mixed
 

@@ -140,8 +140,8 @@ def _denoise_file(source: Path, target: Path, request: Request, models: _Models,
         with reporter.tiles(source.name) as progress, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             clean = denoiser(picture.pixels, level.sigma, strength=request.strength, progress=progress)
-        for warning in caught:
-            reporter.note(f"{source}: {warning.message}")
+        for message in dict.fromkeys(str(warning.message) for warning in caught):
+            reporter.note(f"{source}: {message}")
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     with written_whole(target) as temporary:

@@ -16,6 +16,15 @@ def resident_bytes() -> int | None:
     return num_pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def data_bytes() -> int | None:
+    """Address space for data that this process may write to, in bytes: what RLIMIT_DATA counts."""
+    try:
+        num_pages = int(Path("/proc/self/statm").read_text().split()[5])
+    except (OSError, IndexError, ValueError):
+        return None
+    return num_pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def return_free_memory() -> None:
     """Give freed memory that the C library keeps back to the system, so that `resident_bytes` counts what is in use.
 

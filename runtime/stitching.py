@@ -27,13 +27,13 @@ def stitched(
     network: Network,
     *,
     num_channels: int,
-    out_of_memory: Callable[[tuple[int, int]], None],
+    out_of_memory: Callable[[], None],
     progress: Progress | None = None,
 ) -> Image:
     """The network's output for `image`, tile by tile, each cropped to its core: exact where the plan's halo is.
 
     A tile that runs out of memory is done in halves, and so are later ones of its size; what is done stays done.
-    `num_channels`: of the network. `out_of_memory(window_shape)` is called before going on in halves. Raises
+    `num_channels`: of the network. `out_of_memory()` is called before going on in halves. Raises
     OutOfMemoryError where not even the smallest window fits, UserError that names the tile where the network's output
     is not finite.
     """
@@ -51,7 +51,7 @@ def stitched(
                 except OutOfMemoryError as error:
                     failure = error
                     too_large = part.window.num_pixels
-                    out_of_memory(part.window.shape)
+                    out_of_memory()
             halves = halved(part, plan)
             if halves is None:
                 raise failure or OutOfMemoryError(f"windows of {too_large} pixels do not fit")

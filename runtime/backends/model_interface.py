@@ -1,4 +1,4 @@
-"""Whether a graph takes and gives what its manifest promises."""
+"""What every library's backend checks and says of a model: the graph against its manifest, and errors."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -36,3 +36,22 @@ def check_interface(
     channels = inputs["noisy"].channels
     if channels != manifest.channels:
         raise UserError(f"the graph takes {channels} channels, but hinas.channels is {manifest.channels}")
+
+
+def cannot_run(error: Exception) -> UserError:
+    """What to tell a person whose model loads and then fails."""
+    return UserError(f"the model does not run: damaged, or not for this backend ({last_line(error)})")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a library's error."""
+    return _lines(error)[0][:200]
+
+
+def last_line(error: Exception) -> str:
+    """The last line of a library's error: the first ones may name its own source files alone."""
+    return _lines(error)[-1][:200]
+
+
+def _lines(error: Exception) -> list[str]:
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

@@ -6,6 +6,7 @@ network of 0.4 M parameters) and is no faster; so it is off. The arena stays on 
 run (without it each run maps its memory anew, 10 to 20 % slower) and is given back after each picture.
 """
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..manifest import ModelManifest
+from ..model_bytes import model_bytes
 from ..process_memory import return_free_memory
 from .interface import OutOfMemoryError
 from .memory_probe import inputs_for, measured_bytes_per_pixel
-from .model_interface import GraphInput, check_interface
+from .model_interface import GraphInput, cannot_run, check_interface, first_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -46,6 +48,8 @@ class OnnxRuntimeCpu:
             check_interface(self._manifest, inputs, outputs, float_type="tensor(float)")
         except UserError as error:
             raise UserError(f"{model}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{model}: damaged, or not an ONNX model (a name that is no text)") from error
         used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
         self._description = f"onnxruntime {ort.__version__}, {_PROVIDER}, {used}"
 
@@ -66,7 +70,9 @@ class OnnxRuntimeCpu:
     def release_memory(self) -> None:
         options = self._ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._run(*inputs_for(self._manifest, 1), options)
+        # A model that has no room to run has none to give back.
+        with suppress(OutOfMemoryError):
+            self._run(*inputs_for(self._manifest, 1), options)
         return_free_memory()
 
     @cached_property
@@ -82,8 +88,8 @@ class OnnxRuntimeCpu:
         except Exception as error:
             # ONNX Runtime has no error class of its own for this.
             if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate" in str(error):
-                raise OutOfMemoryError(str(error)) from error
-            raise
+                raise OutOfMemoryError(first_line(error)) from error
+            raise cannot_run(error) from error
 
 
 def _imported_onnxruntime() -> Any:
@@ -96,20 +102,16 @@ def _imported_onnxruntime() -> Any:
 
 def _session(ort: Any, model: Path, threads: int | None) -> "onnxruntime.InferenceSession":
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors only: its warnings are for the maker of a model
+    options.log_severity_level = 4  # its warnings are for the maker of a model; errors come as exceptions
     options.enable_mem_pattern = False
     options.inter_op_num_threads = 1
     if threads is not None:
         options.intra_op_num_threads = threads
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise UserError(f"{model}: cannot read the model file ({error.strerror})") from error
+    content = model_bytes(model)
     try:
         session = ort.InferenceSession(content, options, providers=[_PROVIDER])
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own, none of them documented
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise UserError(f"{model}: damaged, or not an ONNX model ({reason})") from error
+        raise UserError(f"{model}: damaged, or not an ONNX model ({first_line(error)})") from error
     if session.get_providers() != [_PROVIDER]:
         raise UserError(f"{model}: asked onnxruntime for {_PROVIDER}, but it runs {', '.join(session.get_providers())}")
     return session

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..manifest import ModelManifest
+from ..model_bytes import model_bytes
 from ..process_memory import return_free_memory
 from .interface import OutOfMemoryError
 from .memory_probe import measured_bytes_per_pixel
-from .model_interface import GraphInput, check_interface
+from .model_interface import GraphInput, cannot_run, check_interface, last_line
 
 _HINTS = {"fp32": "f32", "int8": "f32", "fp16": "f32", "bf16": "bf16"}
 """What OpenVINO computes in where the graph does not say; by itself it would take bf16 for an fp32 model."""
@@ -44,6 +45,8 @@ class OpenVinoCpu:
             self._settings = self._compile_settings(threads)
         except UserError as error:
             raise UserError(f"{model}: {error}") from error
+        except (UnicodeDecodeError, RuntimeError) as error:
+            raise UserError(f"{model}: damaged, or not an ONNX model ({last_line(error)})") from error
         self._lock = threading.Lock()
         self._shape: tuple[int, ...] | None = None
         self._compiled: Any = None
@@ -68,10 +71,10 @@ class OpenVinoCpu:
                     self._shape = noisy_BCHW.shape
                 # The request's output memory is used again by the next run.
                 return np.array(self._compiled.create_infer_request().infer(feeds)["denoised"])
-            except (RuntimeError, MemoryError) as error:
+            except Exception as error:
                 if isinstance(error, MemoryError) or any(word in str(error) for word in ("bad_alloc", "allocate")):
-                    raise OutOfMemoryError(str(error)) from error
-                raise
+                    raise OutOfMemoryError(last_line(error)) from error
+                raise cannot_run(error) from error
 
     def bytes_per_pixel(self) -> int:
         return self._bytes_per_pixel
@@ -117,16 +120,11 @@ def _channels(shape: Any) -> int | None:
 
 
 def _read(core: Any, model: Path) -> Any:
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise UserError(f"{model}: cannot read the model file ({error.strerror})") from error
+    content = model_bytes(model)
     try:
         return core.read_model(content, b"")
-    except RuntimeError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1].strip()[:200] if lines else type(error).__name__
-        raise UserError(f"{model}: damaged, or not an ONNX model ({reason})") from error
+    except Exception as error:  # OpenVINO's own are RuntimeErrors, but its texts may not even decode
+        raise UserError(f"{model}: damaged, or not an ONNX model ({last_line(error)})") from error
 
 
 def _imported_openvino() -> Any:
