@@ -100,7 +100,12 @@ class OnnxRuntimeCpu:
             raise
 
     def _check_interface(self) -> None:
-        """The graph's inputs and output must be what the manifest promises."""
+        """The graph's inputs and output must be what the manifest promises, and for windows of any size."""
+        if self._manifest.io != "float":
+            raise UserError(
+                f"the model takes {self._manifest.io} pixels, which is for other programs; hinas takes models with "
+                "--io float: export it again without --io"
+            )
         expected = ["noisy", "sigma"] if self._manifest.conditioned else ["noisy"]
         inputs = {value.name: value for value in self._session.get_inputs()}
         outputs = [value.name for value in self._session.get_outputs()]
@@ -112,7 +117,13 @@ class OnnxRuntimeCpu:
         for value in inputs.values():
             if value.type != "tensor(float)":
                 raise UserError(f"input {value.name} is {value.type}; this backend takes tensor(float)")
-        channels = inputs["noisy"].shape[1]
+        shape = inputs["noisy"].shape
+        if any(isinstance(length, int) for length in (shape[0], *shape[2:])):
+            raise UserError(
+                f"the model takes inputs of shape {tuple(shape)} alone, but hinas cuts pictures into windows of other "
+                "sizes; export it again without --fixed-shape"
+            )
+        channels = shape[1]
         if channels != self._manifest.channels:
             raise UserError(f"the graph takes {channels} channels, but hinas.channels is {self._manifest.channels}")
 
