@@ -24,6 +24,12 @@ class ModelInterface:
     shape: FixedShape | None = None
     """The one shape of all inputs; None: any."""
 
+    def __str__(self) -> str:
+        axes = "(N, H, W, C), 0..255" if self.io == "uint8" else "(N, C, H, W), 0..1"
+        if self.shape is None:
+            return f"{self.io} {axes}, any size"
+        return f"{self.io} {axes}, {self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+
     def require_aligned(self, alignment: int) -> None:
         """Raise UserError where a network of this alignment cannot take the shape."""
         if self.shape is not None and (self.shape.height % alignment or self.shape.width % alignment):
@@ -33,12 +39,15 @@ class ModelInterface:
             )
 
 
+FOR_THE_RUNTIME = ModelInterface()
+
+
 def with_interface(model: onnx.ModelProto, interface: ModelInterface, *, alignment: int) -> onnx.ModelProto:
     """A model of any size and float32 with another interface; what it computes is held to the given one's, bit for bit.
 
     The comparison runs both node by node in ONNX Runtime. Raises RuntimeError, a defect of ours, where they differ.
     """
-    if interface == ModelInterface():
+    if interface == FOR_THE_RUNTIME:
         return model
     result = model if interface.shape is None else with_fixed_shape(model, interface.shape)
     if interface.io == "uint8":

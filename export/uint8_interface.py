@@ -1,5 +1,7 @@
 """Casts and layout inside the graph: pixels as they lie in a picture's memory in, pixels out."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -45,7 +47,7 @@ def with_uint8_interface(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _node(operator: str, inputs: list[str], output: str, **attributes: object) -> onnx.NodeProto:
+def _node(operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
     return helper.make_node(operator, inputs, [output], name=f"{operator}_{output}", **attributes)
 
 

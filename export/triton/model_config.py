@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..targets import Target
-from .served_tensors import ANY, ServedTensor
+from .served_tensors import ServedTensor
 
 _ACCELERATORS = {
     "openvino": 'optimization { execution_accelerators { cpu_execution_accelerator [ { name: "openvino" } ] } }',
@@ -39,23 +39,22 @@ def config_of(
 ) -> ModelConfig:
     """The configuration of a model with these tensors.
 
-    Triton collects requests into one run where the batch may have any length; it then leaves that axis out of `dims`.
-    `largest_batch`: of such a run.
+    `largest_batch`: of a run that Triton collects requests into; it then takes the batch for granted and leaves that
+    axis out of `dims`. 0: it runs every request as it comes, batch and all.
     """
-    is_batched = all(item.shape[0] == ANY for item in tensors)
     backend = "onnxruntime" if kind == "onnx" else "tensorrt"
-    interface = [f'name: "{name}"', f'backend: "{backend}"', f"max_batch_size: {largest_batch if is_batched else 0}"]
-    interface += [_tensor(item, is_batched) for item in tensors]
+    interface = [f'name: "{name}"', f'backend: "{backend}"', f"max_batch_size: {largest_batch}"]
+    interface += [_tensor(item, is_batched=largest_batch > 0) for item in tensors]
     processor = "KIND_CPU" if kind == "onnx" and target != "tensorrt" else "KIND_GPU"
     tuning = [f"instance_group [ {{ count: 1 kind: {processor} }} ]"]
-    if is_batched and largest_batch > 1:
+    if largest_batch > 1:
         tuning.append("dynamic_batching { }")
     if kind == "onnx" and target in _ACCELERATORS:
         tuning.append(_ACCELERATORS[target])
     return ModelConfig(interface="\n".join(interface) + "\n", tuning="\n".join(tuning) + "\n")
 
 
-def _tensor(item: ServedTensor, is_batched: bool) -> str:
+def _tensor(item: ServedTensor, *, is_batched: bool) -> str:
     lengths = item.shape[1:] if is_batched else item.shape
     # `dims` may not be empty: one noise level an image goes in as (batch, 1).
     dims, reshape = (lengths, "") if lengths else ((1,), " reshape { shape: [ ] }")

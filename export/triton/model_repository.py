@@ -14,7 +14,7 @@ from ...errors import UserError
 from ...runtime.engines.engine_file import Engine
 from ..targets import Target
 from .model_config import ModelConfig, config_of
-from .served_tensors import tensors_of_engine, tensors_of_model
+from .served_tensors import ANY, tensors_of_engine, tensors_of_model
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -51,17 +51,15 @@ def write_triton_model(request: TritonRequest, model_file: Path, target: Target,
     """
     model = onnx.load(model_file)
     if engine is None:
-        name, content, kind, tensors = "model.onnx", model_file.read_bytes(), "onnx", tensors_of_model(model)
-        largest_batch = request.largest_batch
+        name, content, tensors = "model.onnx", model_file.read_bytes(), tensors_of_model(model)
+        kind, batches = "onnx", (1, request.largest_batch)
     else:
-        name, content, kind, tensors = "model.plan", engine.plan, "engine", tensors_of_engine(model, engine)
-        smallest_batch, largest_batch = (shape[0] for shape in _batches(engine))
-        if smallest_batch not in (1, largest_batch):
-            raise UserError(
-                f"--triton: the engine takes {smallest_batch} to {largest_batch} images, but a server that collects "
-                "requests needs 1 to MOST, or one number; give such a --batch"
-            )
-    config = config_of(request.name, tensors, kind=kind, target=target, largest_batch=largest_batch)
+        name, content, tensors = "model.plan", engine.plan, tensors_of_engine(model, engine)
+        kind, batches = "engine", (engine.key.inputs[0].smallest[0], engine.key.inputs[0].largest[0])
+    takes_any_batch = tensors[0].shape[0] == ANY and batches[0] == 1
+    config = config_of(
+        request.name, tensors, kind=kind, target=target, largest_batch=batches[1] if takes_any_batch else 0
+    )
     folder = request.repository / request.name
     try:
         request.repository.mkdir(exist_ok=True)
@@ -79,11 +77,6 @@ def write_triton_model(request: TritonRequest, model_file: Path, target: Target,
     with folder_written_whole(version) as new:
         (new / name).write_bytes(content)
     return version
-
-
-def _batches(engine: Engine) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    noisy = next(item for item in engine.key.inputs if item.name == "noisy")
-    return noisy.smallest, noisy.largest
 
 
 def _require_same_interface(path: Path, config: ModelConfig) -> None:

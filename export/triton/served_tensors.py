@@ -1,5 +1,6 @@
 """The inputs and outputs of a model file or an engine, as a server has to know them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -7,7 +8,8 @@ import onnx
 
 from ...runtime.engines.engine_file import Engine
 
-_TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
+Role = Literal["input", "output"]
+_TYPES: Mapping[int, str] = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
 ANY = -1
 
 
@@ -16,7 +18,7 @@ class ServedTensor:
     """One input or output."""
 
     name: str
-    role: Literal["input", "output"]
+    role: Role
     data_type: str
     """Triton's name of it."""
     shape: tuple[int, ...]
@@ -25,19 +27,8 @@ class ServedTensor:
 
 def tensors_of_model(model: onnx.ModelProto) -> tuple[ServedTensor, ...]:
     """The tensors of a model file, inputs first."""
-    return tuple(
-        ServedTensor(
-            name=item.name,
-            role=role,
-            data_type=_TYPES[item.type.tensor_type.elem_type],
-            shape=tuple(
-                length.dim_value if length.HasField("dim_value") else ANY
-                for length in item.type.tensor_type.shape.dim
-            ),
-        )
-        for role, items in (("input", model.graph.input), ("output", model.graph.output))
-        for item in items
-    )
+    given = [_tensor(item, "input") for item in model.graph.input]
+    return (*given, *(_tensor(item, "output") for item in model.graph.output))
 
 
 def tensors_of_engine(model: onnx.ModelProto, engine: Engine) -> tuple[ServedTensor, ...]:
@@ -56,3 +47,9 @@ def tensors_of_engine(model: onnx.ModelProto, engine: Engine) -> tuple[ServedTen
         length if axis in (0, channels_at) or length == ANY else scale * length for axis, length in enumerate(given)
     )
     return tuple(replace(item, shape=profile[item.name]) for item in tensors_of_model(model))
+
+
+def _tensor(item: onnx.ValueInfoProto, role: Role) -> ServedTensor:
+    tensor = item.type.tensor_type
+    lengths = (length.dim_value if length.HasField("dim_value") else ANY for length in tensor.shape.dim)
+    return ServedTensor(name=item.name, role=role, data_type=_TYPES[tensor.elem_type], shape=tuple(lengths))
