@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--genotypes",
         type=int,
         default=8,
-        help="how many random genotypes the export is tried on; 50 are of every kind",
+        help="random genotypes to try the export on; 50 are of every kind",
     )
 
 
