@@ -2,11 +2,11 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 from hinas.errors import UserError
+from hinas.export import export_run
 from hinas.export.commands import app
 from hinas.export.freeze import frozen_model, write_export
 from hinas.export.report import ExportReport
@@ -22,12 +23,6 @@ from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.registry import build_network
 from hinas.search.weights import save_weights
 from typer.testing import CliRunner
-
-START = "import os, signal\nfrom pathlib import Path\nfrom hinas.export import commands\n"
-INTERRUPTED = "Path.replace = lambda *_: signal.raise_signal(signal.SIGINT)\n"
-"""Ctrl-C when all is written under temporary names."""
-KILLED = "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-"""The same, with a signal that no process can answer."""
 
 
 @pytest.fixture(scope="module")
@@ -131,40 +126,59 @@ def test_a_full_disk_leaves_the_old_outputs(
     assert (folder / "model.onnx").read_bytes() == frozen[0]
 
 
-def _run(folder: Path, patch: str, limit_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
-    def limited() -> None:
-        if limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+def _in_a_process_of_its_own(function: Callable[[], object]) -> int:
+    """Its exit code: 2 for a mistake of the user's, minus the signal that killed it."""
 
-    program = f"{START}{patch}\ncommands.main()"
-    command = [sys.executable, "-c", program, str(folder / "net.json")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, preexec_fn=limited)
+    def run() -> None:
+        try:
+            function()
+        except UserError as error:
+            sys.exit(2 * str(error).endswith("could not be written (File too large)"))
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
 
 
-@pytest.mark.slow
-def test_a_file_that_the_system_cuts_short_is_not_kept(folder: Path, frozen: tuple[bytes, ExportReport]) -> None:
+def test_a_file_that_the_system_cuts_short_is_not_kept(frozen: tuple[bytes, ExportReport], folder: Path) -> None:
+    def write() -> None:
+        half = len(frozen[0]) // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+        write_export(*frozen, folder / "model.onnx")
+
     before = _content(folder)
-    result = _run(folder, "", limit_bytes=len(frozen[0]) // 2)
-    assert result.returncode == 2, result.stderr
-    assert result.stderr.endswith("could not be written (File too large)\n")
-    assert result.stderr.count("\n") == 1
+    assert _in_a_process_of_its_own(write) == 2
     assert _content(folder) == before
 
 
-@pytest.mark.slow
-def test_ctrl_c_leaves_the_old_outputs(folder: Path) -> None:
+def test_a_killed_export_leaves_the_old_outputs(
+    frozen: tuple[bytes, ExportReport], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = _content(folder)
-    result = _run(folder, INTERRUPTED)
-    assert result.returncode == 130, result.stderr
-    assert "Traceback" not in result.stderr
-    assert _content(folder) == before
-
-
-@pytest.mark.slow
-def test_a_killed_export_leaves_the_old_outputs(folder: Path) -> None:
-    before = _content(folder)
-    assert _run(folder, KILLED).returncode == -signal.SIGKILL
+    monkeypatch.setattr(Path, "replace", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert _in_a_process_of_its_own(lambda: write_export(*frozen, folder / "model.onnx")) == -signal.SIGKILL
     after = _content(folder)
     # What the process could not clear away has a name that nothing reads.
     assert set(after) > set(before)
     assert {name: content for name, content in after.items() if not name.startswith(".hinas-")} == before
+
+
+@pytest.mark.parametrize("moment", ["finished_model", "write_export", "replace"])
+def test_ctrl_c_leaves_the_old_outputs(
+    frozen: tuple[bytes, ExportReport], folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(export_run, "plain_export", lambda *_: None)
+    monkeypatch.setattr(export_run, "finished_model", lambda *_: frozen)
+    before = _content(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Path if moment == "replace" else export_run, moment, lambda *_: signal.raise_signal(signal.SIGINT)
+        )
+        result = CliRunner().invoke(app, [str(folder / "net.json")])
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output
+    assert _content(folder) == before
+    assert CliRunner().invoke(app, [str(folder / "net.json")]).exit_code == 0
+    assert (folder / "model.onnx").read_bytes() == frozen[0]
