@@ -1,6 +1,8 @@
-"""Write a file whole or not at all: a temporary name in the same folder, then a rename."""
+"""Write a file or a folder whole or not at all: a temporary name in the same folder, then a rename."""
 
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,3 +48,26 @@ def written_whole(target: Path) -> Iterator[Path]:
         raise UserError(f"{target}: could not be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(target: Path) -> Iterator[Path]:
+    """Give a new, empty folder to fill, renamed to `target` when the block ends without an error.
+
+    After an error (or Ctrl-C) it is removed with all it holds. Raises UserError where there is something of that name
+    already, the folder around it is missing or not writable, or the disk is full.
+    """
+    temporary = target.parent / f".hinas-{secrets.token_hex(8)}"
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            raise UserError(f"{target}: exists already; it is never written over")
+        # Nothing is lost should it appear only now: a folder with something in it cannot be renamed over.
+        temporary.rename(target)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise UserError(f"{target}: could not be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

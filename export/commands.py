@@ -14,6 +14,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def export(
+    context: typer.Context,
     genotype: Annotated[Path, typer.Argument(help="The genotype.json of the network.", show_default=False)],
     out: Annotated[
         Path | None, typer.Option(help="The model file. Default: model.onnx beside the genotype.", show_default=False)
@@ -38,11 +39,32 @@ def export(
     engine: Annotated[
         bool, typer.Option("--engine", help="Also build the TensorRT engine for this machine's GPU, beside the model.")
     ] = False,
+    io: Annotated[
+        str,
+        typer.Option(
+            help="float: values 0..1, for hinas-denoise; uint8: pixels (N, H, W, C) in and out, for other programs."
+        ),
+    ] = "float",
+    fixed_shape: Annotated[
+        bool,
+        typer.Option("--fixed-shape", help="The model takes windows of --tile WIDTHxHEIGHT, --batch at once, alone."),
+    ] = False,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also add the model, or with --engine the engine, to this Triton Inference Server repository.",
+            show_default=False,
+        ),
+    ] = None,
     tile: Annotated[
-        str, typer.Option(help="Engine: side of the tiles in pixels, or WIDTHxHEIGHT for windows of one size.")
+        str,
+        typer.Option(help="Engine, fixed shape: side of the tiles in pixels, or WIDTHxHEIGHT for windows of one size."),
     ] = "512",
     batch: Annotated[
-        str, typer.Option(help="Engine: windows in one run, a number or FEWEST:TYPICAL:MOST such as 1:4:8.")
+        str,
+        typer.Option(
+            help="Engine, fixed shape, Triton: windows in one run, a number or FEWEST:TYPICAL:MOST such as 1:4:8."
+        ),
     ] = "1",
     optimisation_level: Annotated[
         int, typer.Option(help="Engine: 0 to 5; higher builds longer for a faster engine.")
@@ -68,15 +90,19 @@ def export(
       hinas-export runs/color/genotype.json
       hinas-export runs/color/genotype.json --target ort,openvino --measure
       hinas-export runs/color/genotype.json --engine --tile 1024
+      hinas-export runs/color/genotype.json --io uint8 --triton models --batch 8
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
+    given = {name for name in context.params if _is_given(context, name)}
     targets = targets_of(target or ("tensorrt" if engine else "ort"))
     if engine and "tensorrt" not in targets:
         raise UserError(f"--target: got {target}, but an engine is built from the model for tensorrt; add it")
     model = genotype.with_name("model.onnx") if out is None else out
     if model.suffix != ".onnx":
         raise UserError(f"--out: got {model}, expected a file name that ends in .onnx")
+    if triton is not None and len(targets) > 1:
+        raise UserError(f"--triton: serves one model; give one --target, not {', '.join(targets)}")
     from .tensorrt.build_request import request_from_texts
 
     request = request_from_texts(
@@ -90,6 +116,11 @@ def export(
     require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
     from ..search.genotype import read_genotype
     from .export_run import ExportRequest, run_export
+    from .option_uses import interface_of, require_used, triton_request
+
+    require_used(given)
+    interface = interface_of(io, fixed_shape, request)
+    served = None if triton is None else triton_request(triton, model, request, has_engine=engine)
 
     described = read_genotype(genotype)
     exported = run_export(
@@ -100,6 +131,8 @@ def export(
             targets=targets,
             is_measured=measure,
             engine=request if engine else None,
+            interface=interface,
+            triton=served,
             quiet=quiet,
         )
     )
@@ -108,6 +141,11 @@ def export(
             print(item.to_json(), end="")
         elif not quiet:
             print(item.to_table())
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def weights_beside(genotype: Path) -> Path:

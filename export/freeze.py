@@ -18,6 +18,7 @@ from ..search.weights import load_weights
 from .check_numerics import check_numerics, probed_halo
 from .fold_batchnorm import with_folded_batchnorm
 from .graph_cost import cost_of_graph
+from .model_interface import FOR_THE_RUNTIME, ModelInterface, with_interface
 from .onnx_from_network import OPSET, onnx_from_network
 from .optimise import optimised
 from .report import ExportReport
@@ -56,8 +57,10 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
     return PlainExport(model=model, network=network, genotype=genotype, geometry=place, training=training)
 
 
-def finished_model(plain: PlainExport, target: Target) -> tuple[bytes, ExportReport]:
-    """Rewrite a plain export for a target, check the result and let it describe itself.
+def finished_model(
+    plain: PlainExport, target: Target, interface: ModelInterface = FOR_THE_RUNTIME
+) -> tuple[bytes, ExportReport]:
+    """Rewrite a plain export for a target, check the result, give it its interface and let it describe itself.
 
     Raises UserError where the model does not do what the network does.
     """
@@ -66,6 +69,7 @@ def finished_model(plain: PlainExport, target: Target) -> tuple[bytes, ExportRep
     sigma_range = _sigma_range(training, genotype.network.conditioning_range)
     model, rewrites = optimised(plain.model, target)
     parity = check_numerics(model, plain.network, channels=channels, alignment=alignment, sigma_range=sigma_range)
+    model = with_interface(model, interface, alignment=alignment)
     manifest = ModelManifest(
         channels=channels,
         scale=genotype.task.scale,
@@ -73,6 +77,7 @@ def finished_model(plain: PlainExport, target: Target) -> tuple[bytes, ExportRep
         alignment=alignment,
         conditioned=genotype.network.conditioning_range is not None,
         sigma_range=sigma_range,
+        io=interface.io,
         weights="random" if plain.training is None else "trained",
         genotype=json.dumps(json.loads(genotype.to_json()), separators=(",", ":")),
         training=json.dumps(training, separators=(",", ":"), sort_keys=True),
@@ -89,6 +94,7 @@ def finished_model(plain: PlainExport, target: Target) -> tuple[bytes, ExportRep
         rewrites=rewrites,
         halo=plain.geometry.halo,
         alignment=alignment,
+        interface=interface,
         file_bytes=len(content),
         parity=parity,
     )

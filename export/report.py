@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from .check_numerics import NumericsReport
 from .graph_cost import GraphCost
 from .measure_rewrites import Timing
+from .model_interface import ModelInterface
 from .targets import Target
 
 
@@ -28,6 +29,8 @@ class ExportReport:
     halo: int
     """Receptive-field radius in pixels; computed from the genotype, confirmed by a probe of the network."""
     alignment: int
+    interface: ModelInterface
+    """What the model takes and gives."""
     file_bytes: int
     parity: NumericsReport
     """The model in ONNX Runtime against torch; batch norms were folded in the model alone."""
@@ -47,6 +50,7 @@ class ExportReport:
             "halo": f"{self.halo} px, confirmed by a probe",
             "alignment": f"{self.alignment} px",
             "file": f"{self.file_bytes:,} bytes, opset {self.opset}",
+            "input": str(self.interface),
             f"rewritten for {self.target}": ", ".join(applied) or "nothing to rewrite",
             "largest difference from torch": f"{self.parity.largest_difference:.1e} "
             f"over {len(self.parity.sizes)} sizes (limit {self.parity.tolerance:.0e})",

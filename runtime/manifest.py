@@ -13,6 +13,7 @@ from ..errors import UserError
 Tiling = Literal["exact", "approximate"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Weights = Literal["trained", "random"]
+Io = Literal["float", "uint8"]
 _Choice = TypeVar("_Choice", bound=str)
 
 PREFIX = "hinas."
@@ -50,6 +51,8 @@ class ModelManifest:
     """Lowest and highest noise level trained for, grey levels 0..255; None: unknown (unconditioned models only)."""
     precision: Precision = "fp32"
     """Arithmetic of the heavy layers."""
+    io: Io = "float"
+    """`float`: values (N, C, H, W), 0..1, the result not clipped; `uint8`: pixels (N, H, W, C), the result rounded."""
     weights: Weights
     """`random`: made for timing only, its pictures are worthless."""
     genotype: str
@@ -64,6 +67,7 @@ class ModelManifest:
         _require("alignment", self.alignment, self.alignment >= 1, "a whole number of at least 1")
         _chosen("tiling", self.tiling, get_args(Tiling))
         _chosen("precision", self.precision, get_args(Precision))
+        _chosen("io", self.io, get_args(Io))
         _chosen("weights", self.weights, get_args(Weights))
         if self.sigma_range is None:
             _require("sigma_range", None, not self.conditioned, "a range such as '0:75' for a conditioned model")
@@ -98,6 +102,8 @@ class ModelManifest:
             conditioned=_chosen("conditioned", entry["conditioned"], ("true", "false")) == "true",
             sigma_range=None if sigma_range is None else _range(sigma_range),
             precision=_chosen("precision", entry["precision"], get_args(Precision)),
+            # Files from before this entry all take float.
+            io=_chosen("io", metadata.get(PREFIX + "io", "float"), get_args(Io)),
             weights=_chosen("weights", entry["weights"], get_args(Weights)),
             genotype=entry["genotype"],
             training=entry["training"],
@@ -115,6 +121,7 @@ class ModelManifest:
             "tiling": self.tiling,
             "conditioned": "true" if self.conditioned else "false",
             "precision": self.precision,
+            "io": self.io,
             "weights": self.weights,
         }
         if self.sigma_range is not None:

@@ -19,7 +19,12 @@ OPERATIONS = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--genotypes", type=int, default=8, help="how many random genotypes the export is tried on")
+    parser.addoption(
+        "--genotypes",
+        type=int,
+        default=8,
+        help="random genotypes to try the export on; 50 are of every kind",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

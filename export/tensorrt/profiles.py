@@ -19,7 +19,10 @@ def input_shapes(manifest: ModelManifest, request: BuildRequest) -> tuple[InputS
     else:
         height, width = (rounded_up(length, unit) for length in request.tile)
         sizes = ((height, width),) * 3
-    windows = [(batch, manifest.channels, *size) for batch, size in zip(request.batch, sizes, strict=True)]
+    windows = [
+        (batch, *size, manifest.channels) if manifest.io == "uint8" else (batch, manifest.channels, *size)
+        for batch, size in zip(request.batch, sizes, strict=True)
+    ]
     inputs = [InputShapes(name="noisy", smallest=windows[0], typical=windows[1], largest=windows[2])]
     if manifest.conditioned:
         fewest, typical, most = ((batch,) for batch in request.batch)

@@ -13,17 +13,22 @@ class GraphInput:
 
     type: str
     """In the library's own words."""
-    channels: object
-    """The size of the second axis; None or a name where it is not fixed or not there."""
+    shape: tuple[object, ...]
+    """Numbers where the length is fixed."""
 
 
 def check_interface(
     manifest: ModelManifest, inputs: Mapping[str, GraphInput], outputs: Collection[str], *, float_type: str
 ) -> None:
-    """Raise UserError where names, types or channels are not what the manifest promises.
+    """Raise UserError where names, types or shapes are not what the manifest promises, for windows of any size.
 
     `float_type`: the library's name of float32.
     """
+    if manifest.io != "float":
+        raise UserError(
+            f"the model takes {manifest.io} pixels, which is for other programs; hinas takes models with "
+            "--io float: export it again without --io"
+        )
     expected = ["noisy", "sigma"] if manifest.conditioned else ["noisy"]
     if sorted(inputs) != expected or list(outputs) != ["denoised"]:
         raise UserError(
@@ -33,9 +38,15 @@ def check_interface(
     for name, value in inputs.items():
         if value.type != float_type:
             raise UserError(f"input {name} is {value.type}; this backend takes {float_type}")
-    channels = inputs["noisy"].channels
-    if channels != manifest.channels:
+    shape = inputs["noisy"].shape
+    if len(shape) != 4 or shape[1] != manifest.channels:
+        channels = shape[1] if len(shape) > 1 else "no"
         raise UserError(f"the graph takes {channels} channels, but hinas.channels is {manifest.channels}")
+    if any(isinstance(length, int) for length in (shape[0], *shape[2:])):
+        raise UserError(
+            f"the model takes inputs of shape {shape} alone, but hinas cuts pictures into windows of other "
+            "sizes; export it again without --fixed-shape"
+        )
 
 
 def cannot_run(error: Exception) -> UserError:

@@ -40,10 +40,7 @@ class OnnxRuntimeCpu:
         self._session = _session(ort, model, threads)
         try:
             self._manifest = ModelManifest.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-            inputs = {
-                item.name: GraphInput(item.type, item.shape[1] if len(item.shape) > 1 else None)
-                for item in self._session.get_inputs()
-            }
+            inputs = {item.name: GraphInput(item.type, tuple(item.shape)) for item in self._session.get_inputs()}
             outputs = [item.name for item in self._session.get_outputs()]
             check_interface(self._manifest, inputs, outputs, float_type="tensor(float)")
         except UserError as error:

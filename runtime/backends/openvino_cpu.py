@@ -37,7 +37,7 @@ class OpenVinoCpu:
         try:
             self._manifest = ModelManifest.from_metadata(_metadata(self._model))
             inputs = {
-                item.any_name: GraphInput(str(item.element_type.get_type_name()), _channels(item.partial_shape))
+                item.any_name: GraphInput(str(item.element_type.get_type_name()), _shape(item.partial_shape))
                 for item in self._model.inputs
             }
             outputs = [item.any_name for item in self._model.outputs]
@@ -115,8 +115,8 @@ def _metadata(model: Any) -> dict[str, str]:
     return {name: str(value.astype(str)) for name, value in dict(model.get_rt_info()["framework"]).items()}
 
 
-def _channels(shape: Any) -> int | None:
-    return shape[1].get_length() if len(shape) > 1 and shape[1].is_static else None
+def _shape(shape: Any) -> tuple[int | None, ...]:
+    return tuple(length.get_length() if length.is_static else None for length in shape)
 
 
 def _read(core: Any, model: Path) -> Any:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -21,6 +21,7 @@ from hinas.export.targets import TARGETS
 from hinas.runtime import Denoiser
 from hinas.runtime.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.spaces.hinas.space import Activation, NetworkDescription, Operation, Squeeze, Stem
 from hinas.search.spaces.registry import build_network, geometry
 from hinas.search.weights import save_weights
 from onnx import numpy_helper
@@ -62,6 +63,38 @@ def test_random_genotypes_export_match_torch_and_tile_exactly(
         tiled = Denoiser.load(path, threads=1, tile=32)(image, sigma=20)
         assert np.abs(whole - image).max() > 1e-3
         np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+
+
+def _choices(genotype: Genotype) -> set[object]:
+    """What a random genotype may choose, each with its value; widths, channels and steps by name."""
+    network = genotype.network
+    chosen: set[object] = {
+        f"{genotype.task.channels} channels",
+        f"width {network.width}",
+        f"widths {network.width_factors}",
+        f"stem of {network.stem.channels}",
+        f"end of {network.end.channels}",
+        f"conditioned {network.conditioning is not None}",
+        f"residual {network.residual}",
+        f"steps {network.level_strides is not None}",
+        network.normalisation,
+        network.activation,
+        network.squeeze,
+        network.stem.resolution,
+    }
+    return chosen | {operation for cell in network.cells for node in cell.nodes for operation, _ in node}
+
+
+def test_fifty_random_genotypes_are_of_every_kind(random_document: Any) -> None:
+    """What `--genotypes 50` tries: every value of the schema's choices, and several of what it leaves open."""
+    chosen = set().union(*(_choices(_genotype(random_document(seed))) for seed in range(50)))
+    named = {*get_args(Operation), *get_args(Activation), *get_args(Squeeze)}
+    for kind, name in ((NetworkDescription, "normalisation"), (Stem, "resolution")):
+        named |= set(get_args(kind.model_fields[name].annotation))
+    assert named <= chosen
+    assert {f"{what} {value}" for what in ("conditioned", "residual", "steps") for value in (False, True)} <= chosen
+    assert {"1 channels", "3 channels", "width 3", "width 4", "width 8", "stem of 5", "stem of 8"} <= chosen
+    assert sum(str(item).startswith("widths") for item in chosen) == 3
 
 
 @pytest.fixture(scope="module")

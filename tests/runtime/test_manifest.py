@@ -1,5 +1,7 @@
 """The manifest: what a model file says of itself, and the words when it says it wrongly."""
 
+from dataclasses import replace
+
 import pytest
 from hinas.errors import UserError
 from hinas.runtime.manifest import ModelManifest
@@ -34,6 +36,14 @@ def test_written_form_is_the_contracts() -> None:
     assert metadata["hinas.tiling"] == "exact"
 
 
+def test_a_file_from_before_the_entry_takes_float() -> None:
+    metadata = CONDITIONED.to_metadata()
+    del metadata["hinas.io"]
+    assert ModelManifest.from_metadata(metadata) == CONDITIONED
+    pixels = replace(CONDITIONED, io="uint8")
+    assert ModelManifest.from_metadata(pixels.to_metadata()) == pixels
+
+
 def test_foreign_entries_are_ignored() -> None:
     assert ModelManifest.from_metadata({**CONDITIONED.to_metadata(), "author": "x"}) == CONDITIONED
 
@@ -51,6 +61,7 @@ def test_a_foreign_model_is_named_so() -> None:
         ("alignment", "0", "at least 1"),
         ("tiling", "blurry", "exact, approximate"),
         ("precision", "fp8", "fp32, fp16, bf16, int8"),
+        ("io", "png", "float, uint8"),
         ("weights", "good", "trained, random"),
         ("channels", "4", "1 or 3"),
         ("conditioned", "yes", "true, false"),

@@ -1,0 +1,1 @@
+"""A model as Triton Inference Server serves it: its configuration and its place in a model repository."""
