@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -147,8 +148,8 @@ class Denoiser:
     def _denoised(self, image: Image, sigma_B: NDArray[np.float32] | None, progress: Progress | None) -> Image:
         """Every pixel from ONE plan: where memory runs out, all tiles are done again with a smaller one."""
 
-        def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self._backend.run(batch, sigma_B)
+        def network(windows: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+            return self._backend.run_many(windows, sigma_B)
 
         chosen = ensemble_of(network) if self._ensemble else network
         tile = self._chosen_tile(image)
@@ -173,7 +174,7 @@ class Denoiser:
             except OutOfMemoryError as error:
                 self._backend.release_memory()
                 tile = (max(plan.window_shape) - 2 * self._overlap) // 2
-                if tile < SMALLEST_TILE:
+                if tile < SMALLEST_TILE or self._plan(image, tile).window_shape == plan.window_shape:
                     raise UserError(
                         f"out of memory even with windows of {plan.window_shape[0]} x {plan.window_shape[1]} pixels; "
                         "close other programs or use a smaller model"
@@ -187,7 +188,15 @@ class Denoiser:
 
     def _plan(self, image: Image, tile: int | None) -> TilePlan:
         height, width = image.shape[:2]
-        return plan_tiles(height, width, tile=tile, halo=self._overlap, alignment=self.manifest.alignment)
+        halo, alignment, limits = self._overlap, self.manifest.alignment, self._backend.window_limits
+        if limits is not None and self._ensemble:
+            limits = limits.for_turned_windows()
+        if limits is not None and not limits.allow(height, width, halo=halo, alignment=alignment):
+            raise UserError(
+                f"a picture of {height} x {width} pixels does not go into the windows of this engine ({limits}, with "
+                f"{halo} pixels of overlap); build it with another --tile, or use another backend"
+            )
+        return plan_tiles(height, width, tile=tile, halo=halo, alignment=alignment, limits=limits)
 
     def _chosen_tile(self, image: Image) -> int | None:
         """The tile to cut into; None: the whole image."""
@@ -198,6 +207,9 @@ class Denoiser:
         # The blended sums of an approximate model are float32.
         output_bytes = image.nbytes if is_exact else image.nbytes + 4 * image.size
         working = working_bytes(self._memory_bytes, output_bytes=output_bytes)
+        free_device = self._backend.free_device_bytes()
+        if free_device is not None:
+            working = min(working, free_device // 2)
         cost = WindowCost(
             bytes_per_pixel=MOST_BYTES_PER_PIXEL,
             channels=self.manifest.channels,

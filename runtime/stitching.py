@@ -3,7 +3,8 @@
 Shapes: image and output (H, W) or (H, W, C); a batch is (1, C, h, w) float32.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from ..errors import UserError
 from .pixel_values import Image, batch_of, pixels_of
 from .tiling import Region, Span, TilePlan
 
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""A batch (1, C, h, w) of values 0..1 to a batch of the same shape."""
+Network = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
+"""Batches (1, C, h, w) of values 0..1 to batches of the same shapes, in their order; it may take some ahead."""
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the total; starts again at 0 if the plan changes."""
 
@@ -28,14 +29,16 @@ def stitched(
     """
     output = np.empty_like(image, order="C", subok=False)
     whole = Region(Span(0, plan.height), Span(0, plan.width))
-    for index, tile in enumerate(plan):
-        result_CHW = _result(image, tile.window, network, num_channels, f"tile {index + 1} of {len(plan)}")
-        # The padding at the right and bottom borders is cut off here.
-        core = Region(tile.core.rows.clipped(whole.rows.stop), tile.core.columns.clipped(whole.columns.stop))
-        rows, columns = core.within(tile.window).slices
-        _place(output, core, pixels_of(result_CHW[:, rows, columns], image.dtype, _channels_of(image)))
-        if progress is not None:
-            progress(index + 1, len(plan))
+    windows = (batch_of(image, tile.window, num_channels) for tile in plan)
+    with closing(network(windows)) as results:
+        for index, (tile, result_BCHW) in enumerate(zip(plan, results, strict=True)):
+            result_CHW = _checked(result_BCHW, tile.window, num_channels, f"tile {index + 1} of {len(plan)}")
+            # The padding at the right and bottom borders is cut off here.
+            core = Region(tile.core.rows.clipped(whole.rows.stop), tile.core.columns.clipped(whole.columns.stop))
+            rows, columns = core.within(tile.window).slices
+            _place(output, core, pixels_of(result_CHW[:, rows, columns], image.dtype, _channels_of(image)))
+            if progress is not None:
+                progress(index + 1, len(plan))
     return output
 
 
@@ -50,15 +53,17 @@ def blended(
     sums = np.zeros((plan.height, plan.width, _channels_of(image)), np.float32)
     row_weights = _weights(plan.row_windows, halo)
     column_weights = _weights(plan.column_windows, halo)
-    for index, tile in enumerate(plan):
-        result_CHW = _result(image, tile.window, network, num_channels, f"tile {index + 1} of {len(plan)}")
-        row, column = divmod(index, len(plan.column_windows))
-        weighted = result_CHW * row_weights[row][:, np.newaxis] * column_weights[column]
-        inside = Region(tile.window.rows.clipped(plan.height), tile.window.columns.clipped(plan.width))
-        height, width = inside.shape
-        sums[inside.slices] += pixels_of(weighted[:, :height, :width], np.dtype(np.float32), sums.shape[2])
-        if progress is not None:
-            progress(index + 1, len(plan))
+    windows = (batch_of(image, tile.window, num_channels) for tile in plan)
+    with closing(network(windows)) as results:
+        for index, (tile, result_BCHW) in enumerate(zip(plan, results, strict=True)):
+            result_CHW = _checked(result_BCHW, tile.window, num_channels, f"tile {index + 1} of {len(plan)}")
+            row, column = divmod(index, len(plan.column_windows))
+            weighted = result_CHW * row_weights[row][:, np.newaxis] * column_weights[column]
+            inside = Region(tile.window.rows.clipped(plan.height), tile.window.columns.clipped(plan.width))
+            height, width = inside.shape
+            sums[inside.slices] += pixels_of(weighted[:, :height, :width], np.dtype(np.float32), sums.shape[2])
+            if progress is not None:
+                progress(index + 1, len(plan))
     output = np.empty_like(image, order="C", subok=False)
     for top in range(0, plan.height, 64):
         band = Region(Span(top, top + 64).clipped(plan.height), Span(0, plan.width))
@@ -66,17 +71,16 @@ def blended(
     return output
 
 
-def _result(image: Image, window: Region, network: Network, num_channels: int, name: str) -> NDArray[np.float32]:
-    batch = batch_of(image, window, num_channels)
-    result = network(batch)
-    assert result.shape == batch.shape, f"the backend returned shape {result.shape} for {batch.shape}"
-    if not np.isfinite(result).all():
+def _checked(result_BCHW: NDArray[np.float32], window: Region, num_channels: int, name: str) -> NDArray[np.float32]:
+    expected = (1, num_channels, *window.shape)
+    assert result_BCHW.shape == expected, f"the backend returned shape {result_BCHW.shape} for {expected}"
+    if not np.isfinite(result_BCHW).all():
         rows, columns = window.rows, window.columns
         raise UserError(
             f"{name} (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}): "
             "the model's output is not finite (NaN or infinity); nothing was kept, use another model"
         )
-    return result[0]
+    return result_BCHW[0]
 
 
 def _channels_of(image: Image) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..manifest import ModelManifest
 from ..process_memory import return_free_memory
-from .interface import OutOfMemoryError
+from .interface import Backend, OutOfMemoryError
 from .memory_probe import measured_bytes_per_pixel
 from .model_interface import GraphInput, check_interface
 
@@ -23,7 +23,7 @@ _HINTS = {"fp32": "f32", "int8": "f32", "fp16": "f32", "bf16": "bf16"}
 """What OpenVINO computes in where the graph does not say; by itself it would take bf16 for an fp32 model."""
 
 
-class OpenVinoCpu:
+class OpenVinoCpu(Backend):
     """A model file compiled by OpenVINO for the processor."""
 
     def __init__(self, model: Path, *, threads: int | None = None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.interface import OutOfMemoryError
+from hinas.runtime.backends.interface import Backend, OutOfMemoryError
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.manifest import ModelManifest
 from hypothesis import given, settings
@@ -165,7 +165,7 @@ def test_progress_counts_every_tile(models: Models) -> None:
     assert seen == [(index + 1, total) for index in range(total)]
 
 
-class FailingBackend:
+class FailingBackend(Backend):
     """The CPU backend, except that run number `fails_at` runs out of memory."""
 
     def __init__(self, inner: OnnxRuntimeCpu, fails_at: int) -> None:
