@@ -85,7 +85,8 @@ class WindowLimits:
 
     def for_turned_windows(self) -> "WindowLimits":
         """The limits that hold for a window and for the same window turned by 90 degrees."""
-        return WindowLimits(smallest=(max(self.smallest),) * 2, largest=(min(self.largest),) * 2)
+        low, high = max(self.smallest), min(self.largest)
+        return WindowLimits(smallest=(low, low), largest=(high, high))
 
     def allow(self, height: int, width: int, *, halo: int, alignment: int) -> bool:
         """Whether an image of `height` x `width` pixels can be cut into such windows."""
