@@ -109,16 +109,24 @@ class TensorRtEngine(Backend):
     def _batches(self, windows: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], int]]:
         """(batch, number of windows in it) of windows of one shape; filled up by repetition to stay one shape."""
         fewest, most = self._noisy_shapes.smallest[0], self._noisy_shapes.largest[0]
-        group: list[NDArray[np.float32]] = []
         last_shape: tuple[int, ...] = ()
+        group: list[NDArray[np.float32]] = []
+
+        def emptied() -> tuple[NDArray[np.float32], int]:
+            nonlocal last_shape, group
+            least = most if group[0].shape == last_shape else fewest
+            full, last_shape = group, group[0].shape
+            group = []
+            return np.concatenate([*full, *full[-1:] * (least - len(full))]), len(full)
+
         for window in windows:
-            if group and (len(group) == most or window.shape != group[0].shape):
-                batch = _filled(group, most if last_shape == group[0].shape else fewest)
-                last_shape, group_size, group = group[0].shape, len(group), []
-                yield batch, group_size
+            if group and window.shape != group[0].shape:
+                yield emptied()
             group.append(window)
+            if len(group) == most:
+                yield emptied()
         if group:
-            yield _filled(group, most if last_shape == group[0].shape else fewest), len(group)
+            yield emptied()
 
     def _finished(self, started: deque[tuple[_Slot, int]]) -> Iterator[NDArray[np.float32]]:
         slot, num_windows = started[0]
@@ -199,8 +207,3 @@ class TensorRtEngine(Backend):
             else:
                 # Here, where its context is current: pycuda frees nothing from another thread.
                 del slot.buffers
-
-
-def _filled(group: list[NDArray[np.float32]], least: int) -> NDArray[np.float32]:
-    """One batch of at least `least` windows, the last of them repeated."""
-    return np.concatenate([*group, *[group[-1]] * (least - len(group))])
