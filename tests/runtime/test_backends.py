@@ -63,14 +63,8 @@ def test_openvino_runs_bf16_models_in_bf16_or_not_at_all(models: Models, tmp_pat
             open_backend("openvino", tmp_path / "half.onnx")
 
 
-@pytest.mark.parametrize("name", ["tensorrt", "cuda"])
-def test_a_backend_that_is_not_built_is_never_replaced(models: Models, name: str) -> None:
-    with pytest.raises(UserError, match=f"'{name}': this version of hinas does not have that backend yet"):
-        open_backend(name, models["gray"])
-
-
 def test_an_unknown_backend(models: Models) -> None:
-    with pytest.raises(UserError, match="no such backend; allowed: auto, cpu, openvino, tensorrt, cuda"):
+    with pytest.raises(UserError, match="no such backend; allowed: auto, tensorrt, cuda, openvino, cpu"):
         open_backend("gpu", models["gray"])
 
 

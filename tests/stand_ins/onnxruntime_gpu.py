@@ -24,11 +24,11 @@ def make_onnxruntime(
             self.inner, self.outputs = binding, {}
 
         def bind_ortvalue_input(self, name: str, ortvalue: Any) -> None:
-            self.inner.bind_ortvalue_input(name, ortvalue)
+            self.inner.bind_ortvalue_input(name, ortvalue.inner)
 
         def bind_ortvalue_output(self, name: str, ortvalue: Any) -> None:
             self.outputs[name] = ortvalue
-            self.inner.bind_ortvalue_output(name, ortvalue)
+            self.inner.bind_ortvalue_output(name, ortvalue.inner)
 
     class InferenceSession:
         def __init__(self, content: bytes, options: Any, *, providers: list[Any], enable_fallback: int) -> None:
@@ -68,18 +68,26 @@ def make_onnxruntime(
 
         def run_with_iobinding(self, binding: Binding) -> None:
             assert not self.may_fall_back
-            shape = tuple(binding.outputs["denoised"].shape())
+            shape = tuple(binding.outputs["denoised"].inner.shape())
             events.append(("run", shape))
             if shape[0] * shape[2] * shape[3] > most_pixels:
                 raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")
             self.inner.run_with_iobinding(binding.inner)
 
     class OrtValue:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+            self.update_inplace = inner.update_inplace
+
+        def numpy(self) -> Any:
+            # From a GPU it is copied; the processor's own memory would be shown as it is.
+            return self.inner.numpy().copy()
+
         @staticmethod
         def ortvalue_from_shape_and_type(shape: tuple[int, ...], kind: Any, device: str, device_id: int) -> Any:
             assert (device, device_id) == ("cuda", 0)
             events.append(("allocate", tuple(shape)))
-            return real.OrtValue.ortvalue_from_shape_and_type(shape, kind, "cpu", device_id)
+            return OrtValue(real.OrtValue.ortvalue_from_shape_and_type(shape, kind, "cpu", device_id))
 
     module: Any = types.ModuleType("onnxruntime")
     module.__spec__, module.__file__ = ModuleSpec("onnxruntime", None), real.__file__
