@@ -16,6 +16,9 @@ def imported_onnxruntime(*, extras: str) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
+        # Ctrl-C while its compiled part starts comes out of it as an ImportError.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         raise UserError(f"onnxruntime is not installed; install it: pip install 'hinas[{extras}]' ({error})") from error
     return onnxruntime
 

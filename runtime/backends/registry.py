@@ -76,10 +76,9 @@ def _installed_for_gpu(model: Path) -> list[str]:
     if has_tensorrt and model.with_suffix(_ENGINE_SUFFIX).is_file():
         found.append("tensorrt")
     if find_spec("onnxruntime") is not None:
-        import onnxruntime
-
         from .onnxruntime_cuda import has_cuda_provider
+        from .onnxruntime_session import imported_onnxruntime
 
-        if has_cuda_provider(onnxruntime):
+        if has_cuda_provider(imported_onnxruntime(extras="cpu")):
             found.append("cuda")
     return found

@@ -12,6 +12,7 @@ from hinas.errors import UserError
 from hinas.runtime import bundled_models
 from hinas.runtime.backends.interface import MOST_BYTES_PER_PIXEL
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
+from hinas.runtime.backends.onnxruntime_session import imported_onnxruntime
 from hinas.runtime.backends.registry import open_backend
 
 Models = dict[str, Path]
@@ -147,6 +148,18 @@ def test_without_onnxruntime_one_line_says_what_to_install(models: Models) -> No
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("onnxruntime is not installed; install it: pip install 'hinas[cpu]'")
     assert result.stdout.count("\n") == 1
+
+
+def test_ctrl_c_while_onnxruntime_is_imported_stays_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "onnxruntime":
+                raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(KeyboardInterrupt):
+        imported_onnxruntime(extras="cpu")
 
 
 def test_runtime_runs_with_torch_blocked_and_imports_no_other_room(models: Models) -> None:
