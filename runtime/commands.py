@@ -18,7 +18,7 @@ def denoise(
         str, typer.Option(help="auto (gray for grey pictures, color for colour), a bundled name, or a model file.")
     ] = "auto",
     sigma: Annotated[str, typer.Option(help="Noise level in grey levels 0..255, or auto: estimated.")] = "auto",
-    backend: Annotated[str, typer.Option(help="auto, cpu, openvino; tensorrt and cuda are to come.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, tensorrt, cuda, openvino or cpu.")] = "auto",
     tile: Annotated[str, typer.Option(help="Pixels per tile, or auto: by the memory. Does not change the result.")] = (
         "auto"
     ),
@@ -42,6 +42,7 @@ def denoise(
     Examples:
       hinas-denoise noisy.png clean.png
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
+      hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
     """
     from .denoise_files import Request, denoise_files
     from .memory_guard import refuse_more_than_is_free

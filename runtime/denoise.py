@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from .pixel_values import Image, checked_image
 from .self_ensemble import ensemble_of
 from .stitching import Network, Progress, blended, stitched
 from .tiling import TilePlan, plan_tiles
+from .window_streams import always_finite, mixed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,12 +171,12 @@ class Denoiser:
     def _denoised(
         self, image: Image, sigma_B: NDArray[np.float32] | None, strength: float, progress: Progress | None
     ) -> Image:
-        def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            result = self._backend.run(batch, sigma_B)
-            return result if np.isfinite(result).all() else self._again_in_fp32(batch, sigma_B, result)
+        def network(windows: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+            return self._backend.run_many(windows, sigma_B)
 
-        chosen = ensemble_of(network) if self._ensemble else network
-        chosen = chosen if strength == 1 else _mixed(chosen, strength)
+        chosen = always_finite(network, lambda window: self._again_in_fp32(window, sigma_B))
+        chosen = ensemble_of(chosen) if self._ensemble else chosen
+        chosen = chosen if strength == 1 else mixed(chosen, strength)
         try:
             if self.manifest.tiling == "approximate":
                 return self._blended(image, chosen, progress)
@@ -193,18 +194,18 @@ class Denoiser:
             ) from error
 
     def _again_in_fp32(
-        self, batch: NDArray[np.float32], sigma_B: NDArray[np.float32] | None, result: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """What the model gives in fp32 where it gave NaN or infinity; `result` itself where it has no fp32 twin."""
+        self, window: NDArray[np.float32], sigma_B: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | None:
+        """What the model gives in fp32 where it gave NaN or infinity; None where it has no fp32 twin."""
         twin = self._in_fp32()
         if twin is None:
-            return result
+            return None
         warnings.warn(
             f"the model's output was not finite in {self.manifest.precision} for one window; it was run again in fp32",
             stacklevel=5,
         )
         try:
-            return twin.run(batch, sigma_B)
+            return twin.run(window, sigma_B)
         finally:
             twin.release_memory()
 
@@ -230,9 +231,10 @@ class Denoiser:
             except OutOfMemoryError:
                 self._relieved()
                 tile = (max(plan.window_shape) - 2 * self._overlap) // 2
-                if tile < SMALLEST_TILE:
+                smaller = None if tile < SMALLEST_TILE else self._plan(image, tile)
+                if smaller is None or smaller.window_shape == plan.window_shape:
                     raise
-                plan = self._plan(image, tile)
+                plan = smaller
 
     def _relieved(self) -> None:
         """Give memory back after a window did not fit, and say so."""
@@ -246,7 +248,15 @@ class Denoiser:
 
     def _plan(self, image: Image, tile: int | None) -> TilePlan:
         height, width = image.shape[:2]
-        return plan_tiles(height, width, tile=tile, halo=self._overlap, alignment=self.manifest.alignment)
+        halo, alignment, limits = self._overlap, self.manifest.alignment, self._backend.window_limits
+        if limits is not None and self._ensemble:
+            limits = limits.for_turned_windows()
+        if limits is not None and not limits.allow(height, width, halo=halo, alignment=alignment):
+            raise UserError(
+                f"a picture of {height} x {width} pixels does not go into the windows of this engine ({limits}, with "
+                f"{halo} pixels of overlap); build it with another --tile, or use another backend"
+            )
+        return plan_tiles(height, width, tile=tile, halo=halo, alignment=alignment, limits=limits)
 
     def _chosen_tile(self, image: Image) -> int | None:
         """The tile to cut into; None: the whole image."""
@@ -257,6 +267,9 @@ class Denoiser:
         # The blended sums of an approximate model are float32.
         output_bytes = image.nbytes if is_exact else image.nbytes + 4 * image.size
         working = working_bytes(self._memory_bytes, output_bytes=output_bytes)
+        free_device = self._backend.free_device_bytes()
+        if free_device is not None:
+            working = min(working, free_device // 2)
         cost = WindowCost(
             bytes_per_pixel=MOST_BYTES_PER_PIXEL,
             channels=self.manifest.channels,
@@ -270,15 +283,6 @@ class Denoiser:
         if not is_exact and whole_image_fits(height, width, working, cost):
             return None
         return largest_tile(working, cost, is_bound=self._memory_bytes is not None)
-
-
-def _mixed(network: Network, strength: float) -> Network:
-    """A network whose answer is mixed with its input, before anything is rounded."""
-
-    def mixed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.add(batch, np.float32(strength) * (network(batch) - batch), dtype=np.float32)
-
-    return mixed
 
 
 def _range_text(low: float, high: float) -> str:

@@ -43,7 +43,7 @@ class Request:
 
 def denoise_files(request: Request, reporter: Reporter) -> None:
     """Do what `request` asks. Raises UserError: at once for a single file, at the end for a folder's failures."""
-    models = _Models(request)
+    models = _Models(request, reporter)
     if not request.source.exists():
         raise UserError(f"{request.source}: no such file or folder")
     if not request.source.is_dir():
@@ -70,8 +70,9 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
 class _Models:
     """The denoisers a run needs, each loaded once, on first use."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, reporter: Reporter) -> None:
         self._request = request
+        self._reporter = reporter
         self._loaded: dict[str, Denoiser] = {}
 
     def for_picture(self, picture: Picture) -> tuple[str, Denoiser]:
@@ -79,14 +80,18 @@ class _Models:
         request = self._request
         name = request.model if request.model != "auto" else "color" if picture.is_colour else "gray"
         if name not in self._loaded:
-            self._loaded[name] = Denoiser.load(
-                name,
-                request.backend,
-                threads=request.threads,
-                memory_bytes=request.memory_bytes,
-                tile=request.tile,
-                ensemble=request.ensemble,
-            )
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                self._loaded[name] = Denoiser.load(
+                    name,
+                    request.backend,
+                    threads=request.threads,
+                    memory_bytes=request.memory_bytes,
+                    tile=request.tile,
+                    ensemble=request.ensemble,
+                )
+            for warning in caught:
+                self._reporter.note(str(warning.message))
         return name, self._loaded[name]
 
 

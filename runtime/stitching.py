@@ -3,8 +3,8 @@
 Shapes: image and output (H, W) or (H, W, C); a batch is (1, C, h, w) float32.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .backends.interface import OutOfMemoryError
+from .halving import halved
 from .pixel_values import Image, batch_of, pixels_of
-from .tiling import Region, Span, Tile, TilePlan, halved
+from .tiling import Region, Span, Tile, TilePlan
 
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""A batch (1, C, h, w) of values 0..1 to a batch of the same shape."""
+Network = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
+"""Batches (1, C, h, w) of values 0..1 to batches of the same shapes, in their order; it may take some ahead."""
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the total; starts again at 0 if the plan changes."""
 
@@ -33,36 +34,49 @@ def stitched(
     """The network's output for `image`, tile by tile, each cropped to its core: exact where the plan's halo is.
 
     A tile that runs out of memory is done in halves, and so are later ones of its size; what is done stays done.
-    `num_channels`: of the network. `out_of_memory()` is called before going on in halves. Raises
-    OutOfMemoryError where not even the smallest window fits, UserError that names the tile where the network's output
-    is not finite.
+    `num_channels`: of the network. `out_of_memory()` is called before going on in halves. Raises OutOfMemoryError
+    where not even the smallest window fits, UserError that names the tile where the network's output is not finite.
     """
     output = np.empty_like(image, order="C", subok=False)
-    too_large = math.inf
-    for index, tile in enumerate(plan):
-        waiting = [tile]
-        while waiting:
-            part = waiting.pop()
-            failure: OutOfMemoryError | None = None
-            if part.window.num_pixels < too_large:
-                try:
-                    _stitch(output, image, part, network, num_channels, f"tile {index + 1} of {len(plan)}")
-                    continue
-                except OutOfMemoryError as error:
-                    failure = error
-                    too_large = part.window.num_pixels
-                    out_of_memory()
-            halves = halved(part, plan)
-            if halves is None:
-                raise failure or OutOfMemoryError(f"windows of {too_large} pixels do not fit")
-            waiting += reversed(halves)
-        if progress is not None:
-            progress(index + 1, len(plan))
+    waiting = list(enumerate(plan))
+    while waiting:
+        done = 0
+        windows = (batch_of(image, tile.window, num_channels) for _, tile in waiting)
+        try:
+            with closing(network(windows)) as results:
+                for (index, tile), result_BCHW in zip(waiting, results, strict=True):
+                    _stitch(output, image, tile, result_BCHW, num_channels, f"tile {index + 1} of {len(plan)}")
+                    done += 1
+                    is_whole = done == len(waiting) or waiting[done][0] > index
+                    if progress is not None and is_whole:
+                        progress(index + 1, len(plan))
+            return output
+        except OutOfMemoryError as error:
+            # A backend that runs several windows at once does not say which one failed: the first not done, at worst.
+            too_large = waiting[done][1].window.num_pixels
+            out_of_memory()
+            waiting = list(_smaller(waiting[done:], plan, too_large, error))
     return output
 
 
-def _stitch(output: Image, image: Image, tile: Tile, network: Network, num_channels: int, name: str) -> None:
-    result_CHW = _result(image, tile.window, network, num_channels, name)
+def _smaller(
+    tiles: list[tuple[int, Tile]], plan: TilePlan, too_large: int, reason: OutOfMemoryError
+) -> Iterator[tuple[int, Tile]]:
+    """The work of numbered tiles in windows of fewer than `too_large` pixels; raises `reason` where that cannot be."""
+    for index, tile in tiles:
+        if tile.window.num_pixels < too_large:
+            yield index, tile
+            continue
+        halves = halved(tile, plan)
+        if halves is None:
+            raise reason
+        yield from _smaller([(index, half) for half in halves], plan, too_large, reason)
+
+
+def _stitch(
+    output: Image, image: Image, tile: Tile, result_BCHW: NDArray[np.float32], num_channels: int, name: str
+) -> None:
+    result_CHW = _checked(result_BCHW, tile.window, num_channels, name)
     # The padding at the right and bottom borders is cut off here.
     core = Region(tile.core.rows.clipped(image.shape[0]), tile.core.columns.clipped(image.shape[1]))
     rows, columns = core.within(tile.window).slices
@@ -80,15 +94,17 @@ def blended(
     sums = np.zeros((plan.height, plan.width, _channels_of(image)), np.float32)
     row_weights = _weights(plan.row_windows, halo)
     column_weights = _weights(plan.column_windows, halo)
-    for index, tile in enumerate(plan):
-        result_CHW = _result(image, tile.window, network, num_channels, f"tile {index + 1} of {len(plan)}")
-        row, column = divmod(index, len(plan.column_windows))
-        weighted = result_CHW * row_weights[row][:, np.newaxis] * column_weights[column]
-        inside = Region(tile.window.rows.clipped(plan.height), tile.window.columns.clipped(plan.width))
-        height, width = inside.shape
-        sums[inside.slices] += pixels_of(weighted[:, :height, :width], np.dtype(np.float32), sums.shape[2])
-        if progress is not None:
-            progress(index + 1, len(plan))
+    windows = (batch_of(image, tile.window, num_channels) for tile in plan)
+    with closing(network(windows)) as results:
+        for index, (tile, result_BCHW) in enumerate(zip(plan, results, strict=True)):
+            result_CHW = _checked(result_BCHW, tile.window, num_channels, f"tile {index + 1} of {len(plan)}")
+            row, column = divmod(index, len(plan.column_windows))
+            weighted = result_CHW * row_weights[row][:, np.newaxis] * column_weights[column]
+            inside = Region(tile.window.rows.clipped(plan.height), tile.window.columns.clipped(plan.width))
+            height, width = inside.shape
+            sums[inside.slices] += pixels_of(weighted[:, :height, :width], np.dtype(np.float32), sums.shape[2])
+            if progress is not None:
+                progress(index + 1, len(plan))
     output = np.empty_like(image, order="C", subok=False)
     for top in range(0, plan.height, 64):
         band = Region(Span(top, top + 64).clipped(plan.height), Span(0, plan.width))
@@ -96,17 +112,16 @@ def blended(
     return output
 
 
-def _result(image: Image, window: Region, network: Network, num_channels: int, name: str) -> NDArray[np.float32]:
-    batch = batch_of(image, window, num_channels)
-    result = network(batch)
-    assert result.shape == batch.shape, f"the backend returned shape {result.shape} for {batch.shape}"
-    if not np.isfinite(result).all():
+def _checked(result_BCHW: NDArray[np.float32], window: Region, num_channels: int, name: str) -> NDArray[np.float32]:
+    expected = (1, num_channels, *window.shape)
+    assert result_BCHW.shape == expected, f"the backend returned shape {result_BCHW.shape} for {expected}"
+    if not np.isfinite(result_BCHW).all():
         rows, columns = window.rows, window.columns
         raise UserError(
             f"{name} (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}): "
             "the model's output is not finite (NaN or infinity); nothing was kept, use another model"
         )
-    return result[0]
+    return result_BCHW[0]
 
 
 def _channels_of(image: Image) -> int:

@@ -8,7 +8,8 @@ image, so stitching is cropping and nothing is blended.
 
 On an axis of (padded) length L, n windows of length `tile + 2 * halo` cover `n * tile + 2 * halo` pixels: border
 windows need no halo outside, so their cores are larger. n is the smallest number that suffices for the
-tile asked for, then the tile shrinks to the smallest that still needs n windows.
+tile asked for, then the tile shrinks to the smallest that still needs n windows. Where a backend takes windows of
+certain sizes alone, both the tile and the shrinking stay within them.
 """
 
 from collections.abc import Iterator
@@ -74,6 +75,33 @@ class Tile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WindowLimits:
+    """The windows that a backend takes; both sizes are multiples of the model's alignment."""
+
+    smallest: tuple[int, int]
+    """(height, width) in pixels."""
+    largest: tuple[int, int]
+    """(height, width) in pixels."""
+
+    def __str__(self) -> str:
+        ends = dict.fromkeys((self.smallest, self.largest))
+        return " to ".join(f"{height} x {width}" for height, width in ends) + " pixels"
+
+    def for_turned_windows(self) -> "WindowLimits":
+        """The limits that hold for a window and for the same window turned by 90 degrees."""
+        low, high = max(self.smallest), min(self.largest)
+        return WindowLimits(smallest=(low, low), largest=(high, high))
+
+    def allow(self, height: int, width: int, *, halo: int, alignment: int) -> bool:
+        """Whether an image of `height` x `width` pixels can be cut into such windows."""
+        least_cut = 2 * rounded_up(halo, alignment) + alignment
+        return all(
+            low <= rounded_up(length, alignment) and (rounded_up(length, alignment) <= high or least_cut <= high)
+            for length, low, high in zip((height, width), self.smallest, self.largest, strict=True)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TilePlan:
     """How an image is cut: an outer product of row windows and column windows."""
 
@@ -85,6 +113,8 @@ class TilePlan:
     """Pixels between a core and an edge of its window inside the image, at least; a multiple of the alignment."""
     alignment: int
     """Pixels; every origin and length is a multiple."""
+    limits: WindowLimits | None = None
+    """What windows the backend takes; None: all."""
     window_shape: tuple[int, int]
     """(height, width) in pixels of every window."""
     row_windows: tuple[tuple[Span, Span], ...]
@@ -107,69 +137,48 @@ def rounded_up(length: int, alignment: int) -> int:
     return -(-length // alignment) * alignment
 
 
-def plan_tiles(height: int, width: int, *, tile: int | None, halo: int, alignment: int) -> TilePlan:
+def plan_tiles(
+    height: int, width: int, *, tile: int | None, halo: int, alignment: int, limits: WindowLimits | None = None
+) -> TilePlan:
     """Cut an image of `height` x `width` pixels.
 
     `tile`: pixels kept per window and axis inside the image, rounded up to the alignment (border windows keep
     more); None: the whole image in one window. Windows are at most `tile + 2 * halo` (each rounded up) long.
+    `limits` must allow the image; they come before `tile`.
     """
     assert min(height, width, alignment) >= 1 and halo >= 0 and (tile is None or tile >= 1)
-    rows = _windows(height, tile=tile, halo=halo, alignment=alignment)
-    columns = _windows(width, tile=tile, halo=halo, alignment=alignment)
+    assert limits is None or limits.allow(height, width, halo=halo, alignment=alignment)
+    (low_row, low_column), (high_row, high_column) = (limits.smallest, limits.largest) if limits else ((0, 0), (0, 0))
+    rows = _windows(height, tile=tile, halo=halo, alignment=alignment, smallest=low_row, largest=high_row)
+    columns = _windows(width, tile=tile, halo=halo, alignment=alignment, smallest=low_column, largest=high_column)
     return TilePlan(
         height=height,
         width=width,
         halo=rounded_up(halo, alignment),
         alignment=alignment,
+        limits=limits,
         window_shape=(len(rows[0][0]), len(columns[0][0])),
         row_windows=rows,
         column_windows=columns,
     )
 
 
-def halved(tile: Tile, plan: TilePlan) -> tuple[Tile, Tile] | None:
-    """Two tiles of `plan` that do a tile's work in smaller windows; None where no smaller ones are left.
-
-    The core is cut across its longer side; each half sees exactly its halo, and true borders stay true borders.
-    """
-    padded = Region(Span(0, rounded_up(plan.height, plan.alignment)), Span(0, rounded_up(plan.width, plan.alignment)))
-    rows, columns = tile.core.rows, tile.core.columns
-    if len(rows) >= len(columns):
-        cores = [Region(part, columns) for part in _halves(rows, plan.alignment)]
-    else:
-        cores = [Region(rows, part) for part in _halves(columns, plan.alignment)]
-    if len(cores) < 2:
-        return None
-    first, second = (
-        Tile(
-            Region(
-                _widened(core.rows, plan.halo, padded.rows.stop), _widened(core.columns, plan.halo, padded.columns.stop)
-            ),
-            core,
-        )
-        for core in cores
-    )
-    return first, second
-
-
-def _halves(span: Span, alignment: int) -> tuple[Span, ...]:
-    middle = span.start + rounded_up(len(span) // 2, alignment)
-    return (Span(span.start, middle), Span(middle, span.stop)) if span.start < middle < span.stop else (span,)
-
-
-def _widened(span: Span, halo: int, stop: int) -> Span:
-    return Span(max(0, span.start - halo), min(stop, span.stop + halo))
-
-
-def _windows(length: int, *, tile: int | None, halo: int, alignment: int) -> tuple[tuple[Span, Span], ...]:
+def _windows(
+    length: int, *, tile: int | None, halo: int, alignment: int, smallest: int, largest: int
+) -> tuple[tuple[Span, Span], ...]:
+    """`smallest`, `largest`: windows in pixels; 0: any."""
     padded = rounded_up(length, alignment)
     halo = rounded_up(halo, alignment)
     most = padded if tile is None else rounded_up(tile, alignment)
+    if 0 < largest < padded:
+        most = min(most, largest - 2 * halo)
+    most = max(most, smallest - 2 * halo)
     if padded <= most + 2 * halo:
         return ((Span(0, padded), Span(0, padded)),)
     num_windows = -(-(padded - 2 * halo) // most)
     step = rounded_up(-(-(padded - 2 * halo) // num_windows), alignment)
-    size = step + 2 * halo
+    size = max(step + 2 * halo, smallest)
+    step = size - 2 * halo
     windows: list[tuple[Span, Span]] = []
     core_start = 0
     for index in range(num_windows):

@@ -13,10 +13,10 @@ import onnx
 
 from ...errors import UserError
 from ...runtime.engines.engine_key import InputShapes
+from ...runtime.engines.message_log import message_log
 from .build_progress import interruptible, progress_monitor
 from .build_request import BuildRequest
 from .engine_report import layer_information
-from .message_log import message_log
 from .versions import Typing, Version
 
 RECIPE = 1

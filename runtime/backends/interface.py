@@ -3,9 +3,11 @@
 Shapes: `B` images of a batch, `C` channels, `H`, `W` pixels.
 """
 
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from ..manifest import ModelManifest
+from ..tiling import WindowLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +43,32 @@ class Backend(Protocol):
         """
         ...
 
+    def run_many(
+        self, windows: "Iterable[NDArray[np.float32]]", sigma_B: "NDArray[np.float32] | None"
+    ) -> "Generator[NDArray[np.float32], None, None]":
+        """Denoise windows (1, C, H, W) one after the other, all at the one level of `sigma_B`; results in their order.
+
+        A backend may take a few windows ahead of the result it gives, to copy one while it computes another.
+        """
+        for noisy_BCHW in windows:
+            yield self.run(noisy_BCHW, sigma_B)
+
+    @property
+    def window_limits(self) -> WindowLimits | None:
+        """The windows that `run` takes; None: all."""
+        return None
+
+    def free_device_bytes(self) -> int | None:
+        """Free memory of the device where windows take `bytes_per_pixel`; None: they take it from the process's own."""
+        return None
+
     def bytes_per_pixel(self) -> int:
         """Memory that `run` needs at most for each pixel of a window, in bytes; rather too much than too little."""
         ...
 
     def release_memory(self) -> None:
-        """Give memory kept for the next run back to the system; the next run allocates it anew."""
+        """Give the system's memory kept for the next run back; the next run allocates it anew.
+
+        A GPU's own memory stays with the backend, for the next picture.
+        """
         ...

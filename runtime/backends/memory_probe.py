@@ -18,18 +18,22 @@ Run = Callable[[NDArray[np.float32], NDArray[np.float32] | None], object]
 
 def measured_bytes_per_pixel(run: Run, manifest: ModelManifest) -> int:
     """The growth of the process in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
+    if resident_bytes() is None:
+        return MOST_BYTES_PER_PIXEL
+    return growth_per_pixel(run, manifest, lambda: resident_bytes() or 0)
+
+
+def growth_per_pixel(run: Run, manifest: ModelManifest, held_bytes: Callable[[], int]) -> int:
+    """The growth of `held_bytes` in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
     # What a library loads with its first run is not a window's.
     run(*inputs_for(manifest, _SMALLEST_SIDE))
     noisy, sigma = inputs_for(manifest, _SIDE)
     # Memory freed earlier but not given back would take up the run unseen.
     return_free_memory()
-    before = resident_bytes()
+    before = held_bytes()
     run(noisy, sigma)
-    after = resident_bytes()
-    if before is None or after is None:
-        return MOST_BYTES_PER_PIXEL
-    measured = _MARGIN * (after - before) / (noisy.shape[2] * noisy.shape[3])
-    # Where an earlier run left memory in the process the growth is hidden; input and output alone are a floor.
+    measured = _MARGIN * (held_bytes() - before) / (noisy.shape[2] * noisy.shape[3])
+    # Where an earlier run left memory behind the growth is hidden; input and output alone are a floor.
     floor = 64 * manifest.channels
     return -(-int(max(measured, floor)) // 64) * 64
 

@@ -20,7 +20,7 @@ class GraphInput:
 def check_interface(
     manifest: ModelManifest, inputs: Mapping[str, GraphInput], outputs: Collection[str], *, float_type: str
 ) -> None:
-    """Raise UserError where names, types or shapes are not what the manifest promises, for windows of any size.
+    """Raise UserError where names, types or channels are not what the manifest promises.
 
     `float_type`: the library's name of float32.
     """
@@ -42,6 +42,11 @@ def check_interface(
     if len(shape) != 4 or shape[1] != manifest.channels:
         channels = shape[1] if len(shape) > 1 else "no"
         raise UserError(f"the graph takes {channels} channels, but hinas.channels is {manifest.channels}")
+
+
+def check_any_size(inputs: Mapping[str, GraphInput]) -> None:
+    """Raise UserError for a graph of one shape; `check_interface` comes first."""
+    shape = inputs["noisy"].shape
     if any(isinstance(length, int) for length in (shape[0], *shape[2:])):
         raise UserError(
             f"the model takes inputs of shape {shape} alone, but hinas cuts pictures into windows of other "

@@ -16,15 +16,15 @@ from ...errors import UserError
 from ..manifest import ModelManifest
 from ..model_bytes import model_bytes
 from ..process_memory import return_free_memory
-from .interface import OutOfMemoryError
+from .interface import Backend, OutOfMemoryError
 from .memory_probe import measured_bytes_per_pixel
-from .model_interface import GraphInput, cannot_run, check_interface, last_line
+from .model_interface import GraphInput, cannot_run, check_any_size, check_interface, last_line
 
 _HINTS = {"fp32": "f32", "int8": "f32", "fp16": "f32", "bf16": "bf16"}
 """What OpenVINO computes in where the graph does not say; by itself it would take bf16 for an fp32 model."""
 
 
-class OpenVinoCpu:
+class OpenVinoCpu(Backend):
     """A model file compiled by OpenVINO for the processor."""
 
     def __init__(self, model: Path, *, threads: int | None = None) -> None:
@@ -42,6 +42,7 @@ class OpenVinoCpu:
             }
             outputs = [item.any_name for item in self._model.outputs]
             check_interface(self._manifest, inputs, outputs, float_type="f32")
+            check_any_size(inputs)
             self._settings = self._compile_settings(threads)
         except UserError as error:
             raise UserError(f"{model}: {error}") from error

@@ -25,12 +25,12 @@ def first_gpu() -> Gpu:
     try:
         import pycuda.driver as cuda  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UserError(f"no GPU to build for: pycuda or NVIDIA's driver is missing ({error})") from error
+        raise UserError(f"no usable GPU: pycuda or NVIDIA's driver is missing ({error})") from error
     try:
         cuda.init()
         device = cuda.Device(0)
     except cuda.Error as error:
-        raise UserError(f"no GPU to build for: {error}") from error
+        raise UserError(f"no usable GPU: {error}") from error
     return Gpu(
         name=device.name(),
         compute_capability=tuple(device.compute_capability()),

@@ -12,16 +12,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hinas.errors import UserError
 from hinas.export.tensorrt.build_request import BuildRequest
 from hinas.export.tensorrt.engine_from_onnx import engine_for
+from hinas.runtime.backends import tensorrt_engine
 from hinas.runtime.bundled_models import MODELS_FOLDER
+from hinas.runtime.engines.engine_file import read_engine, write_engine
 from hinas.runtime.engines.gpu import Gpu
+from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
+from stand_ins.simulated_gpu import SimulatedGpu
+from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for
 
 ROOT = Path(__file__).parents[2]
 GRAY = MODELS_FOLDER / "gray.onnx"
@@ -100,7 +106,7 @@ for use in json.load(sys.stdin):
 
 # Our own subclasses, made with the real base classes.
 from hinas.export.tensorrt.build_progress import progress_monitor
-from hinas.export.tensorrt.message_log import message_log
+from hinas.runtime.engines.message_log import message_log
 
 for ours in (message_log(trt), progress_monitor(trt, Event(), quiet=True)):
     if ours is None:
@@ -196,7 +202,8 @@ def uses(
                 with suppress(UserError):
                     engine_for(GRAY, request, trt=trt, gpu=gpus["h200"], cache_folder=folder / str(trouble), quiet=True)
                 found += trt.uses
-        return found + _uses_of_the_check_script(stand_in(version), cuda_stand_in(GRAY), gpus["h200"])
+        found += _uses_of_the_check_script(stand_in(version), cuda_stand_in(GRAY), gpus["h200"])
+        return found + _uses_of_the_runtime(version, gpus["h200"], folder / "gray.engine")
 
     return recorded
 
@@ -208,6 +215,31 @@ def _uses_of_the_check_script(trt: Any, cuda: Any, gpu: Gpu) -> list[dict[str, A
     return trt.uses
 
 
+def _uses_of_the_runtime(version: str, gpu: Gpu, engine: Path) -> list[dict[str, Any]]:
+    """What running an engine uses, and what failing to load one does."""
+    found: list[dict[str, Any]] = []
+    for memory_bytes, starts, is_stale in (
+        (2**30, True, False),
+        (2**10, True, False),
+        (2**30, False, False),
+        (2**30, True, True),
+    ):
+        simulated = SimulatedGpu(memory_bytes)
+        trt = make_tensorrt(simulated, version, starts=starts)
+        write_engine_for(GRAY, gpu, path=engine, version=version)
+        if is_stale:
+            write_engine(replace(read_engine(engine), plan=b"of another version"), engine)
+        with pytest.MonkeyPatch.context() as patch, suppress(UserError):
+            install_pycuda(patch, make_pycuda(simulated, gpu))
+            patch.setitem(sys.modules, "tensorrt", trt)
+            patch.setattr(tensorrt_engine, "driver_library", lambda gpu=simulated: DriverLibrary(gpu))
+            window = np.zeros((1, 1, 16, 16), np.float32)
+            list(tensorrt_engine.TensorRtEngine(engine).run_many([window] * 5, np.zeros(1, np.float32)))
+            assert simulated.num_launches == 3
+        found += trt.uses
+    return found
+
+
 @pytest.mark.slow
 def test_the_real_bindings_have_everything_that_hinas_uses(
     bindings: _Bindings, uses: Callable[[str], list[dict[str, Any]]]
@@ -215,6 +247,7 @@ def test_the_real_bindings_have_everything_that_hinas_uses(
     found = uses(bindings.folder.name)
     paths = {use["path"] for use in found}
     assert {"Builder.build_serialized_network", "BuilderFlag.TF32", "IExecutionContext.execute_async_v3"} <= paths
+    assert {"ICudaEngine.num_io_tensors", "TensorIOMode.INPUT", "Runtime.engine_host_code_allowed"} <= paths
     assert bindings.mistakes(found) == []
 
 

@@ -148,7 +148,7 @@ def test_nothing_is_overwritten_unasked(models: Models, picture: Path, tmp_path:
         (["noisy.png", "out.png", "--sigma", "much"], "--sigma much: allowed: auto, or a number"),
         (["noisy.png", "out.png", "--tile", "0"], "--tile 0: allowed: auto, or a whole number"),
         (["noisy.png", "out.png", "--memory", "lots"], "--memory lots: allowed: a size such as 2GiB"),
-        (["noisy.png", "out.png", "--backend", "cuda", "--model", "{color}"], "does not have that backend yet"),
+        (["noisy.png", "out.png", "--backend", "tensorrt", "--model", "{color}"], "no TensorRT engine"),
         (["noisy.png", "out.png", "--threads", "0", "--model", "{color}"], "threads is 0; allowed"),
         (["noisy.png", "out.png", "--sigma", "80", "--model", "{color}"], "trained for 0 to 75 grey levels"),
         (["noisy.png", "out.png", "--memory", "1MiB", "--model", "{color}"], "allow at least"),

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.interface import OutOfMemoryError
+from hinas.runtime.backends.interface import Backend, OutOfMemoryError
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.fp32_twin import twin_in_fp32
 from hinas.runtime.manifest import ModelManifest
@@ -188,7 +188,7 @@ def test_progress_counts_every_tile(models: Models) -> None:
     assert seen == [(index + 1, total) for index in range(total)]
 
 
-class FailingBackend:
+class FailingBackend(Backend):
     """The CPU backend, except that run number `fails_at` runs out of memory."""
 
     def __init__(self, inner: OnnxRuntimeCpu, fails_at: int) -> None:

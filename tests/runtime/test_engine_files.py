@@ -243,9 +243,9 @@ def test_without_a_gpu_or_a_driver_one_line_says_so(monkeypatch: pytest.MonkeyPa
         raise _CudaError("cuInit failed: no CUDA-capable device is detected")
 
     _install_pycuda(monkeypatch, init=no_device, Error=_CudaError)
-    with pytest.raises(UserError, match="no GPU to build for: cuInit failed: no CUDA-capable device is detected"):
+    with pytest.raises(UserError, match="no usable GPU: cuInit failed: no CUDA-capable device is detected"):
         first_gpu()
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
     monkeypatch.delattr(sys.modules["pycuda"], "driver")
-    with pytest.raises(UserError, match="no GPU to build for: pycuda or NVIDIA's driver is missing"):
+    with pytest.raises(UserError, match="no usable GPU: pycuda or NVIDIA's driver is missing"):
         first_gpu()

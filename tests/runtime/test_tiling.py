@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hinas.runtime.tiling import Region, Span, TilePlan, halved, plan_tiles, rounded_up
+from hinas.runtime.halving import halved
+from hinas.runtime.tiling import Region, Span, TilePlan, WindowLimits, plan_tiles, rounded_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,55 @@ def test_geometry(height: int, width: int, tile: int, halo: int, alignment: int)
             assert len(window) <= rounded_up(tile, alignment) + 2 * rounded_up(halo, alignment)
     assert (times_kept == 1).all()
     assert len(plan) == len(list(plan))
+
+
+@given(
+    size=st.tuples(sizes, sizes),
+    tile=st.none() | tiles,
+    halo=halos,
+    alignment=alignments,
+    smallest=st.tuples(tiles, tiles),
+    more=st.tuples(halos, halos),
+)
+@settings(max_examples=150, deadline=None)
+def test_windows_stay_within_limits(
+    size: tuple[int, int],
+    tile: int | None,
+    halo: int,
+    alignment: int,
+    smallest: tuple[int, int],
+    more: tuple[int, int],
+) -> None:
+    low = rounded_up(smallest[0], alignment), rounded_up(smallest[1], alignment)
+    limits = WindowLimits(smallest=low, largest=(low[0] + more[0] * alignment, low[1] + more[1] * alignment))
+    padded = rounded_up(size[0], alignment), rounded_up(size[1], alignment)
+    cuts = [2 * rounded_up(halo, alignment) < high for high in limits.largest]
+    fits = [
+        a <= length and (length <= b or cut)
+        for a, length, b, cut in zip(low, padded, limits.largest, cuts, strict=True)
+    ]
+    assert limits.allow(*size, halo=halo, alignment=alignment) == all(fits)
+    if not all(fits):
+        return
+    plan = plan_tiles(*size, tile=tile, halo=halo, alignment=alignment, limits=limits)
+    assert all(a <= side <= b for a, side, b in zip(low, plan.window_shape, limits.largest, strict=True))
+    times_kept = np.zeros(padded, int)
+    for each in plan:
+        times_kept[each.core.slices] += 1
+        for window, core, length in zip(
+            (each.window.rows, each.window.columns), (each.core.rows, each.core.columns), padded, strict=True
+        ):
+            assert 0 <= window.start <= core.start < core.stop <= window.stop <= length
+            assert window.start % alignment == core.start % alignment == core.stop % alignment == 0
+            assert window.start == 0 or core.start - window.start >= halo
+            assert window.stop == length or window.stop - core.stop >= halo
+    assert (times_kept == 1).all()
+
+
+def test_limits_of_turned_windows_are_the_narrower_of_both() -> None:
+    turned = WindowLimits(smallest=(4, 8), largest=(64, 32)).for_turned_windows()
+    assert turned == WindowLimits(smallest=(8, 8), largest=(32, 32))
+    assert str(turned) == "8 x 8 to 32 x 32 pixels"
 
 
 @given(height=sizes, width=sizes, halo=halos, alignment=alignments)

@@ -1,0 +1,50 @@
+"""What may be done to the windows and results of a network on their way: mixing, and a second run in fp32.
+
+Shapes: windows and results (1, C, h, w) float32.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stitching import Network
+
+Window = NDArray[np.float32]
+
+
+def mixed(network: Network, strength: float) -> Network:
+    """A network whose results are mixed with their windows, before anything is rounded: 1 is the result alone."""
+
+    def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
+        for window, result in _with_windows(network, windows):
+            yield np.add(window, np.float32(strength) * (result - window), dtype=np.float32)
+
+    return run
+
+
+def always_finite(network: Network, again: Callable[[Window], Window | None]) -> Network:
+    """A network that gives `again(window)` where its own result is not finite; its own where that is None."""
+
+    def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
+        for window, result in _with_windows(network, windows):
+            better = None if np.isfinite(result).all() else again(window)
+            yield result if better is None else better
+
+    return run
+
+
+def _with_windows(network: Network, windows: Iterable[Window]) -> Generator[tuple[Window, Window], None, None]:
+    """(window, result); keeps the windows that the network has taken ahead."""
+    taken: deque[Window] = deque()
+
+    def watched() -> Iterator[Window]:
+        for window in windows:
+            taken.append(window)
+            yield window
+
+    with closing(network(watched())) as results:
+        for result in results:
+            yield taken.popleft(), result
