@@ -12,7 +12,8 @@ from onnx import numpy_helper
 from ..errors import UserError
 
 _SIDE = 64
-_COUNTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+"""The operators with multiply-adds worth counting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
 
     Shapes are read off a run on zeros: graphs that compute their shapes defeat static inference.
     """
-    nodes = [node for node in model.graph.node if node.op_type in _COUNTED]
+    nodes = [node for node in model.graph.node if node.op_type in LAYERS]
     wanted = {name for node in nodes for name in (node.input[0], node.input[1], node.output[0])}
     shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
     shapes |= _shapes_in_a_run(model, wanted - set(shapes))
