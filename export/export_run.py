@@ -37,7 +37,7 @@ class ExportRequest:
     is_measured: bool
     """Whether to time every rewrite."""
     engine: BuildRequest | None
-    """The TensorRT engine to build; None: none."""
+    """The TensorRT engine to build in each precision; None: none."""
     quiet: bool
 
 
@@ -86,10 +86,11 @@ def run_export(request: ExportRequest) -> Iterator[Report]:
         from .tensorrt.engine_beside_model import write_engine_beside
         from .tensorrt.engine_report import EngineReport
 
-        model = file_of(("tensorrt", request.precisions[0]), first, request.model)
-        engine_path, engine = write_engine_beside(model, request.engine, quiet=request.quiet)
-        _announce(request, engine_path)
-        yield EngineReport(engine)
+        for precision in request.precisions:
+            model = file_of(("tensorrt", precision), first, request.model)
+            engine_path, engine = write_engine_beside(model, request.engine, quiet=request.quiet)
+            _announce(request, engine_path)
+            yield EngineReport(engine)
 
 
 def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
