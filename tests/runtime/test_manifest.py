@@ -1,5 +1,7 @@
 """The manifest: what a model file says of itself, and the words when it says it wrongly."""
 
+from dataclasses import replace
+
 import pytest
 from hinas.errors import UserError
 from hinas.runtime.manifest import ModelManifest
@@ -24,6 +26,13 @@ def test_round_trip_without_a_sigma_range() -> None:
     blind = ModelManifest(channels=1, halo=0, conditioned=False, weights="random", genotype="{}")
     assert "hinas.sigma_range" not in blind.to_metadata()
     assert ModelManifest.from_metadata(blind.to_metadata()) == blind
+
+
+def test_a_certificate_comes_back_and_older_files_have_none() -> None:
+    assert CONDITIONED.certificate is None
+    assert "hinas.certificate" not in CONDITIONED.to_metadata()
+    certified = replace(CONDITIONED, certificate='{"images": []}')
+    assert ModelManifest.from_metadata(certified.to_metadata()) == certified
 
 
 def test_written_form_is_the_contracts() -> None:
@@ -59,6 +68,7 @@ def test_a_foreign_model_is_named_so() -> None:
         ("sigma_range", "nan:75", "LOW <= HIGH"),
         ("genotype", "{", "JSON object"),
         ("training", "[]", "JSON object"),
+        ("certificate", "[]", "JSON object"),
         ("scale", "x2", "a whole number"),
     ],
 )
