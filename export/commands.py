@@ -86,6 +86,8 @@ def export(
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
+    if random_weights and check is not None:
+        raise UserError("--check: random weights denoise nothing that could get worse; give trained ones")
     targets = targets_of(target or ("tensorrt" if engine else "ort"))
     precisions = precisions_of(precision)
     if not max_drop >= 0:

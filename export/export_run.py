@@ -94,8 +94,6 @@ def run_export(request: ExportRequest) -> Iterator[Report]:
 
 
 def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
-    if plain.training is None:
-        raise UserError("--check: random weights denoise nothing that could get worse; give trained ones")
     images = check_images(
         source,
         channels=plain.genotype.task.channels,
