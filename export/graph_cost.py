@@ -32,11 +32,16 @@ def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
     """Count a model's cost; UserError where ONNX Runtime cannot run it."""
     sizes = {item.name: math.prod(item.dims) for item in model.graph.initializer}
     parameters = sum(round(sizes[name] * share) for name, share in _filled_constants(model).items())
-    return GraphCost(parameters=parameters, macs_per_pixel=sum(macs_of_layers(model).values()))
+    return GraphCost(parameters=parameters, macs_per_pixel=sum(macs for _, macs in _layers(model)))
 
 
 def macs_of_layers(model: onnx.ModelProto) -> dict[str, float]:
-    """Multiply-adds per input pixel of each layer, by the node's name; UserError where ONNX Runtime cannot run it.
+    """Multiply-adds per input pixel of each layer, by the node's name; UserError where ONNX Runtime cannot run it."""
+    return {node.name: macs for node, macs in _layers(model)}
+
+
+def _layers(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, float]]:
+    """Each layer, named or not, with its multiply-adds per input pixel.
 
     Shapes are read off a run on zeros: graphs that compute their shapes defeat static inference.
     """
@@ -45,7 +50,7 @@ def macs_of_layers(model: onnx.ModelProto) -> dict[str, float]:
     shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
     shapes |= _shapes_in_a_run(model, wanted - set(shapes))
     filled = _filled_constants(model)
-    return {node.name: _node_macs(node, shapes) * filled.get(node.input[1], 1) / _SIDE**2 for node in nodes}
+    return [(node, _node_macs(node, shapes) * filled.get(node.input[1], 1) / _SIDE**2) for node in nodes]
 
 
 def _filled_constants(model: onnx.ModelProto) -> dict[str, float]:
