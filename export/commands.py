@@ -7,6 +7,7 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
+from .precisions.names import PRECISIONS, precisions_of
 from .targets import TARGETS, targets_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -33,6 +34,18 @@ def export(
             "Default: ort; tensorrt with --engine."
         ),
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help=f"What to compute in: {', '.join(PRECISIONS)}, or several with commas between.")
+    ] = "fp32",
+    check: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on clean images (a folder, file or 'glob') what each precision costs.", show_default=False
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float, typer.Option(help="--check: dB that a precision may lose against fp32 at any noise level, on average.")
+    ] = 0.05,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure what each rewrite brings on this machine; takes minutes.")
     ] = False,
@@ -83,19 +96,26 @@ def export(
 ) -> None:
     """Freeze a genotype and its weights to a checked ONNX model, and write a report of the checks beside it.
 
-    With several targets the first one's file has the given name, another's its target in the name: model.openvino.onnx.
+    With several targets or precisions the first ones' file has the given name, another's says what differs:
+    model.openvino.bf16.onnx.
 
     \b
     Examples:
       hinas-export runs/color/genotype.json
       hinas-export runs/color/genotype.json --target ort,openvino --measure
+      hinas-export runs/color/genotype.json --precision fp32,fp16 --check photos
       hinas-export runs/color/genotype.json --engine --tile 1024
       hinas-export runs/color/genotype.json --io uint8 --triton models --batch 8
     """
     if random_weights and weights is not None:
         raise UserError("--weights and --random-weights: give one of the two")
     given = {name for name in context.params if _is_given(context, name)}
+    if random_weights and check is not None:
+        raise UserError("--check: random weights denoise nothing that could get worse; give trained ones")
     targets = targets_of(target or ("tensorrt" if engine else "ort"))
+    precisions = precisions_of(precision)
+    if not max_drop >= 0:
+        raise UserError(f"--max-drop: got {max_drop:g}, expected dB of at least 0")
     if engine and "tensorrt" not in targets:
         raise UserError(f"--target: got {target}, but an engine is built from the model for tensorrt; add it")
     model = genotype.with_name("model.onnx") if out is None else out
@@ -129,6 +149,9 @@ def export(
             weights=None if random_weights else weights or weights_beside(genotype),
             model=model,
             targets=targets,
+            precisions=precisions,
+            check=check,
+            max_drop_db=max_drop,
             is_measured=measure,
             engine=request if engine else None,
             interface=interface,

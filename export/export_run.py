@@ -3,12 +3,17 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import UserError
+from ..runtime.manifest import Precision
 from ..search.genotype import Genotype
 from ..search.spaces.registry import geometry
-from .freeze import finished_model, plain_export, write_export
+from .accuracy_gate import Gate, TooMuchLostError, gate_for
+from .check_images import check_images
+from .freeze import PlainExport, finished_model, plain_export, write_export
 from .measure_rewrites import Effort, check_measurable, measured_target
 from .model_interface import ModelInterface
 from .targets import Target, file_of
@@ -26,14 +31,20 @@ class ExportRequest:
     model: Path
     """The first target's model file."""
     targets: tuple[Target, ...]
+    precisions: tuple[Precision, ...]
+    """The first one of the first target goes to `model`."""
+    check: str | None
+    """Images for the accuracy gate: a folder, a file or a glob; None: no gate."""
+    max_drop_db: float
+    """What a precision may lose on them, at each noise level."""
     is_measured: bool
     """Whether to time every rewrite."""
     engine: BuildRequest | None
-    """The TensorRT engine to build; None: none."""
+    """The TensorRT engine to build in each precision; None: none."""
     interface: ModelInterface
     """What the models take and give."""
     triton: TritonRequest | None
-    """Where the one target's model, or its engine, is to be served from; None: nowhere."""
+    """Where the one model, or its engine, is to be served from; None: nowhere."""
     quiet: bool
 
 
@@ -52,32 +63,55 @@ class Report(Protocol):
 def run_export(request: ExportRequest) -> Iterator[Report]:
     """Write every file asked for; yields the report of each as soon as it is on disk.
 
-    Raises UserError for anything a person can mend, before the first file where that can be known.
+    Raises UserError for anything a person can mend, before the first file where that can be known; precisions that do
+    not pass the gate are named when all others are written.
     """
     if request.is_measured:
         check_measurable(request.targets)
     request.interface.require_aligned(geometry(request.genotype.space, request.genotype.network).alignment)
     plain = plain_export(request.genotype, request.weights)
-    for target in request.targets:
-        content, report = finished_model(plain, target, request.interface)
-        if request.is_measured:
-            timings = measured_target(plain.model, target, report.alignment, Effort())
+    gate = None if request.check is None else _gate(plain, request.check, request.max_drop_db)
+    failures: list[str] = []
+    first = (request.targets[0], request.precisions[0])
+    for variant in product(request.targets, request.precisions):
+        try:
+            content, report = finished_model(plain, *variant, gate, (), request.interface)
+        except TooMuchLostError as error:
+            failures.append(str(error))
+            continue
+        if request.is_measured and report.precision == "fp32":
+            timings = measured_target(plain.model, report.target, report.alignment, Effort())
             report = replace(report, timings=timings)
-        path = file_of(target, request.targets, request.model)
+        path = file_of(variant, first, request.model)
         report_path = write_export(content, report, path)
         _announce(request, path, report_path)
+        if report.is_unchecked:
+            print(f"{path}: what {report.precision} costs was not checked on images; give --check", file=sys.stderr)
         yield report
+    if failures:
+        raise UserError("\n".join(failures))
     engine = None
     if request.engine is not None:
         from .tensorrt.engine_beside_model import write_engine_beside
         from .tensorrt.engine_report import EngineReport
 
-        model = file_of("tensorrt", request.targets, request.model)
-        engine_path, engine = write_engine_beside(model, request.engine, quiet=request.quiet)
-        _announce(request, engine_path)
-        yield EngineReport(engine)
+        for precision in request.precisions:
+            model = file_of(("tensorrt", precision), first, request.model)
+            engine_path, engine = write_engine_beside(model, request.engine, quiet=request.quiet)
+            _announce(request, engine_path)
+            yield EngineReport(engine)
     if request.triton is not None:
         _announce(request, write_triton_model(request.triton, request.model, request.targets[0], engine))
+
+
+def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
+    images = check_images(
+        source,
+        channels=plain.genotype.task.channels,
+        alignment=plain.geometry.alignment,
+        sigma_range=plain.sigma_range,
+    )
+    return gate_for(plain.model, images, max_drop_db=max_drop_db, conditioned=plain.conditioned)
 
 
 def _announce(request: ExportRequest, *paths: Path) -> None:

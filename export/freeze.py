@@ -1,7 +1,8 @@
-"""The export as one flow: genotype and weights -> folded network -> ONNX -> rewrites -> checks -> bytes and report."""
+"""The export as one flow: genotype and weights -> folded network -> ONNX -> rewrites -> precision -> bytes, report."""
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,20 @@ from torch import nn
 
 from ..atomic_files import written_whole
 from ..errors import UserError
-from ..runtime.manifest import ModelManifest
+from ..runtime.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
 from ..search.spaces.interface import Geometry
 from ..search.spaces.registry import build_network, geometry
 from ..search.weights import load_weights
-from .check_numerics import check_numerics, probed_halo
+from .accuracy_gate import Candidate, Gate, passed
+from .check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
 from .fold_batchnorm import with_folded_batchnorm
 from .graph_cost import cost_of_graph
 from .model_interface import FOR_THE_RUNTIME, ModelInterface, with_interface
-from .onnx_from_network import OPSET, onnx_from_network
+from .model_runs import opened, opened_in_onnxruntime, runnable
+from .onnx_from_network import onnx_from_network
 from .optimise import optimised
+from .precisions.table import Calibration, reduction_for
 from .report import ExportReport
 from .targets import Target
 
@@ -37,6 +41,25 @@ class PlainExport:
     """Halo and alignment; the halo is confirmed by a probe."""
     training: dict[str, Any] | None
     """The weights' record of their training; None: random weights."""
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the network takes the noise level."""
+        return self.genotype.network.conditioning_range is not None
+
+    @property
+    def sigma_range(self) -> tuple[float, float] | None:
+        """The levels the weights were trained for; without a record, the levels the genotype was made for."""
+        recorded = (self.training or {}).get("settings", {}).get("sigma_range")
+        if recorded is None:
+            return self.genotype.network.conditioning_range
+        try:
+            low, high = recorded
+            return float(low), float(high)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"the weights' record of their sigma range is {recorded!r}, expected two numbers"
+            ) from error
 
 
 def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
@@ -58,29 +81,58 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
 
 
 def finished_model(
-    plain: PlainExport, target: Target, interface: ModelInterface = FOR_THE_RUNTIME
+    plain: PlainExport,
+    target: Target,
+    precision: Precision = "fp32",
+    gate: Gate | None = None,
+    calibration: Calibration = (),
+    interface: ModelInterface = FOR_THE_RUNTIME,
 ) -> tuple[bytes, ExportReport]:
-    """Rewrite a plain export for a target, check the result, give it its interface and let it describe itself.
+    """Rewrite a plain export for a target, check the result, write it in a precision and let it describe itself.
 
-    Raises UserError where the model does not do what the network does.
+    Without a gate nobody knows what the precision costs. Raises UserError where the model does not do what the network
+    does, or does not pass the gate.
     """
     genotype, training = plain.genotype, plain.training or {}
-    channels, alignment = genotype.task.channels, plain.geometry.alignment
-    sigma_range = _sigma_range(training, genotype.network.conditioning_range)
-    model, rewrites = optimised(plain.model, target)
-    parity = check_numerics(model, plain.network, channels=channels, alignment=alignment, sigma_range=sigma_range)
-    model = with_interface(model, interface, alignment=alignment)
+    feeding = {
+        "channels": genotype.task.channels,
+        "alignment": plain.geometry.alignment,
+        "sigma_range": plain.sigma_range,
+    }
+    full, rewrites = optimised(plain.model, target, precision)
+    parity = check_numerics(full, plain.network, **feeding)
+    candidate = Candidate(
+        model=full,
+        precision=precision,
+        target=target,
+        reduction=reduction_for(precision, target),
+        calibration=calibration,
+    )
+    model, certificate = (candidate.written(()), None) if gate is None else passed(candidate, gate)
+    difference = None
+    if precision != "fp32":
+        feeds = [item for _, item in checked_feeds(**feeding, conditioned=plain.conditioned)]
+        run = opened(model, precision, target).run
+        difference = largest_difference(run, opened_in_onnxruntime(full), feeds)
+    model = with_interface(
+        model,
+        interface,
+        alignment=plain.geometry.alignment,
+        runnable=partial(runnable, precision=precision, target=target),
+    )
     manifest = ModelManifest(
-        channels=channels,
+        channels=genotype.task.channels,
         scale=genotype.task.scale,
         halo=plain.geometry.halo,
-        alignment=alignment,
-        conditioned=genotype.network.conditioning_range is not None,
-        sigma_range=sigma_range,
+        alignment=plain.geometry.alignment,
+        conditioned=plain.conditioned,
+        sigma_range=plain.sigma_range,
+        precision=precision,
         io=interface.io,
         weights="random" if plain.training is None else "trained",
         genotype=json.dumps(json.loads(genotype.to_json()), separators=(",", ":")),
         training=json.dumps(training, separators=(",", ":"), sort_keys=True),
+        certificate=None if certificate is None else certificate.to_json(),
     )
     onnx.helper.set_model_props(model, manifest.to_metadata())
     onnx.checker.check_model(model, full_check=True)
@@ -89,20 +141,23 @@ def finished_model(
         genotype_id=genotype.identity,
         weights=manifest.weights,
         target=target,
-        opset=OPSET,
+        precision=precision,
+        opset=next(item.version for item in model.opset_import if item.domain == ""),
         cost=cost_of_graph(plain.model),
         rewrites=rewrites,
         halo=plain.geometry.halo,
-        alignment=alignment,
+        alignment=plain.geometry.alignment,
         interface=interface,
         file_bytes=len(content),
         parity=parity,
+        difference_from_fp32=difference,
+        certificate=certificate,
     )
     return content, report
 
 
 def frozen_model(genotype: Genotype, weights: Path | None, target: Target = "ort") -> tuple[bytes, ExportReport]:
-    """Freeze a genotype with trained weights (`None`: random ones, for timing only) and check the result.
+    """Freeze a genotype with trained weights (`None`: random ones, for timing only) in fp32 and check the result.
 
     Raises UserError where the weights do not fit or the exported model does not do what the network does.
     """
@@ -116,15 +171,3 @@ def write_export(content: bytes, report: ExportReport, path: Path) -> Path:
         model_file.write_bytes(content)
         report_file.write_text(report.to_json(), encoding="utf-8")
     return report_path
-
-
-def _sigma_range(training: dict[str, Any], conditioning: tuple[float, float] | None) -> tuple[float, float] | None:
-    """The levels the weights were trained for; without a record, the levels the genotype was made for."""
-    recorded = training.get("settings", {}).get("sigma_range")
-    if recorded is None:
-        return conditioning
-    try:
-        low, high = recorded
-        return float(low), float(high)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"the weights' record of their sigma range is {recorded!r}, expected two numbers") from error

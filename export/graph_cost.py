@@ -12,7 +12,8 @@ from onnx import numpy_helper
 from ..errors import UserError
 
 _SIDE = 64
-_COUNTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+"""The operators with multiply-adds worth counting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +29,39 @@ class GraphCost:
 
 
 def cost_of_graph(model: onnx.ModelProto) -> GraphCost:
-    """Count a model's cost; UserError where ONNX Runtime cannot run it.
+    """Count a model's cost; UserError where ONNX Runtime cannot run it."""
+    sizes = {item.name: math.prod(item.dims) for item in model.graph.initializer}
+    parameters = sum(round(sizes[name] * share) for name, share in _filled_constants(model).items())
+    return GraphCost(parameters=parameters, macs_per_pixel=sum(macs for _, macs in _layers(model)))
+
+
+def macs_of_layers(model: onnx.ModelProto) -> dict[str, float]:
+    """Multiply-adds per input pixel of each layer, by the node's name; UserError where ONNX Runtime cannot run it."""
+    return {node.name: macs for node, macs in _layers(model)}
+
+
+def _layers(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, float]]:
+    """Each layer, named or not, with its multiply-adds per input pixel.
 
     Shapes are read off a run on zeros: graphs that compute their shapes defeat static inference.
     """
-    nodes = [node for node in model.graph.node if node.op_type in _COUNTED]
+    nodes = [node for node in model.graph.node if node.op_type in LAYERS]
     wanted = {name for node in nodes for name in (node.input[0], node.input[1], node.output[0])}
     shapes = {item.name: tuple(item.dims) for item in model.graph.initializer}
     shapes |= _shapes_in_a_run(model, wanted - set(shapes))
+    filled = _filled_constants(model)
+    return [(node, _node_macs(node, shapes) * filled.get(node.input[1], 1) / _SIDE**2) for node in nodes]
+
+
+def _filled_constants(model: onnx.ModelProto) -> dict[str, float]:
+    """The share that is not zero of every floating-point constant, by name."""
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
     constants = [item for item in model.graph.initializer if item.data_type in floats and item.dims]
-    filled = {item.name: _filled(numpy_helper.to_array(item)) for item in constants}
-    return GraphCost(
-        parameters=sum(round(math.prod(item.dims) * filled[item.name]) for item in constants),
-        macs_per_pixel=sum(_node_macs(node, shapes) * filled.get(node.input[1], 1) for node in nodes) / _SIDE**2,
-    )
+    return {item.name: _filled(numpy_helper.to_array(item)) for item in constants}
 
 
 def _filled(constant: np.ndarray) -> float:
-    """The share that is not zero; a constant of nothing but zeros was just not trained yet."""
+    """A constant of nothing but zeros was just not trained yet."""
     return np.count_nonzero(constant) / constant.size or 1.0
 
 

@@ -12,6 +12,8 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from ..runtime.manifest import Precision
+from .precisions.names import PRECISIONS
 from .rewrites.carry_leaky_relu import carry_leaky_relus
 from .rewrites.fill_output_blocks import fill_output_blocks
 from .rewrites.fold_and_share import fold_and_share
@@ -30,6 +32,8 @@ class Rule:
     targets: tuple[Target, ...]
     reason: str
     """What was measured, or why a target goes without."""
+    precisions: tuple[Precision, ...] = PRECISIONS
+    """Those the model may be written in afterwards."""
 
     @property
     def name(self) -> str:
@@ -60,6 +64,7 @@ RULES = (
         ("ort",),
         "1.03 to 1.04 / 1.02 / 1.02 for chains of ten and sixteen cells, where four and six of the squeezes go; 1.07 "
         "with seven. In bf16, which OpenVINO and TensorRT compute in, the result is worthless.",
+        precisions=("fp32",),
     ),
     Rule(
         fill_output_blocks,
@@ -104,17 +109,22 @@ def stages(model: onnx.ModelProto, rules: tuple[Rule, ...]) -> Iterator[Stage]:
         yield Stage(rule.name, places, model)
 
 
-def optimised(model: onnx.ModelProto, target: Target) -> tuple[onnx.ModelProto, dict[str, int]]:
-    """A model rewritten for a target, and in how many places each rewrite applied; the given model stays."""
+def optimised(
+    model: onnx.ModelProto, target: Target, precision: Precision = "fp32"
+) -> tuple[onnx.ModelProto, dict[str, int]]:
+    """A model rewritten for a target and a precision that it is written in later; the given model stays.
+
+    With it: in how many places each rewrite applied.
+    """
     places: dict[str, int] = {}
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    for stage in stages(model, rules_for(target)):
+    for stage in stages(model, rules_for(target, precision)):
         places[stage.rewrite] = stage.places
         result.CopyFrom(stage.model)
     return result, places
 
 
-def rules_for(target: Target) -> tuple[Rule, ...]:
-    """The rules of a target, in order."""
-    return tuple(rule for rule in RULES if target in rule.targets)
+def rules_for(target: Target, precision: Precision = "fp32") -> tuple[Rule, ...]:
+    """The rules of a target and a precision, in order."""
+    return tuple(rule for rule in RULES if target in rule.targets and precision in rule.precisions)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from ..runtime.manifest import Precision
+from .certificate import Certificate
 from .check_numerics import NumericsReport
 from .graph_cost import GraphCost
 from .measure_rewrites import Timing
@@ -19,6 +21,7 @@ class ExportReport:
     weights: str
     target: Target
     """The engine the graph was rewritten for; every engine can run it."""
+    precision: Precision
     opset: int
     cost: GraphCost
     """Of the network, before rewrites."""
@@ -33,7 +36,16 @@ class ExportReport:
     """What the model takes and gives."""
     file_bytes: int
     parity: NumericsReport
-    """The model in ONNX Runtime against torch; batch norms were folded in the model alone."""
+    """The rewritten model in fp32, in ONNX Runtime, against torch; batch norms were folded in the model alone."""
+    difference_from_fp32: float | None = None
+    """The largest of a reduced precision's outputs, on the same inputs; None: the model is in fp32."""
+    certificate: Certificate | None = None
+    """What the precision cost on real images; None: nobody looked."""
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether the precision was reduced and nobody looked at what that cost."""
+        return self.precision != "fp32" and self.certificate is None
 
     def to_json(self) -> str:
         """The report file's text."""
@@ -49,12 +61,18 @@ class ExportReport:
             "multiply-adds per pixel": f"{self.cost.macs_per_pixel:,.0f}",
             "halo": f"{self.halo} px, confirmed by a probe",
             "alignment": f"{self.alignment} px",
-            "file": f"{self.file_bytes:,} bytes, opset {self.opset}",
+            "file": f"{self.file_bytes:,} bytes, {self.precision}, opset {self.opset}",
             "input": str(self.interface),
             f"rewritten for {self.target}": ", ".join(applied) or "nothing to rewrite",
             "largest difference from torch": f"{self.parity.largest_difference:.1e} "
             f"over {len(self.parity.sizes)} sizes (limit {self.parity.tolerance:.0e})",
         }
+        if self.difference_from_fp32 is not None:
+            rows["largest difference from fp32"] = f"{self.difference_from_fp32:.1e} on random pixels"
+        if self.certificate is not None:
+            rows |= self.certificate.to_rows()
+        elif self.is_unchecked:
+            rows["lost by the precision"] = "not checked on images; give --check IMAGES"
         rows |= {f"{item.engine}, {item.stage}": str(item) for item in self.timings}
         wide = max(map(len, rows))
         return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import UserError
+from ..runtime.manifest import Precision
+from .name_lists import chosen_names
 
 Target = Literal["ort", "openvino", "tensorrt"]
 """`ort`: ONNX Runtime on the processor, in fp32; `openvino`: on the processor, in fp32 or bf16; `tensorrt`: GPUs."""
@@ -12,13 +13,10 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 
 def targets_of(text: str) -> tuple[Target, ...]:
     """Read names separated by commas, each once; UserError for a name that is no target."""
-    known: dict[str, Target] = {target: target for target in TARGETS}
-    names = [name.strip() for name in text.split(",")]
-    if len(set(names) & set(known)) < len(names):
-        raise UserError(f"--target: got {text!r}, expected one or more of {', '.join(TARGETS)}, each once")
-    return tuple(known[name] for name in names)
+    return chosen_names("--target", text, TARGETS)
 
 
-def file_of(target: Target, targets: tuple[Target, ...], first: Path) -> Path:
-    """Where a target's model goes: the first target's is `first`, another's has its name before the suffix."""
-    return first if target == targets[0] else first.with_suffix(f".{target}{first.suffix}")
+def file_of(variant: tuple[Target, Precision], first_variant: tuple[Target, Precision], first: Path) -> Path:
+    """Where a model goes: `first` for the first target and precision; what differs from them goes before the suffix."""
+    differing = [name for name, usual in zip(variant, first_variant, strict=True) if name != usual]
+    return first.with_suffix("".join(f".{name}" for name in differing) + first.suffix)

@@ -59,6 +59,8 @@ class ModelManifest:
     """The architecture, as the JSON text of a genotype file."""
     training: str = "{}"
     """Data, iterations and scores with their protocol, as JSON text."""
+    certificate: str | None = None
+    """What the precision cost on real images when the model was exported, as JSON text; None: not checked."""
 
     def __post_init__(self) -> None:
         _require("channels", self.channels, self.channels in (1, 3), "1 or 3")
@@ -78,6 +80,8 @@ class ModelManifest:
             )
         _require_json_object("genotype", self.genotype)
         _require_json_object("training", self.training)
+        if self.certificate is not None:
+            _require_json_object("certificate", self.certificate)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
@@ -107,6 +111,7 @@ class ModelManifest:
             weights=_chosen("weights", entry["weights"], get_args(Weights)),
             genotype=entry["genotype"],
             training=entry["training"],
+            certificate=metadata.get(PREFIX + "certificate"),
         )
 
     def to_metadata(self) -> dict[str, str]:
@@ -127,6 +132,8 @@ class ModelManifest:
         if self.sigma_range is not None:
             # repr keeps every digit; 75.0 is written as 75.
             entries["sigma_range"] = ":".join(repr(float(end)).removesuffix(".0") for end in self.sigma_range)
+        if self.certificate is not None:
+            entries["certificate"] = self.certificate
         return {PREFIX + name: text for name, text in entries.items()}
 
 

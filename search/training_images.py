@@ -43,21 +43,28 @@ def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedIma
             warnings.append(f"{path}: not an image file, skipped")
             continue
         try:
-            with Image.open(path) as picture:
-                pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            warnings.append(f"{path}: cannot be read as an image ({error}), skipped")
-            continue
-        if min(pixels.shape[:2]) < smallest_side:
-            height, width = pixels.shape[:2]
-            warnings.append(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}, skipped")
+            images.append(read_clean(path, channels=channels, smallest_side=smallest_side))
+        except UserError as error:
+            warnings.append(f"{error}, skipped")
             continue
         names.append(str(path))
-        images.append(pixels.reshape(*pixels.shape[:2], channels))
     if not images:
         what = warnings[0] if warnings else "the folder is empty"
         raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
     return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
+
+
+def read_clean(path: Path, *, channels: int, smallest_side: int) -> np.ndarray:
+    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small."""
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error})") from error
+    if min(pixels.shape[:2]) < smallest_side:
+        height, width = pixels.shape[:2]
+        raise UserError(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}")
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 class PatchSource:

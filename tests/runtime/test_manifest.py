@@ -28,6 +28,13 @@ def test_round_trip_without_a_sigma_range() -> None:
     assert ModelManifest.from_metadata(blind.to_metadata()) == blind
 
 
+def test_a_certificate_comes_back_and_older_files_have_none() -> None:
+    assert CONDITIONED.certificate is None
+    assert "hinas.certificate" not in CONDITIONED.to_metadata()
+    certified = replace(CONDITIONED, certificate='{"images": []}')
+    assert ModelManifest.from_metadata(certified.to_metadata()) == certified
+
+
 def test_written_form_is_the_contracts() -> None:
     metadata = CONDITIONED.to_metadata()
     assert metadata["hinas.sigma_range"] == "0:75"
@@ -70,6 +77,7 @@ def test_a_foreign_model_is_named_so() -> None:
         ("sigma_range", "nan:75", "LOW <= HIGH"),
         ("genotype", "{", "JSON object"),
         ("training", "[]", "JSON object"),
+        ("certificate", "[]", "JSON object"),
         ("scale", "x2", "a whole number"),
     ],
 )

@@ -1,0 +1,251 @@
+"""The accuracy gate: good models pass, spoilt ones fail, and the layer that is to blame is found and kept."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hinas.errors import UserError
+from hinas.export.accuracy_gate import Candidate, Gate, TooMuchLostError, gate_for, passed
+from hinas.export.certificate import Certificate
+from hinas.export.check_images import USUAL_SIGMAS, check_images, sigmas_within
+from hinas.export.export_run import ExportRequest, run_export
+from hinas.export.freeze import PlainExport, finished_model, plain_export
+from hinas.export.precisions.half_precision import fp16
+from hinas.export.precisions.table import Reduction
+from hinas.runtime.manifest import ModelManifest
+from hinas.search.genotype import genotype_from_json
+from hinas.search.spaces.registry import build_network
+from hinas.search.weights import save_weights
+from onnx import numpy_helper
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def run_folder(small_document: Callable[[int], dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with net.json and net.safetensors: weights that change the picture a little."""
+    folder = tmp_path_factory.mktemp("gate")
+    genotype = genotype_from_json(json.dumps(small_document(1)))
+    (folder / "net.json").write_text(genotype.to_json())
+    torch.manual_seed(0)
+    network = build_network(genotype.space, genotype.network, 1)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    training = {"settings": {"sigma_range": [0.0, 30.0]}}
+    save_weights(network, folder / "net.safetensors", identity=genotype.identity, training=training)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(run_folder: Path) -> PlainExport:
+    genotype = genotype_from_json((run_folder / "net.json").read_text())
+    return plain_export(genotype, run_folder / "net.safetensors")
+
+
+@pytest.fixture(scope="module")
+def gate(plain: PlainExport, picture_folder: Path) -> Gate:
+    images = check_images(str(picture_folder), channels=1, alignment=2, sigma_range=(0, 30))
+    return gate_for(plain.model, images, max_drop_db=0.05, conditioned=True)
+
+
+def _candidate(plain: PlainExport, write: Callable[[onnx.ModelProto, frozenset[str]], onnx.ModelProto]) -> Candidate:
+    reduction = Reduction(lambda model, _, keep: write(model, keep), keeps_layers=True)
+    return Candidate(model=plain.model, precision="fp16", target="ort", reduction=reduction, calibration=())
+
+
+def _with_constant(model: onnx.ModelProto, layer: str, index: int, change: Callable[[Any], Any]) -> onnx.ModelProto:
+    """fp16 but for one constant of one layer, changed: 1 its weights, 2 its bias."""
+    lowered = fp16(model, frozenset())
+    name = next(node.input[index] for node in lowered.graph.node if node.name == layer)
+    constant = next(item for item in lowered.graph.initializer if item.name == name)
+    values = numpy_helper.to_array(constant)
+    constant.CopyFrom(numpy_helper.from_array(change(values).astype(values.dtype), name))
+    return lowered
+
+
+def _last_layer(plain: PlainExport) -> str:
+    """The one that makes the noise: what it does wrong nothing mends."""
+    return [node.name for node in plain.model.graph.node if node.op_type == "Conv"][-1]
+
+
+def test_a_good_precision_passes_and_keeps_nothing(plain: PlainExport, gate: Gate, picture_folder: Path) -> None:
+    content, report = finished_model(plain, "tensorrt", "fp16", gate)
+    certificate = report.certificate
+    assert certificate is not None
+    assert certificate.images == tuple(sorted(path.name for path in picture_folder.iterdir()))
+    assert [item.sigma for item in certificate.losses] == [15, 25]
+    assert all(abs(item.psnr_lost_db) < 0.05 and item.psnr_db > 0 for item in certificate.losses)
+    assert certificate.worst.psnr_lost_db >= max(item.psnr_lost_db for item in certificate.losses)
+    assert certificate.kept_fp32 == ()
+    assert certificate.engine.endswith("fp16 emulated")
+    properties = {item.key: item.value for item in onnx.load_from_string(content).metadata_props}
+    manifest = ModelManifest.from_metadata(properties)
+    assert manifest.precision == "fp16"
+    assert manifest.certificate is not None
+    assert Certificate.from_json(manifest.certificate) == certificate
+    assert finished_model(plain, "tensorrt", "fp16", gate)[0] == content
+
+
+@pytest.mark.parametrize("target", ["ort", "openvino"])
+def test_bf16_is_what_the_target_takes(plain: PlainExport, gate: Gate, target: Any) -> None:
+    content, report = finished_model(plain, target, "bf16", replace(gate, max_drop_db=1))
+    inputs = {item.data_type for item in onnx.load_from_string(content).graph.initializer}
+    # OpenVINO rounds an fp32 graph by itself.
+    assert (onnx.TensorProto.BFLOAT16 in inputs) == (target == "ort")
+    assert report.precision == "bf16"
+    assert report.difference_from_fp32 is not None
+    assert 0 < report.difference_from_fp32 < 0.1
+
+
+def test_the_spoilt_layer_alone_is_found_and_kept(plain: PlainExport, gate: Gate) -> None:
+    spoilt = _last_layer(plain)
+
+    def write(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
+        return fp16(model, keep) if spoilt in keep else _with_constant(model, spoilt, 1, lambda values: 0 * values + 3)
+
+    model, certificate = passed(_candidate(plain, write), gate)
+    assert certificate.kept_fp32 == (spoilt,)
+    assert model.SerializeToString() == fp16(plain.model, frozenset({spoilt})).SerializeToString()
+    # The same where it gives no numbers at all.
+
+    def write_infinite(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
+        return fp16(model, keep) if spoilt in keep else _with_constant(model, spoilt, 1, lambda values: values + np.inf)
+
+    assert passed(_candidate(plain, write_infinite), gate)[1].kept_fp32 == (spoilt,)
+
+
+def test_what_no_layer_in_fp32_mends_fails(plain: PlainExport, gate: Gate) -> None:
+    spoilt = _last_layer(plain)
+    worse = _candidate(plain, lambda model, _: _with_constant(model, spoilt, 1, lambda values: 0 * values + 3))
+    message = r"fp16 for ort loses at sigma \d+ [\d.]+ dB, with \d layers kept in fp32; --max-drop allows 0.05 dB"
+    with pytest.raises(TooMuchLostError, match=message):
+        passed(worse, gate)
+    without = replace(worse, reduction=replace(worse.reduction, keeps_layers=False))
+    with pytest.raises(TooMuchLostError, match=r"loses at sigma \d+ [\d.]+ dB; --max-drop"):
+        passed(without, gate)
+    nan = _candidate(plain, lambda model, _: _with_constant(model, spoilt, 1, lambda values: values + np.nan))
+    with pytest.raises(TooMuchLostError, match="all: its output is not finite"):
+        passed(nan, gate)
+
+
+def test_an_infinity_that_an_activation_hides_fails(plain: PlainExport, gate: Gate) -> None:
+    before = {value: node for node in plain.model.graph.node for value in node.output}
+    activation = next(node for node in plain.model.graph.node if node.op_type in ("Relu", "LeakyRelu"))
+    layer = before[activation.input[0]].name
+
+    def write(model: onnx.ModelProto, _: frozenset[str]) -> onnx.ModelProto:
+        hidden = _with_constant(model, layer, 2, lambda values: values - np.inf)
+        for node in hidden.graph.node:
+            if node.name == activation.name:
+                node.op_type = "Relu"  # of minus infinity it makes 0
+                del node.attribute[:]
+        return hidden
+
+    with pytest.raises(TooMuchLostError, match="inside the model is not finite"):
+        passed(_candidate(plain, write), replace(gate, max_drop_db=1000))
+
+
+def test_the_levels_lie_within_the_models_range() -> None:
+    assert sigmas_within(None) == USUAL_SIGMAS
+    assert sigmas_within((0, 75)) == (15, 25, 50)
+    assert sigmas_within((20, 50)) == (25, 50)
+    assert sigmas_within((30, 30)) == (30,)
+    assert sigmas_within((60, 70)) == (65,)
+
+
+def test_images_are_chosen_evenly_and_cut_to_their_middle(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:300, :70]
+    for index in range(40):
+        Image.fromarray((rows % 256).astype(np.uint8) if index else columns.astype(np.uint8)).save(
+            tmp_path / f"{index:02}.png"
+        )
+    (tmp_path / "02.png").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("")
+    images = check_images(str(tmp_path / "*.png"), channels=3, alignment=4, sigma_range=(25, 25))
+    assert [item.image for item in images] == [f"{index:02}.png" for index in range(0, 40, 2) if index != 2]
+    assert {item.noisy.shape for item in images} == {(1, 3, 256, 68)}
+    np.testing.assert_allclose(images[1].clean[0, 0, :, 0] * 255, np.arange(22, 22 + 256) % 256, atol=1e-4)
+    noise = (images[0].noisy - images[0].clean) * 255
+    assert abs(float(noise.std()) - 25) < 0.5
+    assert not np.array_equal(noise, (images[1].noisy - images[1].clean) * 255)
+    again = check_images(str(tmp_path), channels=3, alignment=4, sigma_range=(25, 25))
+    assert all(np.array_equal(a.noisy, b.noisy) for a, b in zip(images, again, strict=True))
+
+
+def test_no_images_are_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    for source in (tmp_path, tmp_path / "notes.txt", tmp_path / "nothing-*.png"):
+        with pytest.raises(UserError, match="no images there; give a folder, a file or a 'glob' of clean images"):
+            check_images(str(source), channels=1, alignment=2, sigma_range=None)
+
+
+def test_what_does_not_pass_is_not_written_and_said_at_the_end(
+    run_folder: Path, picture_folder: Path, tmp_path: Path
+) -> None:
+    request = ExportRequest(
+        genotype=genotype_from_json((run_folder / "net.json").read_text()),
+        weights=run_folder / "net.safetensors",
+        model=tmp_path / "m.onnx",
+        targets=("openvino",),
+        precisions=("fp32", "bf16"),
+        check=str(picture_folder),
+        max_drop_db=-100,
+        is_measured=False,
+        engine=None,
+        quiet=True,
+    )
+    with pytest.raises(UserError, match=r"fp32 for openvino loses(.|\n)*bf16 for openvino loses"):
+        list(run_export(request))
+    assert not list(tmp_path.iterdir())
+
+
+def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.export.commands", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180)
+
+
+def test_the_command_writes_checked_and_unchecked_models(
+    run_folder: Path, picture_folder: Path, tmp_path: Path
+) -> None:
+    arguments = (run_folder / "net.json", "--precision", "fp16,fp32", "--out", tmp_path / "m.onnx")
+    result = _export(*arguments, "--check", picture_folder)
+    assert result.returncode == 0, result.stderr
+    assert "lost at sigma 25" in result.stdout
+    for name, precision in (("m", "fp16"), ("m.fp32", "fp32")):
+        report = json.loads((tmp_path / f"{name}.report.json").read_text())
+        assert report["precision"] == precision
+        assert len(report["certificate"]["images"]) == 3
+        assert report["file_bytes"] == (tmp_path / f"{name}.onnx").stat().st_size
+    result = _export(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "m.onnx: what fp16 costs was not checked on images" in result.stderr
+    assert "m.fp32.onnx: what" not in result.stderr
+    assert "not checked on images" in result.stdout
+    assert json.loads((tmp_path / "m.report.json").read_text())["certificate"] is None
+
+
+def test_mistakes_exit_with_2(run_folder: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    Image.fromarray(np.zeros((63, 200), np.uint8)).save(small / "a.png")
+    net = run_folder / "net.json"
+    for arguments, expected in (
+        (["--precision", "fp16,fp8"], "--precision: got 'fp16,fp8', expected one or more of fp32, fp16, bf16"),
+        (["--precision", "fp16,fp16"], "each once"),
+        (["--check", small], "a.png: 200x63 is smaller than 64x64"),
+        (["--check", small, "--random-weights"], "--check: random weights"),
+        (["--max-drop", "-1"], "--max-drop: got -1, expected dB of at least 0"),
+        (["--max-drop", "nan"], "--max-drop: got nan"),
+    ):
+        result = _export(net, "--out", tmp_path / "m.onnx", *arguments)
+        assert result.returncode == 2, (arguments, result.stderr)
+        assert expected in result.stderr
+        assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("m*"))
