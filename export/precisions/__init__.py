@@ -1,0 +1,1 @@
+"""The number formats a model is written in, one module a format."""
