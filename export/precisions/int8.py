@@ -13,6 +13,7 @@ the loss. Its processors need VNNI instructions: without them 16-bit sums may sa
 
 import io
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -46,7 +47,8 @@ def quantised(
 
 def tensor_ranges(model: onnx.ModelProto, calibration: Iterable[Mapping[str, NDArray[Any]]]) -> TensorsData:
     """The range of every convolution's input and output over the calibration's inputs; holds for any `keep`."""
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)
         calibrator = create_calibrator(

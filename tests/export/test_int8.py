@@ -23,7 +23,7 @@ from hinas.export.tensorrt.older_parser import with_plain_shapes
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.search.genotype import genotype_from_json
 from hinas.search.spaces.registry import build_network, geometry
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 
 SIDE = 32
 
@@ -155,10 +155,8 @@ def test_a_name_that_is_no_node_is_refused(small: onnx.ModelProto) -> None:
 def test_values_that_are_not_finite_are_refused(target: Target, small: onnx.ModelProto) -> None:
     broken = onnx.ModelProto()
     broken.CopyFrom(small)
-    bias = next(
-        item for item in broken.graph.initializer if len(item.dims) == 1 and item.data_type == TensorProto.FLOAT
-    )
-    bias.CopyFrom(numpy_helper.from_array(np.full(list(bias.dims), np.nan, np.float32), bias.name))
+    weights = next(item for item in broken.graph.initializer if len(item.dims) == 4)
+    weights.CopyFrom(numpy_helper.from_array(np.full(list(weights.dims), np.nan, np.float32), weights.name))
     with pytest.raises(UserError, match="not finite"):
         quantised(broken, _batches(broken), frozenset(), target=target)
 
