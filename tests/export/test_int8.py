@@ -161,6 +161,7 @@ def test_values_that_are_not_finite_are_refused(target: Target, small: onnx.Mode
         quantised(broken, _batches(broken), frozenset(), target=target)
 
 
+@pytest.mark.slow
 def test_random_genotypes_stay_near_float(random_document: Callable[[int], dict[str, Any]], genotype_seed: int) -> None:
     plain = _plain(random_document(genotype_seed))
     for target in TARGETS:
