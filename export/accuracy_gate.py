@@ -16,7 +16,7 @@ from .certificate import Certificate
 from .check_images import NoisyImage
 from .graph_cost import macs_of_layers
 from .model_runs import Engine, Run, opened, opened_in_onnxruntime, value_not_finite
-from .precisions.table import Calibration, Reduction
+from .precisions.table import Reduction
 from .quality_loss import QualityLoss, Reference, feeds_of, quality_loss, references
 from .targets import Target
 
@@ -58,11 +58,10 @@ class Candidate:
     precision: Precision
     target: Target
     reduction: Reduction
-    calibration: Calibration
 
     def written(self, keep: Sequence[str]) -> onnx.ModelProto:
         """The model in its precision, some nodes kept in fp32."""
-        return self.reduction.write(self.model, self.calibration, frozenset(keep))
+        return self.reduction.write(self.model, frozenset(keep))
 
     def opened(self, keep: Sequence[str]) -> Engine:
         """The same, made ready to run."""
@@ -104,7 +103,7 @@ def passed(candidate: Candidate, gate: Gate) -> tuple[onnx.ModelProto, Certifica
         losses=loss.rounded().by_sigma,
         worst=loss.rounded().worst,
         max_drop_db=gate.max_drop_db,
-        kept_fp32=tuple(kept),
+        kept_fp32=(*sorted(candidate.reduction.always_kept), *kept),
         engine=candidate.opened(kept).description,
     )
     return model, certificate
@@ -112,7 +111,11 @@ def passed(candidate: Candidate, gate: Gate) -> tuple[onnx.ModelProto, Certifica
 
 def _ranked_layers(candidate: Candidate, gate: Gate, sigma: float) -> list[str]:
     """The layers that may stay in fp32, the one first that alone in the precision moves the output most."""
-    macs = macs_of_layers(candidate.model)
+    macs = {
+        name: macs
+        for name, macs in macs_of_layers(candidate.model).items()
+        if name not in candidate.reduction.always_kept
+    }
     images = [_cut(item.image) for item in gate.references if item.image.sigma == sigma][:_RANKING_IMAGES]
     feeds = [feeds_of(image, conditioned=gate.conditioned) for image in images]
     full = opened_in_onnxruntime(candidate.model)

@@ -37,6 +37,10 @@ def export(
     precision: Annotated[
         str, typer.Option(help=f"What to compute in: {', '.join(PRECISIONS)}, or several with commas between.")
     ] = "fp32",
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="int8: a folder of clean images its ranges are found on; not those of --check."),
+    ] = None,
     check: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +118,10 @@ def export(
         raise UserError("--check: random weights denoise nothing that could get worse; give trained ones")
     targets = targets_of(target or ("tensorrt" if engine else "ort"))
     precisions = precisions_of(precision)
+    if "int8" in precisions and calibration is None:
+        raise UserError("--precision int8: needs real images to find its ranges on; give --calibration IMAGES")
+    if calibration is not None and "int8" not in precisions:
+        raise UserError("--calibration: concerns --precision int8 alone; add it, or leave it")
     if not max_drop >= 0:
         raise UserError(f"--max-drop: got {max_drop:g}, expected dB of at least 0")
     if engine and "tensorrt" not in targets:
@@ -121,8 +129,10 @@ def export(
     model = genotype.with_name("model.onnx") if out is None else out
     if model.suffix != ".onnx":
         raise UserError(f"--out: got {model}, expected a file name that ends in .onnx")
-    if triton is not None and len(targets) > 1:
-        raise UserError(f"--triton: serves one model; give one --target, not {', '.join(targets)}")
+    if triton is not None and len(targets) * len(precisions) > 1:
+        raise UserError(
+            f"--triton: serves one model; give one target and precision, not {', '.join((*targets, *precisions))}"
+        )
     from .tensorrt.build_request import request_from_texts
 
     request = request_from_texts(
@@ -150,6 +160,7 @@ def export(
             model=model,
             targets=targets,
             precisions=precisions,
+            calibration=calibration,
             check=check,
             max_drop_db=max_drop,
             is_measured=measure,

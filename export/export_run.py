@@ -12,10 +12,12 @@ from ..runtime.manifest import Precision
 from ..search.genotype import Genotype
 from ..search.spaces.registry import geometry
 from .accuracy_gate import Gate, TooMuchLostError, gate_for
+from .calibration import USUAL_RANGE, calibration_batches
 from .check_images import check_images
 from .freeze import PlainExport, finished_model, plain_export, write_export
 from .measure_rewrites import Effort, check_measurable, measured_target
 from .model_interface import ModelInterface
+from .precisions.table import Calibration
 from .targets import Target, file_of
 from .tensorrt.build_request import BuildRequest
 from .triton.model_repository import TritonRequest, write_triton_model
@@ -33,6 +35,8 @@ class ExportRequest:
     targets: tuple[Target, ...]
     precisions: tuple[Precision, ...]
     """The first one of the first target goes to `model`."""
+    calibration: Path | None
+    """Clean images that int8 finds its ranges on; None: int8 is not asked for."""
     check: str | None
     """Images for the accuracy gate: a folder, a file or a glob; None: no gate."""
     max_drop_db: float
@@ -71,11 +75,12 @@ def run_export(request: ExportRequest) -> Iterator[Report]:
     request.interface.require_aligned(geometry(request.genotype.space, request.genotype.network).alignment)
     plain = plain_export(request.genotype, request.weights)
     gate = None if request.check is None else _gate(plain, request.check, request.max_drop_db)
+    calibration = () if request.calibration is None else _calibration(plain, request.calibration)
     failures: list[str] = []
     first = (request.targets[0], request.precisions[0])
     for variant in product(request.targets, request.precisions):
         try:
-            content, report = finished_model(plain, *variant, gate, (), request.interface)
+            content, report = finished_model(plain, *variant, gate, calibration, request.interface)
         except TooMuchLostError as error:
             failures.append(str(error))
             continue
@@ -112,6 +117,17 @@ def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
         sigma_range=plain.sigma_range,
     )
     return gate_for(plain.model, images, max_drop_db=max_drop_db, conditioned=plain.conditioned)
+
+
+def _calibration(plain: PlainExport, images: Path) -> Calibration:
+    batches = calibration_batches(
+        [images],
+        channels=plain.genotype.task.channels,
+        alignment=plain.geometry.alignment,
+        sigma_range=plain.sigma_range or USUAL_RANGE,
+        conditioned=plain.conditioned,
+    )
+    return tuple(batches)
 
 
 def _announce(request: ExportRequest, *paths: Path) -> None:

@@ -105,8 +105,7 @@ def finished_model(
         model=full,
         precision=precision,
         target=target,
-        reduction=reduction_for(precision, target),
-        calibration=calibration,
+        reduction=reduction_for(precision, target, full, calibration),
     )
     model, certificate = (candidate.written(()), None) if gate is None else passed(candidate, gate)
     difference = None

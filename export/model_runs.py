@@ -15,6 +15,8 @@ from .precisions.half_precision import bf16
 from .targets import Target
 
 _EMULATED = ("fp16", "bf16")
+_OPENVINO_HINTS: Mapping[Precision, str] = {"bf16": "bf16", "int8": "f32"}
+"""What OpenVINO computes in where an int8 graph does not say, and what it is told for bf16."""
 Run = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
 """Inputs by name -> `denoised`."""
 
@@ -30,8 +32,8 @@ class Engine:
 
 def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> Engine:
     """A model in the engine that checks it: the target's own where it can run here, else ONNX Runtime."""
-    if (target, precision) == ("openvino", "bf16") and _openvino_has_bf16():
-        return _opened_in_openvino(model)
+    if target == "openvino" and precision in _OPENVINO_HINTS and _openvino_computes_in(precision):
+        return _opened_in_openvino(model, precision)
     how = " emulated" if precision in _EMULATED else ""
     return Engine(
         description=f"onnxruntime {onnxruntime.__version__}, {precision}{how}",
@@ -81,21 +83,21 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _openvino_has_bf16() -> bool:
+def _openvino_computes_in(precision: Precision) -> bool:
     if find_spec("openvino") is None:
         return False
     import openvino
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision.upper() in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _opened_in_openvino(model: onnx.ModelProto) -> Engine:
+def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> Engine:
     import openvino
 
     core = openvino.Core()
     read = core.read_model(model.SerializeToString(), b"")
-    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": _OPENVINO_HINTS[precision]})
     version = openvino.__version__.split("-")[0]
     return Engine(
-        description=f"openvino {version}, bf16", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
+        description=f"openvino {version}, {precision}", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
     )

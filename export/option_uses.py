@@ -17,6 +17,7 @@ USES: Mapping[str, tuple[str, ...]] = {
     "workspace": ("engine",),
     "version_compatible": ("engine",),
     "hardware_compatible": ("engine",),
+    "max_drop": ("check",),
 }
 """By the names of the parameters; each needs one of these."""
 

@@ -3,7 +3,7 @@
 from ...runtime.manifest import Precision
 from ..name_lists import chosen_names
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
 
 
 def precisions_of(text: str) -> tuple[Precision, ...]:

@@ -49,6 +49,11 @@ def open_session(
         # By default the bindings try again on the processor, and print a banner about it.
         return ort.InferenceSession(content, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own, none of them documented
+        if "bfloat16" in str(error):
+            raise UserError(
+                f"{model}: ONNX Runtime has no bf16 for this device; use --backend openvino with a model exported with "
+                "--target openvino, or one in another precision"
+            ) from error
         raise UserError(f"{model}: damaged, or not an ONNX model ({first_line(error)})") from error
 
 

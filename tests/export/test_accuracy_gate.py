@@ -56,8 +56,8 @@ def gate(plain: PlainExport, picture_folder: Path) -> Gate:
 
 
 def _candidate(plain: PlainExport, write: Callable[[onnx.ModelProto, frozenset[str]], onnx.ModelProto]) -> Candidate:
-    reduction = Reduction(lambda model, _, keep: write(model, keep), keeps_layers=True)
-    return Candidate(model=plain.model, precision="fp16", target="ort", reduction=reduction, calibration=())
+    reduction = Reduction(write, keeps_layers=True)
+    return Candidate(model=plain.model, precision="fp16", target="ort", reduction=reduction)
 
 
 def _with_constant(model: onnx.ModelProto, layer: str, index: int, change: Callable[[Any], Any]) -> onnx.ModelProto:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -17,9 +17,9 @@ from hinas.export.optimise import optimised
 from hinas.export.precisions.emulation import emulated
 from hinas.export.precisions.half_precision import bf16, fp16
 from hinas.export.precisions.names import PRECISIONS, precisions_of
-from hinas.export.precisions.table import REDUCTIONS
 from hinas.export.targets import file_of
 from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.runtime.manifest import Precision
 from hinas.search.genotype import genotype_from_json
 from hinas.search.spaces.registry import build_network
 from hinas.search.weights import save_weights
@@ -195,7 +195,7 @@ def test_a_name_that_no_node_has_is_a_defect() -> None:
 
 
 def test_names() -> None:
-    assert set(REDUCTIONS) == set(PRECISIONS)
+    assert set(PRECISIONS) == set(get_args(Precision))
     assert precisions_of("bf16, fp32") == ("bf16", "fp32")
     for text in ("fp8", "fp16,fp16", ""):
         with pytest.raises(UserError, match=r"--precision: got .*, expected one or more of fp32, .*, each once"):
