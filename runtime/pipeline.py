@@ -159,8 +159,3 @@ class BusyClock:
     def span_seconds(self) -> float:
         """From the first call's beginning to the last one's end; 0 before the first."""
         return 0.0 if self._first is None else self._last - self._first
-
-    @property
-    def busy_share(self) -> float:
-        """0..1; 1 where nothing was called."""
-        return self.busy_seconds / self.span_seconds if self.span_seconds else 1.0

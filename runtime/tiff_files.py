@@ -97,31 +97,27 @@ def tiff_from_picture(picture: Picture) -> bytes:
     import tifffile
 
     details = picture.native if isinstance(picture.native, TiffDetails) else None
-    compression = "zlib" if details is None else details.compression
-    options: dict[str, Any] = {}
-    if picture.alpha is not None:
-        options["extrasamples"] = [_EXTRA_SAMPLES[2 if details is None else details.alpha_kind]]
     buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        np.ascontiguousarray(with_alpha(picture)),
-        photometric="rgb" if picture.is_colour else "minisblack",
-        planarconfig="contig" if picture.is_colour or picture.alpha is not None else None,
-        compression=compression,
-        predictor=has_predictor(compression),
-        byteorder="<",
-        bigtiff=False,
-        metadata=None,
-        software=False,
-        **options,
-    )
+    options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
+    tifffile.imwrite(buffer, np.ascontiguousarray(with_alpha(picture)), byteorder="<", bigtiff=False, **options)
     add_tags(buffer, buffer.getvalue(), _tags_from(picture.metadata) if details is None else details.tags)
     return buffer.getvalue()
 
 
-def has_predictor(compression: str | None) -> bool:
-    """Whether differences of neighbours are stored: where that makes a compression better."""
-    return compression in ("lzw", "zlib", "zstd")
+def storage_options(details: TiffDetails | None, *, is_colour: bool, has_alpha: bool) -> dict[str, Any]:
+    """How tifffile is to store the pixels: as the source did where that is lossless."""
+    compression = "zlib" if details is None else details.compression
+    options: dict[str, Any] = {
+        "photometric": "rgb" if is_colour else "minisblack",
+        "planarconfig": "contig" if is_colour or has_alpha else None,
+        "compression": compression,
+        "predictor": compression in ("lzw", "zlib", "zstd"),
+        "metadata": None,
+        "software": False,
+    }
+    if has_alpha:
+        options["extrasamples"] = [_EXTRA_SAMPLES[2 if details is None else details.alpha_kind]]
+    return options
 
 
 def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:

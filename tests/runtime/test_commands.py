@@ -210,8 +210,9 @@ def test_a_folder_goes_on_after_a_failure_and_lists_it(models: Models, picture: 
         "error: 1 of 4 pictures failed, the others are written:",
         f"  {folder / 'aa.png'}",
     ]
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    *lines, last = [json.loads(line) for line in result.stdout.splitlines()]
     assert [("error" in line) for line in lines] == [False, True, False, False]
+    assert (last["summary"]["written"], last["summary"]["skipped"], last["summary"]["failed"]) == (3, 0, 1)
     assert "truncated PNG" in lines[1]["error"]
     assert len(list((tmp_path / "out").rglob("*.png"))) == 3
 
