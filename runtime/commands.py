@@ -40,11 +40,13 @@ def denoise(
     """Take the noise out of a picture, or of every picture in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
+    A TIFF that does not fit into the memory goes through in bands from disk to disk.
 
     \b
     Examples:
       hinas-denoise noisy.png clean.png
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
+      hinas-denoise photos/ clean/ --skip-existing
     """
     from .denoise_files import denoise_files
     from .memory_guard import refuse_more_than_is_free

@@ -1,6 +1,7 @@
 """Denoise every picture of a folder: reading, computing and writing overlapped."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 from ..errors import UserError
@@ -58,13 +59,15 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             ),
             failures=UserError,
         )
-        for outcome in outcomes:
-            if outcome.stored is not None:
-                reporter.written(outcome.stored)
-            else:
-                failed.append(outcome.job)
-                reporter.failure(outcome.job.source, str(outcome.failure))
-            progress.advance()
+        # Closed before the warnings' hook goes: no thread is left running.
+        with closing(outcomes):
+            for outcome in outcomes:
+                if outcome.stored is not None:
+                    reporter.written(outcome.stored)
+                else:
+                    failed.append(outcome.job)
+                    reporter.failure(outcome.job.source, str(outcome.failure))
+                progress.advance()
     reporter.summary(
         FolderSummary(
             num_written=len(to_do) - len(failed),

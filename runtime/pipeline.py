@@ -6,7 +6,7 @@ What is held is bounded twice: by the number of jobs in each stage and by the su
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -64,7 +64,7 @@ def overlapped(
     limits: Limits,
     *,
     failures: type[Exception] | tuple[type[Exception], ...],
-) -> Iterator[Outcome[Job, Stored]]:
+) -> Generator[Outcome[Job, Stored], None, None]:
     """The outcome of every job, in the order of `jobs`, each as soon as it and those before it have ended.
 
     An error of a class in `failures` ends its job alone. Any other error, Ctrl-C, or closing the iterator ends
