@@ -128,7 +128,7 @@ class Reporter:
             return
         from tqdm import tqdm
 
-        with tqdm(total=total, unit="picture", leave=False, file=sys.stderr) as bar:
+        with tqdm(total=total, unit="picture", leave=False, mininterval=0, miniters=1, file=sys.stderr) as bar:
             self._bar = bar
             try:
                 yield FolderProgress(bar)
