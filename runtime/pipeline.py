@@ -68,7 +68,7 @@ def overlapped(
     """The outcome of every job, in the order of `jobs`, each as soon as it and those before it have ended.
 
     An error of a class in `failures` ends its job alone. Any other error, Ctrl-C, or closing the iterator ends
-    all: nothing more is begun, and what is being loaded or stored at that moment is waited for.
+    all: what has been worked on is stored, what is being loaded is waited for, and nothing more is begun.
     """
     loaders = ThreadPoolExecutor(limits.num_loading, "load")
     storers = ThreadPoolExecutor(limits.num_storing, "store")
@@ -124,10 +124,9 @@ def overlapped(
             while ending and ending[0].future.done():
                 yield ended()
     finally:
-        for executor in (loaders, storers):
-            executor.shutdown(wait=False, cancel_futures=True)
-        for executor in (loaders, storers):
-            executor.shutdown(wait=True)
+        loaders.shutdown(wait=False, cancel_futures=True)
+        storers.shutdown()
+        loaders.shutdown()
 
 
 class BusyClock:
