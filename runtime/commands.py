@@ -31,23 +31,29 @@ def denoise(
     ] = 1.0,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave pictures that exist: goes on with a run that was stopped.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
 ) -> None:
     """Take the noise out of a picture, or of every picture in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
+    A TIFF that does not fit into the memory goes through in bands from disk to disk.
 
     \b
     Examples:
       hinas-denoise noisy.png clean.png
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
+      hinas-denoise photos/ clean/ --skip-existing
     """
-    from .denoise_files import Request, denoise_files
+    from .denoise_files import denoise_files
     from .memory_guard import refuse_more_than_is_free
     from .options import bytes_of, sigma_of, tile_of
     from .reporting import Reporter
+    from .request import Request
 
     request = Request(
         source=source,
@@ -61,6 +67,7 @@ def denoise(
         strength=strength,
         ensemble=ensemble,
         overwrite=overwrite,
+        skip_existing=skip_existing,
     )
     refuse_more_than_is_free()
     denoise_files(request, Reporter(quiet=quiet, json=json))

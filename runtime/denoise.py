@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,13 +17,25 @@ from .backends.registry import open_backend
 from .bundled_models import model_file
 from .fp32_twin import twin_in_fp32
 from .manifest import ModelManifest
-from .memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits, working_bytes
+from .memory_budget import (
+    LARGEST_TILE,
+    SMALLEST_TILE,
+    WindowCost,
+    largest_band_tile,
+    largest_tile,
+    streaming_bytes,
+    whole_image_fits,
+    working_bytes,
+)
 from .noise_estimate import estimate_sigma
 from .pixel_values import Image, checked_image
 from .self_ensemble import ensemble_of
 from .stitching import Network, Progress, blended, stitched
-from .tiling import TilePlan, plan_tiles
+from .streaming import PixelRows, denoised_bands
+from .tiling import Span, TilePlan, plan_tiles
 from .window_streams import always_finite, mixed
+
+_IN_COLOUR = "the image is in colour, but the model is for grey images; use the model 'color'"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,12 +134,16 @@ class Denoiser:
             return image.copy()
         sigma_B = np.full(1, level.sigma, np.float32) if self.manifest.conditioned else None
         try:
-            return self._denoised(image, sigma_B, strength, progress)
+            return self._denoised(image, self.plan_for(image), sigma_B, strength, progress)
         finally:
             self._backend.release_memory()
 
     def noise_level(self, image: Image, sigma: float | None = None) -> NoiseLevel:
         """The level `image` would be denoised at. `sigma` as in a call; outside the model's range: UserError."""
+        return self.noise_level_from(lambda: estimate_sigma(checked_image(image)), sigma)
+
+    def noise_level_from(self, estimated: Callable[[], float], sigma: float | None = None) -> NoiseLevel:
+        """As `noise_level`; `estimated` measures the noise, and is called only where that is needed."""
         manifest = self.manifest
         if sigma is not None:
             if not math.isfinite(sigma) or sigma < 0:
@@ -143,7 +159,7 @@ class Denoiser:
         if not manifest.conditioned:
             return NoiseLevel(sigma=None, is_estimated=False)
         assert manifest.sigma_range is not None
-        estimate = estimate_sigma(checked_image(image))
+        estimate = estimated()
         low, high = manifest.sigma_range
         # A picture without any noise stays as it is, whatever the model's lowest level.
         return NoiseLevel(
@@ -158,18 +174,48 @@ class Denoiser:
             f"{_range_text(*self.manifest.sigma_range)}; using {level.sigma:g}"
         )
 
+    def bands(
+        self, source: PixelRows, sigma: float | None, *, strength: float = 1.0, progress: Progress | None = None
+    ) -> Iterator[tuple[Span, Image]]:
+        """Denoise `source` in bands of rows, of which one is held at a time: (rows, their pixels) from top to bottom.
+
+        The same pixels as a call on the whole picture gives with the same tile. `sigma`: from `noise_level_from`.
+        Raises UserError for models that no tiling makes exact.
+        """
+        if source.is_colour and self.manifest.channels == 1:
+            raise UserError(_IN_COLOUR)
+        if self.manifest.tiling == "approximate":
+            raise UserError("the picture does not fit into the memory, and this model looks at a whole picture at once")
+        plan = self._plan(source.height, source.width, self._band_tile(source))
+        sigma_B = np.full(1, sigma, np.float32) if self.manifest.conditioned else None
+
+        def denoised(pixels: Image, plan: TilePlan, count: Progress) -> Image:
+            if sigma == 0 or strength == 0:
+                return pixels
+            return self._denoised(pixels, plan, sigma_B, strength, count)
+
+        try:
+            yield from denoised_bands(source, plan, denoised, progress)
+        finally:
+            self._backend.release_memory()
+
     def plan_for(self, image: Image) -> TilePlan:
         """The tiles that a call would cut `image` into."""
-        return self._plan(image, self._chosen_tile(image))
+        return self._plan(image.shape[0], image.shape[1], self._chosen_tile(image))
 
     def _suitable(self, image: Any) -> Image:
         image = checked_image(image)
         if image.ndim == 3 and image.shape[2] == 3 and self.manifest.channels == 1:
-            raise UserError("the image is in colour, but the model is for grey images; use the model 'color'")
+            raise UserError(_IN_COLOUR)
         return image
 
     def _denoised(
-        self, image: Image, sigma_B: NDArray[np.float32] | None, strength: float, progress: Progress | None
+        self,
+        image: Image,
+        plan: TilePlan,
+        sigma_B: NDArray[np.float32] | None,
+        strength: float,
+        progress: Progress | None,
     ) -> Image:
         def network(windows: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
             return self._backend.run_many(windows, sigma_B)
@@ -179,10 +225,10 @@ class Denoiser:
         chosen = chosen if strength == 1 else mixed(chosen, strength)
         try:
             if self.manifest.tiling == "approximate":
-                return self._blended(image, chosen, progress)
+                return self._blended(image, plan, chosen, progress)
             return stitched(
                 image,
-                self.plan_for(image),
+                plan,
                 chosen,
                 num_channels=self.manifest.channels,
                 out_of_memory=self._relieved,
@@ -209,9 +255,8 @@ class Denoiser:
         finally:
             twin.release_memory()
 
-    def _blended(self, image: Image, network: Network, progress: Progress | None) -> Image:
+    def _blended(self, image: Image, plan: TilePlan, network: Network, progress: Progress | None) -> Image:
         """Every pixel from one plan: other tiles give other values, so where memory runs out all are done again."""
-        plan = self.plan_for(image)
         while True:
             if len(plan) > 1:
                 warnings.warn(
@@ -231,7 +276,7 @@ class Denoiser:
             except OutOfMemoryError:
                 self._relieved()
                 tile = (max(plan.window_shape) - 2 * self._overlap) // 2
-                smaller = None if tile < SMALLEST_TILE else self._plan(image, tile)
+                smaller = None if tile < SMALLEST_TILE else self._plan(image.shape[0], image.shape[1], tile)
                 if smaller is None or smaller.window_shape == plan.window_shape:
                     raise
                 plan = smaller
@@ -246,8 +291,7 @@ class Denoiser:
         """Pixels around a tile: the halo; for blending twice that, so that what is mixed has a whole halo itself."""
         return self.manifest.halo if self.manifest.tiling == "exact" else 2 * self.manifest.halo
 
-    def _plan(self, image: Image, tile: int | None) -> TilePlan:
-        height, width = image.shape[:2]
+    def _plan(self, height: int, width: int, tile: int | None) -> TilePlan:
         halo, alignment, limits = self._overlap, self.manifest.alignment, self._backend.window_limits
         if limits is not None and self._ensemble:
             limits = limits.for_turned_windows()
@@ -283,6 +327,19 @@ class Denoiser:
         if not is_exact and whole_image_fits(height, width, working, cost):
             return None
         return largest_tile(working, cost, is_bound=self._memory_bytes is not None)
+
+    def _band_tile(self, source: PixelRows) -> int:
+        """The tile to cut `source` into: what fits beside a band of rows."""
+        if self._tile is not None:
+            return self._tile
+        cost = WindowCost(
+            bytes_per_pixel=self._backend.bytes_per_pixel(),
+            channels=self.manifest.channels,
+            halo=self._overlap,
+            alignment=self.manifest.alignment,
+        )
+        working = streaming_bytes(self._memory_bytes) - source.most_bytes_at_once
+        return largest_band_tile(working, cost, bytes_per_row=source.bytes_per_row)
 
 
 def _range_text(low: float, high: float) -> str:

@@ -43,7 +43,7 @@ def read_picture(path: Path) -> Picture:
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror})") from error
     try:
-        with _damage_is_the_users():
+        with damage_is_the_users():
             match format_of(data):
                 case "PNG":
                     from .png_files import picture_from_png as picture_from
@@ -115,7 +115,7 @@ def format_of(data: bytes) -> Format | None:
 
 
 @contextmanager
-def _damage_is_the_users() -> Iterator[None]:
+def damage_is_the_users() -> Iterator[None]:
     """Decoders answer damaged files with errors of many classes: all of them become one UserError."""
     try:
         yield

@@ -18,9 +18,13 @@ LARGEST_TILE = 1024
 """Pixels: with a halo of 46, tiles of 1024 repeat 19 % of the work, of 2048 9 %."""
 SMALLEST_TILE = 32
 """Pixels: below it nearly all work is repeated work."""
+_MOST_STREAMING = 7 * 2**28
+"""More would not make a streamed picture faster: its tiles are as large as they get."""
 _UNKNOWN_PROCESS = 200 * 2**20
 _UNKNOWN_AVAILABLE = 2 * 2**30
 MEBIBYTE = 2**20
+_ROWS_PER_BAND_ROW = 5
+"""Copies of a band that may be held at one moment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,13 @@ def working_bytes(memory_bytes: int | None, *, output_bytes: int) -> int:
     return memory_bytes - (_UNKNOWN_PROCESS if held is None else held) - output_bytes
 
 
+def streaming_bytes(memory_bytes: int | None) -> int:
+    """As `working_bytes`, for a picture that is streamed: without a bound at most 1.75 GiB for the whole process."""
+    if memory_bytes is not None:
+        return working_bytes(memory_bytes, output_bytes=0)
+    return min(working_bytes(None, output_bytes=0), working_bytes(_MOST_STREAMING, output_bytes=0))
+
+
 def whole_image_fits(height: int, width: int, working: int, cost: WindowCost) -> bool:
     """Whether one window of the whole padded image stays within `working` bytes."""
     padded = rounded_up(height, cost.alignment), rounded_up(width, cost.alignment)
@@ -76,3 +87,26 @@ def largest_tile(working: int, cost: WindowCost, *, is_bound: bool) -> int:
             f"allow at least {-(-needed // MEBIBYTE)} MiB more"
         )
     return max(smallest, min(tile, rounded_up(LARGEST_TILE, cost.alignment)))
+
+
+def largest_band_tile(working: int, cost: WindowCost, *, bytes_per_row: int) -> int:
+    """As `largest_tile`, for a picture that goes through in bands of whole rows, `bytes_per_row` each.
+
+    Beside one window there are the rows a band reads, its pixels without alpha, the result, and what waits to
+    be written.
+    Raises UserError where not even SMALLEST_TILE fits.
+    """
+    halo = rounded_up(cost.halo, cost.alignment)
+
+    def needed_for(tile: int) -> int:
+        side = tile + 2 * halo
+        return cost.bytes_of(side, side) + _ROWS_PER_BAND_ROW * side * bytes_per_row
+
+    smallest = rounded_up(SMALLEST_TILE, cost.alignment)
+    for tile in range(rounded_up(LARGEST_TILE, cost.alignment), smallest - 1, -smallest):
+        if needed_for(tile) <= working:
+            return tile
+    raise UserError(
+        f"the memory allowed does not suffice even for bands of {SMALLEST_TILE} rows; "
+        f"allow at least {-(-(needed_for(smallest) - working) // MEBIBYTE)} MiB more"
+    )

@@ -12,6 +12,7 @@ Shapes: `P` patches, `D` pixels of a patch.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,20 +42,28 @@ def estimate_sigma(image: Image) -> float:
     `image`: (H, W) or (H, W, C), as `checked_image` allows. Colour: the root mean square over the channels.
     Assumes white Gaussian noise of one level; pixels clipped at black or white are corrected for.
     """
-    planes = [image] if image.ndim == 2 else [image[:, :, channel] for channel in range(image.shape[2])]
-    levels = [_plane_sigma(plane, _MOST_PATCHES // len(planes)) for plane in planes]
+    return estimate_sigma_of_blocks([image])
+
+
+def estimate_sigma_of_blocks(blocks: Sequence[Image]) -> float:
+    """As `estimate_sigma`, for a picture of which only some blocks are known. All are of one kind."""
+    by_channel = [[block] if block.ndim == 2 else list(np.moveaxis(block, 2, 0)) for block in blocks]
+    levels = [_planes_sigma(planes, _MOST_PATCHES // len(by_channel[0])) for planes in zip(*by_channel, strict=True)]
     return math.sqrt(sum(level**2 for level in levels) / len(levels))
 
 
-def _plane_sigma(plane: Image, most_patches: int) -> float:
-    if min(plane.shape) < _SIDE or (plane.shape[0] - _SIDE + 1) * (plane.shape[1] - _SIDE + 1) < _FEWEST_PATCHES:
-        return _sigma_of_few_pixels(plane)
-    patches_PD = _sampled_patches(plane, most_patches)
+def _planes_sigma(planes: Sequence[Image], most_patches: int) -> float:
+    """`planes`: one channel of every block."""
+    if sum(math.prod(max(0, side - _SIDE + 1) for side in plane.shape) for plane in planes) < _FEWEST_PATCHES:
+        return _sigma_of_few_pixels(planes)
+    patches_PD = np.concatenate(
+        [_sampled_patches(plane, most_patches // len(planes)) for plane in planes if min(plane.shape) >= _SIDE]
+    )
     bounds = _clipping_bounds(patches_PD)
     is_clipped_PD = (patches_PD <= bounds[0]) | (patches_PD >= bounds[1])
     patches_PD = patches_PD[is_clipped_PD.mean(axis=1) < 0.9]
     if len(patches_PD) < _FEWEST_PATCHES:
-        return _sigma_of_few_pixels(plane)
+        return _sigma_of_few_pixels(planes)
     means_P = patches_PD.mean(axis=1)
     energy_P = _gradient_energy(patches_PD)
     sigma = level_that_explains(_tail_variance(patches_PD), means_P, bounds)
@@ -114,11 +123,15 @@ def _tail_variance(patches_PD: NDArray[np.float32]) -> float:
     return max(float(eigenvalues[0]), 0.0)
 
 
-def _sigma_of_few_pixels(plane: Image) -> float:
+def _sigma_of_few_pixels(planes: Sequence[Image]) -> float:
     """For pictures of a few pixels: the median size of mixed second differences, 0 on flat areas and ramps."""
-    levels = plane.astype(np.float64) * (255 / white_of(plane.dtype))
-    mixed = levels[1:, 1:] - levels[1:, :-1] - levels[:-1, 1:] + levels[:-1, :-1]
+    mixed = np.concatenate([_mixed_differences(plane).ravel() for plane in planes])
     if mixed.size == 0:
         return 0.0
     # Four pixels: twice the standard deviation; 0.6745 is the median of a standard Gaussian's magnitude.
     return float(np.median(np.abs(mixed))) / 2 / 0.6745
+
+
+def _mixed_differences(plane: Image) -> NDArray[np.float64]:
+    levels = plane.astype(np.float64) * (255 / white_of(plane.dtype))
+    return levels[1:, 1:] - levels[1:, :-1] - levels[:-1, 1:] + levels[:-1, :-1]

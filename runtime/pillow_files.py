@@ -1,9 +1,11 @@
 """Open bytes with Pillow under our own limit on pixels, and the limit itself."""
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 2**29
 """537 megapixels: above every camera, below what a file of a few kilobytes made to fill the memory claims."""
+
+
+_PILLOWS_SETTINGS = threading.Lock()
+"""Pillow's limit and Python's filters of warnings belong to the whole process: one thread changes them at a time."""
 
 
 def check_size(width: int, height: int) -> None:
@@ -29,9 +35,7 @@ def opened(data: bytes, format: str) -> "Image.Image":
     """`data` decoded as `format` (Pillow's name). Raises UserError for pictures too large, or several in one file."""
     from PIL import Image
 
-    with _without_pillows_limit(), warnings.catch_warnings():
-        # About tags of damaged EXIF blocks, which are copied as they are.
-        warnings.simplefilter("ignore")
+    with _our_settings():
         image = Image.open(io.BytesIO(data), formats=[format])
         check_size(*image.size)
         if getattr(image, "n_frames", 1) > 1:
@@ -39,18 +43,31 @@ def opened(data: bytes, format: str) -> "Image.Image":
                 f"holds {getattr(image, 'n_frames', 1)} pictures (animated or several pages); "
                 "hinas writes one picture per file, split it first"
             )
-        image.load()
+    image.load()
     return image
 
 
-@contextmanager
-def _without_pillows_limit() -> Iterator[None]:
-    """Pillow refuses more than 179 megapixels, which cameras have; `check_size` has the say instead."""
+def header_of(path: Path) -> tuple[int, int, int]:
+    """(width, height, channels) that the file claims. Nothing is decoded."""
     from PIL import Image
 
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _our_settings(), Image.open(path) as image:
+        return *image.size, len(image.getbands())
+
+
+@contextmanager
+def _our_settings() -> Iterator[None]:
+    """Pillow refuses more than 179 megapixels, which cameras have; `check_size` has the say instead.
+
+    It warns of tags of damaged EXIF blocks, which are copied as they are.
+    """
+    from PIL import Image
+
+    with _PILLOWS_SETTINGS, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit

@@ -4,14 +4,15 @@ tifffile codes the pixels; the tags are carried over as raw values by `exif_bloc
 """
 
 import io
+import mmap
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import UserError
-from .exif_block import Directory, Value, block_from, directory_bytes, directory_from
+from .exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size
 
@@ -58,19 +59,13 @@ def picture_from_tiff(data: bytes) -> Picture:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        if len(file.pages) != 1:
-            raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
-        page: Any = file.pages[0]
-        _check_page(page)
-        notes: list[str] = []
-        channels = _channels(page, notes)
-        details = TiffDetails(
-            tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
-            compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
-            alpha_kind=int(page.extrasamples[0]) if page.extrasamples else 2,
-        )
-        if _PHOTOSHOP_LAYERS in page.tags:
-            notes.append("Photoshop layers were left out; the flattened picture is denoised")
+        page = checked_page(file)
+        check_size(page.imagewidth, page.imagelength)
+        details = details_of(page, data)
+        # tifffile's full shape: planes, depth, rows, columns, samples; one of planes and samples is 1.
+        stored = np.moveaxis(page.asarray().reshape(page.shaped), 0, -2)[0]
+        channels = channels_of(page, stored.reshape(page.imagelength, page.imagewidth, -1))
+        notes = notes_of(page)
     pixels, alpha = without_alpha(channels)
     return Picture(
         pixels=pixels,
@@ -79,7 +74,7 @@ def picture_from_tiff(data: bytes) -> Picture:
         is_lossless=int(page.compression) != _JPEG_IN_TIFF,
         metadata=_metadata(details.tags),
         native=details,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -102,38 +97,58 @@ def tiff_from_picture(picture: Picture) -> bytes:
     import tifffile
 
     details = picture.native if isinstance(picture.native, TiffDetails) else None
-    compression = "zlib" if details is None else details.compression
-    options: dict[str, Any] = {}
-    if picture.alpha is not None:
-        options["extrasamples"] = [_EXTRA_SAMPLES[2 if details is None else details.alpha_kind]]
     buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        np.ascontiguousarray(with_alpha(picture)),
-        photometric="rgb" if picture.is_colour else "minisblack",
-        planarconfig="contig" if picture.is_colour or picture.alpha is not None else None,
-        compression=compression,
-        predictor=compression in ("lzw", "zlib", "zstd"),
-        byteorder="<",
-        bigtiff=False,
-        metadata=None,
-        software=False,
-        **options,
-    )
-    # The directory is written anew behind the pixels, with the carried tags in it.
-    tags = _tags_from(picture.metadata) if details is None else details.tags
-    storage = directory_from(buffer.getvalue())
-    start = buffer.seek(0, io.SEEK_END)
-    start += start % 2
-    buffer.seek(start)
-    buffer.write(directory_bytes({**storage, **tags}, start))
-    buffer.seek(4)
-    buffer.write(struct.pack("<I", start))
+    options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
+    tifffile.imwrite(buffer, np.ascontiguousarray(with_alpha(picture)), byteorder="<", bigtiff=False, **options)
+    add_tags(buffer, buffer.getvalue(), _tags_from(picture.metadata) if details is None else details.tags)
     return buffer.getvalue()
 
 
-def _check_page(page: Any) -> None:
-    check_size(page.imagewidth, page.imagelength)
+def storage_options(details: TiffDetails | None, *, is_colour: bool, has_alpha: bool) -> dict[str, Any]:
+    """How tifffile is to store the pixels: as the source did where that is lossless."""
+    compression = "zlib" if details is None else details.compression
+    options: dict[str, Any] = {
+        "photometric": "rgb" if is_colour else "minisblack",
+        "planarconfig": "contig" if is_colour or has_alpha else None,
+        "compression": compression,
+        "predictor": compression in ("lzw", "zlib", "zstd"),
+        "metadata": None,
+        "software": False,
+    }
+    if has_alpha:
+        options["extrasamples"] = [_EXTRA_SAMPLES[2 if details is None else details.alpha_kind]]
+    return options
+
+
+def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:
+    """Write the directory of the little-endian TIFF `file` anew behind the pixels, with `tags` in it.
+
+    `data`: the content of `file`.
+    """
+    layout = BIG if data[2:4] == struct.pack("<H", BIG.magic) else CLASSIC
+    storage = directory_from(data)
+    start = file.seek(0, io.SEEK_END)
+    start += -start % 8
+    file.seek(start)
+    file.write(directory_bytes({**storage, **tags}, start, layout))
+    file.seek(layout.pointer_at)
+    file.write(struct.pack("<" + layout.offset, start))
+
+
+def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
+    """What is kept of tifffile's `page`, the first of the file whose content is `data`."""
+    return TiffDetails(
+        tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
+        compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
+        alpha_kind=int(page.extrasamples[0]) if page.extrasamples else 2,
+    )
+
+
+def checked_page(file: Any) -> Any:
+    """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
+    if len(file.pages) != 1:
+        raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
+    page: Any = file.pages[0]
     photometric, bits = int(page.photometric), page.bitspersample
     if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR):
         name = _NAMES.get(photometric, f"photometric {photometric}")
@@ -152,21 +167,30 @@ def _check_page(page: Any) -> None:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
         )
+    return page
 
 
-def _channels(page: Any, notes: list[str]) -> Image:
-    """(H, W) or (H, W, channels) in native depth."""
-    # tifffile's full shape: planes, depth, rows, columns, samples; one of planes and samples is 1.
-    stored = page.asarray().reshape(page.shaped)
-    channels = np.ascontiguousarray(np.moveaxis(stored, 0, -2)[0]).reshape(page.imagelength, page.imagewidth, -1)
+def notes_of(page: Any) -> tuple[str, ...]:
+    """What reading `page` changes, as sentences for a person."""
+    notes: list[str] = []
+    if int(page.photometric) == _INVERTED_GREY:
+        notes.append("inverted grey (white is zero) became plain grey")
+    if int(page.photometric) == _PALETTE:
+        notes.append("the palette became 8-bit RGB, since denoising makes new colours")
+    if _PHOTOSHOP_LAYERS in page.tags:
+        notes.append("Photoshop layers were left out; the flattened picture is denoised")
+    return tuple(notes)
+
+
+def channels_of(page: Any, stored: Image) -> Image:
+    """Grey or RGB in native depth of (a part of) the stored samples; alpha as it is. (h, w, samples) to (h, w, C)."""
+    channels = np.ascontiguousarray(stored)
     if int(page.photometric) == _INVERTED_GREY:
         channels = channels.copy()
         channels[:, :, 0] = np.iinfo(channels.dtype).max - channels[:, :, 0]
-        notes.append("inverted grey (white is zero) became plain grey")
     if int(page.photometric) == _PALETTE:
         colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)
         channels = colours[:, channels[:, :, 0]].transpose(1, 2, 0).copy()
-        notes.append("the palette became 8-bit RGB, since denoising makes new colours")
     return channels
 
 

@@ -18,7 +18,6 @@ from hinas.export.certificate import Certificate
 from hinas.export.check_images import USUAL_SIGMAS, check_images, sigmas_within
 from hinas.export.export_run import ExportRequest, run_export
 from hinas.export.freeze import PlainExport, finished_model, plain_export
-from hinas.export.model_interface import FOR_THE_RUNTIME
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.runtime.manifest import ModelManifest

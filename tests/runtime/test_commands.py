@@ -201,6 +201,27 @@ def test_a_folder_keeps_its_sub_folders(models: Models, picture: Path, tmp_path:
     assert "skipped, not pictures by their names: notes.txt" in result.stderr
 
 
+def test_a_link_that_leads_out_of_the_output_is_not_followed(models: Models, picture: Path, tmp_path: Path) -> None:
+    folder = folder_of_pictures(tmp_path / "in", picture)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").symlink_to(elsewhere)
+    result = run(folder, tmp_path / "out", "--model", models["color"])
+    assert result.returncode == 2
+    assert "a link that leads out of" in result.stderr
+    assert [file for file in elsewhere.rglob("*") if file.is_file()] == []
+    assert (tmp_path / "out" / "a.png").is_file()
+
+
+def test_noise_of_another_kind_is_told(models: Models, tmp_path: Path) -> None:
+    enlarged = np.kron(np.random.default_rng(0).normal(128, 20, (60, 80)), np.ones((2, 2)))
+    Image.fromarray(enlarged.clip(0, 255).astype(np.uint8)).save(tmp_path / "in.png")
+    result = run(tmp_path / "in.png", tmp_path / "out.png", "--model", models["gray"])
+    assert result.returncode == 0, result.stderr
+    assert "neighbouring pixels share their noise" in result.stderr
+
+
 def test_a_folder_goes_on_after_a_failure_and_lists_it(models: Models, picture: Path, tmp_path: Path) -> None:
     folder = folder_of_pictures(tmp_path / "in", picture)
     (folder / "aa.png").write_bytes(picture.read_bytes()[:300])
@@ -210,8 +231,9 @@ def test_a_folder_goes_on_after_a_failure_and_lists_it(models: Models, picture: 
         "error: 1 of 4 pictures failed, the others are written:",
         f"  {folder / 'aa.png'}",
     ]
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    *lines, last = [json.loads(line) for line in result.stdout.splitlines()]
     assert [("error" in line) for line in lines] == [False, True, False, False]
+    assert (last["summary"]["written"], last["summary"]["skipped"], last["summary"]["failed"]) == (3, 0, 1)
     assert "truncated PNG" in lines[1]["error"]
     assert len(list((tmp_path / "out").rglob("*.png"))) == 3
 
