@@ -1,6 +1,7 @@
 """TIFFs that go through in bands: the same file content as in memory, for every layout; and what is refused."""
 
 import struct
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,13 @@ def test_every_window_of_every_band_reads_what_it_reads_on_the_whole_image(
     image = np.arange(height * width, dtype=np.float32).reshape(height, width)
     plan = plan_tiles(height, width, tile=tile, halo=halo, alignment=alignment)
 
-    def network(batch: np.ndarray) -> np.ndarray:
-        return batch + np.float32(0.25) * np.sum(batch * np.arange(batch.size).reshape(batch.shape), dtype=np.float32)
+    def network(windows: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        for window in windows:
+            weights = np.arange(window.size).reshape(window.shape)
+            yield window + np.float32(0.25) * np.sum(window * weights, dtype=np.float32)
 
     def run(pixels: np.ndarray, plan: Any, progress: Any) -> np.ndarray:
-        return stitched(pixels, plan, network, num_channels=1, out_of_memory=lambda shape: None, progress=progress)
+        return stitched(pixels, plan, network, num_channels=1, out_of_memory=lambda: None, progress=progress)
 
     seen: list[tuple[int, int]] = []
     bands = list(denoised_bands(Rows(image), plan, run, lambda done, total: seen.append((done, total))))
