@@ -53,11 +53,17 @@ def learning_curves() -> None:
     figure.savefig(ROOT / "docs" / "learning-curve.png", metadata={"Software": None})
 
 
+def _iterations_of(training: dict[str, Any]) -> int:
+    """Of a training and of those it started from."""
+    earlier = training.get("started_from")
+    return training["iterations_done"] + (_iterations_of(earlier) if earlier else 0)
+
+
 def _whole_curve(training: dict[str, Any]) -> list[tuple[int, float, float]]:
     """(iteration, learning rate, PSNR in dB) of a training, behind those of the training it started from."""
     earlier = training.get("started_from")
     before = _whole_curve(earlier) if earlier else []
-    first = earlier["iterations_done"] if earlier else 0
+    first = _iterations_of(earlier) if earlier else 0
     return before + [(first + iteration, rate, psnr_db) for iteration, rate, psnr_db in training["learning_curve"]]
 
 
