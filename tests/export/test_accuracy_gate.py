@@ -18,6 +18,7 @@ from hinas.export.certificate import Certificate
 from hinas.export.check_images import USUAL_SIGMAS, check_images, sigmas_within
 from hinas.export.export_run import ExportRequest, run_export
 from hinas.export.freeze import PlainExport, finished_model, plain_export
+from hinas.export.model_interface import FOR_THE_RUNTIME
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.runtime.manifest import ModelManifest
@@ -195,10 +196,13 @@ def test_what_does_not_pass_is_not_written_and_said_at_the_end(
         model=tmp_path / "m.onnx",
         targets=("openvino",),
         precisions=("fp32", "bf16"),
+        calibration=None,
         check=str(picture_folder),
         max_drop_db=-100,
         is_measured=False,
         engine=None,
+        interface=FOR_THE_RUNTIME,
+        triton=None,
         quiet=True,
     )
     with pytest.raises(UserError, match=r"fp32 for openvino loses(.|\n)*bf16 for openvino loses"):
