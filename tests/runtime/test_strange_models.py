@@ -122,6 +122,21 @@ def test_a_constant_larger_than_the_memory_ends_in_one_error(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.png", "large.onnx"]
 
 
+@pytest.mark.skipif(available_bytes() is None, reason="the guard knows Linux's memory alone")
+def test_the_guard_limits_to_what_is_free_and_never_raises_a_limit() -> None:
+    script = """
+import resource
+from hinas.runtime.memory_guard import refuse_more_than_is_free
+refuse_more_than_is_free()
+first, hard = resource.getrlimit(resource.RLIMIT_DATA)
+assert 0 < first != resource.RLIM_INFINITY
+resource.setrlimit(resource.RLIMIT_DATA, (first // 2, hard))
+refuse_more_than_is_free()
+assert resource.getrlimit(resource.RLIMIT_DATA) == (first // 2, hard)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def _mutated(content: bytes, draw: np.random.Generator) -> bytes:
     """A few bytes changed, most of them in the frame and not in the weights; or the file cut, or a part doubled."""
     kind = draw.random()
