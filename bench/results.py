@@ -19,7 +19,9 @@ FORMAT = "hinas-bench"
 VERSION = 1
 
 Origin = Literal["measured", "published", "projected"]
-Protocol = Literal["standard", "standard, clipped 8-bit", "hinas-patches"]
+Protocol = Literal["standard", "standard, clipped 8-bit", "hinas-patches", "half-size images", "unknown"]
+"""half-size images: tested on images shrunk to half, as several published rows are; unknown: not stated."""
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -67,6 +69,8 @@ class Entry(_Frozen):
     """A line of the results. None: not known, or not part of this fact."""
 
     model: str
+    task: str = "denoise"
+    """denoise, or what else a publication measured, such as super-resolution x3."""
     channels: Literal[1, 3]
     """1: grey, 3: colour."""
     weights: Literal["trained", "random"] | None = None
@@ -76,7 +80,7 @@ class Entry(_Frozen):
     backend: str | None = None
     library: str | None = None
     """What really ran: library, version, provider, threads."""
-    precision: Literal["fp32", "fp16", "bf16", "int8"] | None = None
+    precision: Precision | None = None
     device: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     size: Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")] | None = None
@@ -86,8 +90,22 @@ class Entry(_Frozen):
     latency_ms: Latency | None = None
     throughput_mpix_s: _Positive | None = None
     """Millions of pixels per second, of the median run."""
+    latency_range_ms: tuple[_Positive, _Positive] | None = None
+    """Between these a projected latency is expected to lie."""
+    transfer_in_ms: _Positive | None = None
+    """Host to device, one batch, median; not part of latency_ms."""
+    transfer_out_ms: _Positive | None = None
+    """Device to host, one batch, median; not part of latency_ms."""
+    share_of_peak: _Positive | None = None
+    """Multiply-adds per second of the median run over the most that was measured on this device in this precision."""
+    energy_j: _Positive | None = None
+    """Of one run, read from the device itself."""
+    dataset_time_s: _Positive | None = None
+    """All images of the data set one after the other, as the papers give it; publications state only this."""
     peak_memory_bytes: Annotated[int, Field(gt=0)] | None = None
     """Of a process that does nothing else, Python and the inference library included."""
+    peak_device_bytes: Annotated[int, Field(gt=0)] | None = None
+    """On the accelerator, the library's own part included."""
     psnr_db: _Finite | None = None
     """None beside an SSIM: infinite, an output equalled its clean image."""
     ssim: Annotated[float, Field(ge=-1, le=1)] | None = None
@@ -97,15 +115,19 @@ class Entry(_Frozen):
     """Grey levels 0..255, of the quality."""
     protocol: Protocol | None = None
     source: str
-    """The model file with its checksum, or the publication."""
+    """The model file with its checksum, or the publication with its table."""
+    note: str | None = None
+    """What else a reader must know of this figure."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         has_quality = self.psnr_db is not None or self.ssim is not None
-        if not has_quality and self.latency_ms is None:
-            raise ValueError("an entry has a latency_ms, or a psnr_db or ssim, or both")
+        if not has_quality and self.latency_ms is None and self.dataset_time_s is None:
+            raise ValueError("an entry has a latency_ms, a dataset_time_s, a psnr_db or an ssim")
         if has_quality:
-            self._require("a quality", "dataset", "sigma", "protocol")
+            self._require("a quality", "dataset", "protocol", *(["sigma"] if self.task == "denoise" else []))
+        if (self.latency_range_ms is not None) != (self.origin == "projected" and self.latency_ms is not None):
+            raise ValueError("a projected latency_ms, and no other, has a latency_range_ms")
         if self.latency_ms is not None:
             self._require("a latency_ms", "device", "size", "batch")
             if self.origin == "measured" and not self.latency_ms.samples:
