@@ -50,6 +50,5 @@ class Certificate:
         worst = f"{self.worst.psnr_lost_db:.4f} dB, {self.worst.image} at sigma {self.worst.sigma:g}"
         return rows | {
             "lost most": worst,
-            "kept in fp32": ", ".join(self.kept_fp32) or "nothing",
             "checked in": self.engine,
         }

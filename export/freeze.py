@@ -108,6 +108,7 @@ def finished_model(
         reduction=reduction_for(precision, target, full, calibration),
     )
     model, certificate = (candidate.written(()), None) if gate is None else passed(candidate, gate)
+    kept = tuple(sorted(candidate.reduction.always_kept)) if certificate is None else certificate.kept_fp32
     difference = None
     if precision != "fp32":
         feeds = [item for _, item in checked_feeds(**feeding, conditioned=plain.conditioned)]
@@ -150,6 +151,7 @@ def finished_model(
         file_bytes=len(content),
         parity=parity,
         difference_from_fp32=difference,
+        kept_fp32=kept,
         certificate=certificate,
     )
     return content, report

@@ -39,6 +39,9 @@ class ExportReport:
     """The rewritten model in fp32, in ONNX Runtime, against torch; batch norms were folded in the model alone."""
     difference_from_fp32: float | None = None
     """The largest of a reduced precision's outputs, on the same inputs; None: the model is in fp32."""
+    kept_fp32: tuple[str, ...] = ()
+    """The nodes that are not in the precision: by their place in the network, for their weights' range, or because
+    they cost most."""
     certificate: Certificate | None = None
     """What the precision cost on real images; None: nobody looked."""
 
@@ -69,6 +72,8 @@ class ExportReport:
         }
         if self.difference_from_fp32 is not None:
             rows["largest difference from fp32"] = f"{self.difference_from_fp32:.1e} on random pixels"
+        if self.precision != "fp32":
+            rows["kept in fp32"] = ", ".join(self.kept_fp32) or "nothing"
         if self.certificate is not None:
             rows |= self.certificate.to_rows()
         elif self.is_unchecked:

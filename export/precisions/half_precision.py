@@ -36,6 +36,21 @@ def bf16(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
     return _lowered(newer, ir.DataType.BFLOAT16, keep)
 
 
+def beyond_fp16(model: onnx.ModelProto) -> frozenset[str]:
+    """Names of the nodes that `fp16` leaves in fp32 because of their constants."""
+    return _beyond(model, ir.DataType.FLOAT16)
+
+
+def beyond_bf16(model: onnx.ModelProto) -> frozenset[str]:
+    """Names of the nodes that `bf16` leaves in fp32 because of their constants."""
+    return _beyond(model, ir.DataType.BFLOAT16)
+
+
+def _beyond(model: onnx.ModelProto, low: ir.DataType) -> frozenset[str]:
+    graph = ir.from_proto(onnx.shape_inference.infer_shapes(model, strict_mode=True)).graph
+    return frozenset(node.name or "" for node in graph if not _fits_into(node, low))
+
+
 def _lowered(model: onnx.ModelProto, low: ir.DataType, keep: frozenset[str]) -> onnx.ModelProto:
     edited = ir.from_proto(onnx.shape_inference.infer_shapes(model, strict_mode=True))
     graph = edited.graph
@@ -118,7 +133,7 @@ _SHORT = {ir.DataType.FLOAT: "fp32", ir.DataType.FLOAT16: "fp16", ir.DataType.BF
 
 def _full_precision(graph: ir.Graph, low: ir.DataType, keep: frozenset[str]) -> set[ir.Node]:
     """The nodes that stay in fp32."""
-    layers = {node for node in graph if node.name in keep or not all(_fits(value, low) for value in _constants(node))}
+    layers = {node for node in graph if node.name in keep or not _fits_into(node, low)}
     ends = {node for node in graph if _reads_input(node) and any(value.is_graph_output() for value in node.outputs)}
     reached = set(layers)
     waiting = list(layers)
@@ -146,6 +161,10 @@ def _reads_input(node: ir.Node) -> bool:
 
 def _constants(node: ir.Node) -> Iterable[ir.Value]:
     return (value for value in node.inputs if value is not None and value.is_initializer() and _is_float(value))
+
+
+def _fits_into(node: ir.Node, low: ir.DataType) -> bool:
+    return all(_fits(value, low) for value in _constants(node))
 
 
 def _fits(value: ir.Value, low: ir.DataType) -> bool:

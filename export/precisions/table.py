@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...runtime.manifest import Precision
 from ..targets import Target
 from .both_ends import both_ends
-from .half_precision import bf16, fp16
+from .half_precision import beyond_bf16, beyond_fp16, bf16, fp16
 from .int8 import quantised_within, tensor_ranges
 
 Calibration = Iterable[Mapping[str, NDArray[np.float32]]]
@@ -47,4 +47,6 @@ def reduction_for(precision: Precision, target: Target, model: onnx.ModelProto, 
             keeps_layers=True,
             always_kept=ends,
         )
-    return Reduction({"fp16": fp16, "bf16": bf16}[precision], keeps_layers=True)
+    if precision == "fp16":
+        return Reduction(fp16, keeps_layers=True, always_kept=beyond_fp16(model))
+    return Reduction(bf16, keeps_layers=True, always_kept=beyond_bf16(model))

@@ -15,7 +15,8 @@ from hinas.export.commands import app
 from hinas.export.fixed_shape import FixedShape, with_fixed_shape
 from hinas.export.freeze import finished_model, plain_export
 from hinas.export.model_interface import ModelInterface, with_interface
-from hinas.export.targets import Target
+from hinas.export.precisions.names import PRECISIONS
+from hinas.export.targets import TARGETS, Target
 from hinas.export.tensorrt.build_request import BuildRequest
 from hinas.export.tensorrt.older_parser import with_plain_shapes
 from hinas.export.tensorrt.parser_support import unsupported_nodes
@@ -26,6 +27,7 @@ from hinas.runtime.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto
+from PIL import Image
 from typer.testing import CliRunner
 
 PIXELS = ModelInterface(io="uint8")
@@ -177,6 +179,39 @@ def test_the_command_writes_it_and_the_denoiser_refuses_it(
     assert is_uint8 == (_manifest(written).io == "uint8") == ("uint8" in options)
     with pytest.raises(UserError, match=refused):
         Denoiser.load(model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--io", "uint8"], ["--io", "uint8", "--fixed-shape", "--tile", "24x16"]])
+def test_every_precision_for_every_target_has_the_interface(
+    genotype: Path, picture_folder: Path, options: list[str]
+) -> None:
+    calibration = genotype.with_name("photos")
+    calibration.mkdir()
+    for picture in picture_folder.iterdir():
+        with Image.open(picture) as opened:
+            opened.resize((120, 101)).save(calibration / picture.name)
+    result = _export(
+        genotype, "--random-weights", *options, "--precision", ",".join(PRECISIONS), "--target", ",".join(TARGETS),
+        "--calibration", calibration,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = [onnx.load(path) for path in genotype.parent.glob("*.onnx")]
+    assert len(written) == len(PRECISIONS) * len(TARGETS)
+    assert {_manifest(model).precision for model in written} == set(PRECISIONS)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 16, 24, 1), np.uint8)
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in PRECISIONS}
+    for model in written:
+        feeds = {"noisy": pixels} | ({"sigma": np.full(1, 20, np.float32)} if _manifest(model).conditioned else {})
+        precision = _manifest(model).precision
+        operators = {node.op_type for node in model.graph.node}
+        assert ("QuantizeLinear" in operators) == (precision == "int8")
+        if precision != "bf16":  # ONNX Runtime has no kernels for it.
+            outputs[precision].append(np.asarray(_session(model).run(None, feeds)[0]))
+            assert outputs[precision][-1].dtype == np.uint8
+    exact = outputs["fp32"][0].astype(int)
+    assert all(np.abs(other - exact).max() <= 1 for name in ("fp32", "fp16") for other in outputs[name])
+    assert all(np.abs(other - exact).mean() < 2 for other in outputs["int8"])
 
 
 @pytest.mark.parametrize(

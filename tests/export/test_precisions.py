@@ -17,6 +17,7 @@ from hinas.export.optimise import optimised
 from hinas.export.precisions.emulation import emulated
 from hinas.export.precisions.half_precision import bf16, fp16
 from hinas.export.precisions.names import PRECISIONS, precisions_of
+from hinas.export.precisions.table import reduction_for
 from hinas.export.targets import file_of
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.runtime.manifest import Precision
@@ -171,12 +172,18 @@ def test_weights_that_a_format_cannot_hold_stay_in_fp32(largest: float, stays_in
     kernels = _kernels()
     kernels[1] *= largest / np.abs(kernels[1]).max()
     model = _chain(*kernels)
-    for name, write, low in (("fp16", fp16, TensorProto.FLOAT16), ("bf16", bf16, TensorProto.BFLOAT16)):
+    formats: tuple[tuple[Precision, Callable[..., onnx.ModelProto], int], ...] = (
+        ("fp16", fp16, TensorProto.FLOAT16),
+        ("bf16", bf16, TensorProto.BFLOAT16),
+    )
+    for name, write, low in formats:
         types = _types(written := write(model, NOTHING))
         convolutions = [node for node in written.graph.node if node.op_type in LAYERS]
         kinds = [{types[value] for value in (*node.input, *node.output)} for node in convolutions]
         assert kinds[0] == kinds[2] == {low}
         assert kinds[1] == {TensorProto.FLOAT if name in stays_in else low}
+        named = {"conv_1"} if name in stays_in else set()
+        assert reduction_for(name, "tensorrt", model, ()).always_kept == named
 
 
 def test_the_given_model_stays_and_the_same_comes_out_twice() -> None:
