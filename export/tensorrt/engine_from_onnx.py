@@ -16,7 +16,7 @@ from ...runtime.engines.gpu import Gpu
 from ...runtime.manifest import ModelManifest
 from .build_request import BuildRequest
 from .engine_builder import RECIPE, build_plan
-from .older_parser import with_plain_shapes
+from .older_parser import for_older_parser
 from .parser_support import unsupported_nodes
 from .profiles import input_shapes
 from .timing_cache import read_timing_cache, timing_cache_file, write_timing_cache
@@ -46,7 +46,7 @@ def engine_for(
     require_gpu_for(version, gpu, precision, hardware_compatible=request.hardware_compatible)
     typing = typing_for(version, model=manifest.precision, asked=precision)
     if version[0] < 10:
-        model = with_plain_shapes(model)
+        model = for_older_parser(model)
     if problems := unsupported_nodes(model, version):
         raise UserError(f"{model_file}: TensorRT {trt.__version__} does not take {'; '.join(problems)}")
     inputs = input_shapes(manifest, request)

@@ -2,9 +2,21 @@
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, version_converter
 
 _TO_THE_END = 2**31 - 1
+_NEWEST_OPSET = 17
+
+
+def for_older_parser(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of a model, of opset 18, whose operators are those of opset 17, every Shape one of all axes.
+
+    Raises RuntimeError where an operator does what opset 17 had none for.
+    """
+    older = version_converter.convert_version(with_plain_shapes(model), _NEWEST_OPSET)
+    del older.metadata_props[:]
+    older.metadata_props.extend(model.metadata_props)
+    return older
 
 
 def with_plain_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from hinas.export.optimise import optimised
 from hinas.export.precisions.both_ends import both_ends
 from hinas.export.precisions.int8 import quantised, quantised_within, tensor_ranges
 from hinas.export.targets import TARGETS, Target
-from hinas.export.tensorrt.older_parser import with_plain_shapes
+from hinas.export.tensorrt.older_parser import for_older_parser
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.search.genotype import genotype_from_json
 from hinas.search.spaces.registry import build_network, geometry
@@ -172,9 +172,9 @@ def test_random_genotypes_stay_near_float(random_document: Callable[[int], dict[
         expected, found = _run(model, batch), _run(changed, batch)
         assert np.isfinite(found).all()
         noise = np.sqrt(np.mean((found - expected) ** 2))
-        assert noise < 0.1 * np.std(expected - batch["noisy"])
+        assert noise < 0.2 * np.std(expected - batch["noisy"])
         if target == "tensorrt":
-            assert unsupported_nodes(with_plain_shapes(changed), (8, 6)) == []
+            assert unsupported_nodes(for_older_parser(changed), (8, 6)) == []
             assert unsupported_nodes(changed, (10, 16)) == unsupported_nodes(changed, (11, 4)) == []
 
 

@@ -18,7 +18,7 @@ from hinas.export.model_interface import ModelInterface, with_interface
 from hinas.export.precisions.names import PRECISIONS
 from hinas.export.targets import TARGETS, Target
 from hinas.export.tensorrt.build_request import BuildRequest
-from hinas.export.tensorrt.older_parser import with_plain_shapes
+from hinas.export.tensorrt.older_parser import for_older_parser
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.export.tensorrt.profiles import input_shapes
 from hinas.export.uint8_interface import with_uint8_interface
@@ -112,7 +112,7 @@ def test_tensorrt_takes_every_interface(finished: list[onnx.ModelProto]) -> None
             made = with_interface(model, interface, alignment=alignment)
             onnx.checker.check_model(made, full_check=True)
             for version in ((8, 6), (10, 16), (11, 4)):
-                assert unsupported_nodes(with_plain_shapes(made) if version[0] < 10 else made, version) == []
+                assert unsupported_nodes(for_older_parser(made) if version[0] < 10 else made, version) == []
             if interface.io == "uint8":
                 assert [made.graph.node[at].op_type for at in (0, -1)] == ["Cast", "Cast"]
                 assert sum("noisy" in node.input for node in made.graph.node) == 1

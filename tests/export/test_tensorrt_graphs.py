@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from hinas.export.freeze import frozen_model
-from hinas.export.tensorrt.older_parser import with_plain_shapes
+from hinas.export.tensorrt.older_parser import for_older_parser, with_plain_shapes
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.runtime.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.manifest import ModelManifest
@@ -17,6 +17,8 @@ from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto, helper, numpy_helper
 
 VERSIONS = ((8, 6), (10, 16), (11, 4))
+RESIZING = 19
+"""The seed of a random genotype that resizes; of the first ten none does."""
 
 
 def _agree(first: onnx.ModelProto, second: onnx.ModelProto) -> bool:
@@ -36,7 +38,7 @@ def _agree(first: onnx.ModelProto, second: onnx.ModelProto) -> bool:
 
 
 def _require_taken_by_all(model: onnx.ModelProto) -> None:
-    plain = with_plain_shapes(model)
+    plain = for_older_parser(model)
     onnx.checker.check_model(plain, full_check=True)
     assert not [node.name for node in plain.graph.node if node.op_type == "Shape" and node.attribute]
     assert _agree(model, plain)
@@ -50,7 +52,7 @@ def test_the_bundled_models(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [*range(9), RESIZING])
 def test_random_genotypes(random_document: Callable[[int], dict[str, Any]], seed: int) -> None:
     content, _ = frozen_model(genotype_from_json(json.dumps(random_document(seed))), None)
     _require_taken_by_all(onnx.load_from_string(content))
