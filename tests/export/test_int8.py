@@ -172,7 +172,8 @@ def test_random_genotypes_stay_near_float(random_document: Callable[[int], dict[
         expected, found = _run(model, batch), _run(changed, batch)
         assert np.isfinite(found).all()
         noise = np.sqrt(np.mean((found - expected) ** 2))
-        assert noise < 0.2 * np.std(expected - batch["noisy"])
+        # Random weights, some of which multiply what they are given twentyfold; a wrong scale makes it about 1.
+        assert noise < 0.3 * np.std(expected - batch["noisy"])
         if target == "tensorrt":
             assert unsupported_nodes(for_older_parser(changed), (8, 6)) == []
             assert unsupported_nodes(changed, (10, 16)) == unsupported_nodes(changed, (11, 4)) == []
