@@ -87,6 +87,13 @@ def bench(
         int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
+    published: Annotated[
+        str | None,
+        typer.Option(
+            help="Print what the papers print: all, or a choice such as 'HiNAS v2, 10, sigma=50'; measures nothing.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
     out: Annotated[Path, typer.Option(help="Folder for results.json, the tables and the picture.")] = Path(
@@ -102,6 +109,12 @@ def bench(
 
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
+    if published is not None:
+        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--operations": operations}
+        for name in (name for name, value in refused.items() if value is not None):
+            raise UserError(f"{name}: --published measures nothing; leave one of the two out")
+        _print_published(published, as_json)
+        return
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     if operations is not None:
         refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
@@ -146,6 +159,15 @@ def bench(
         print(results_table(outcome.results))
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _print_published(choice: str, as_json: bool) -> None:
+    require_libraries("hinas-bench --published", "pydantic", extras="bench")
+    from .published.rows import read_published, rows_matching
+    from .published.tables import published_json, published_table
+
+    rows = rows_matching(read_published(), choice)
+    print(published_json(rows) if as_json else published_table(rows), end="" if as_json else "\n")
 
 
 def _price_operations(
