@@ -70,7 +70,9 @@ def bench(
     noise: Annotated[
         Noise | None,
         typer.Option(
-            help="standard: un-quantised; file: clipped and rounded to 8 bits. Default: standard.", show_default=False
+            help="standard: un-quantised; file: clipped and rounded to 8 bits; hinas-patches: each of the overlapping "
+            "patches has noise of its own, as HiNAS's authors score. Default: standard.",
+            show_default=False,
         ),
     ] = None,
     limit: Annotated[
