@@ -52,7 +52,7 @@ def noisy_patches(clean: NDArray[np.uint8], sigma: float, *, image: str | Path, 
         for left in patch_origins(width):
             part = clean[top : top + PATCH_SIDE, left : left + PATCH_SIDE]
             field = _unit_noise(f"{_identity(image, sigma)}|{top},{left}", part.shape)
-            patches.append(NoisyPatch(top=top, left=left, pixels=part + np.float32(sigma) * field))
+            patches.append(NoisyPatch(top=top, left=left, pixels=_added(part, sigma, field)))
     return patches
 
 
@@ -61,7 +61,7 @@ def joined(
 ) -> NDArray[np.float32]:
     """The image of `shape` from each patch's denoised pixels: their plain mean where patches overlap."""
     total = np.zeros(shape, np.float32)
-    count = np.zeros((*shape[:2], *(1 for _ in shape[2:])), np.float32)
+    count = np.zeros(shape, np.float32)
     for patch, output in zip(patches, outputs, strict=True):
         place = slice(patch.top, patch.top + output.shape[0]), slice(patch.left, patch.left + output.shape[1])
         total[place] += output
@@ -89,10 +89,15 @@ def noisy_image(clean: NDArray[np.uint8], sigma: float, *, image: str | Path, no
     Not for hinas-patches, which has no noisy image as a whole.
     """
     assert noise is not Noise.hinas_patches
-    noisy = unit_noise(image, sigma, clean.shape)
-    noisy *= np.float32(sigma)
-    noisy += clean
+    noisy = _added(clean, sigma, unit_noise(image, sigma, clean.shape))
     return np.clip(np.rint(noisy), 0, 255) if noise is Noise.file else noisy
+
+
+def _added(clean: NDArray[np.uint8], sigma: float, field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`field`, changed in place."""
+    field *= np.float32(sigma)
+    field += clean
+    return field
 
 
 def _identity(image: str | Path, sigma: float) -> str:
