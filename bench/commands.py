@@ -78,6 +78,18 @@ def bench(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many images, evenly spread.", show_default=False)
     ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score a program too: 'prog {in} {out} {sigma}', which reads and writes a PNG of 8 bits (colour). "
+            "Needs --noise file; at most 10 minutes an image; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    command_gray: Annotated[
+        list[str] | None,
+        typer.Option(help="The same with grey images; may be repeated.", show_default=False),
+    ] = None,
     size: Annotated[
         str, typer.Option(help="Image sizes for the latency, WIDTHxHEIGHT, separated by commas.")
     ] = "481x321",
@@ -120,6 +132,7 @@ def bench(
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     if operations is not None:
         refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        refused |= {"--command": command, "--command-gray": command_gray}
         for name in (name for name, value in refused.items() if value is not None):
             raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
         _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
@@ -129,11 +142,14 @@ def bench(
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
+    from .program import program_from_text
     from .progress import ProgressBars
     from .run import BenchRequest, Listener, QualityRequest, run_bench
 
     if data is None:
-        for name, value in (("--sigma", sigma), ("--noise", noise), ("--limit", limit)):
+        unused = {"--sigma": sigma, "--noise": noise, "--limit": limit}
+        unused |= {"--command": command, "--command-gray": command_gray}
+        for name, value in unused.items():
             if value is not None:
                 raise UserError(f"{name}: quality is measured on images; give them with --data IMAGES")
     request = BenchRequest(
@@ -145,6 +161,10 @@ def bench(
             limit=limit,
             sigmas=sigmas_from_text(DEFAULT_SIGMA if sigma is None else sigma),
             noise=Noise.standard if noise is None else noise,
+            programs=(
+                *(program_from_text(text, 3) for text in command or ()),
+                *(program_from_text(text, 1) for text in command_gray or ()),
+            ),
         ),
         sizes=sizes_from_text(size),
         threads=threads,

@@ -14,6 +14,7 @@ from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, me
 from .method import Method
 from .network_method import network_method
 from .noise_variants import Noise
+from .program import Program, program_methods
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
@@ -32,6 +33,8 @@ class QualityRequest:
     sigmas: tuple[float, ...]
     """Grey levels 0..255."""
     noise: Noise
+    programs: tuple[Program, ...] = ()
+    """Scored beside the models."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,8 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
         methods = [network_method(item, machine) for item in candidates if item.manifest.weights == "trained"]
+        taken = [NOISY_INPUT, *(item.name for item in candidates)]
+        methods += program_methods(request.quality.programs, request.quality.noise, machine, taken)
         _check_levels(candidates, methods, request.quality.sigmas, listener)
     make_folder(request.out)
     if machine.is_busy:
