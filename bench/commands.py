@@ -124,7 +124,8 @@ def bench(
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
     if published is not None:
-        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--operations": operations}
+        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        refused |= {"--operations": operations, "--command": command, "--command-gray": command_gray}
         for name in (name for name, value in refused.items() if value is not None):
             raise UserError(f"{name}: --published measures nothing; leave one of the two out")
         _print_published(published, as_json)

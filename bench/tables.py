@@ -36,7 +36,7 @@ _LATENCY_HEADING = (
     "parameters",
     "kMAC/px",
 )
-_QUALITY_HEADING = ("model", "images", "sigma", "PSNR dB", "SSIM")
+_QUALITY_HEADING = ("model", "images", "sigma", "PSNR dB", "SSIM", "all images s")
 
 
 def _latency_row(entry: Entry) -> tuple[str, ...]:
@@ -67,6 +67,7 @@ def _quality_row(entry: Entry) -> tuple[str, ...]:
         f"{entry.sigma:g}",
         "infinite" if entry.psnr_db is None else f"{entry.psnr_db:.2f}",
         _number(entry.ssim, 4),
+        _number(entry.dataset_time_s, 2),
     )
 
 
