@@ -38,9 +38,10 @@ class Program:
 
     @property
     def name(self) -> str:
-        """The arguments without a place in them."""
-        places = ("{in}", "{out}", _SIGMA)
-        return shlex.join(part for part in self.arguments if not any(place in part for place in places))
+        """The program without its folder, and its arguments without those for the files."""
+        program, *rest = self.arguments
+        kept = [part for part in rest if "{in}" not in part and "{out}" not in part]
+        return " ".join([Path(program).name, *kept])
 
 
 def program_from_text(text: str, channels: Literal[1, 3]) -> Program:

@@ -93,7 +93,8 @@ def test_a_command_line_is_checked_before_anything_runs(text: str, expected: str
 
 def test_programs_have_names_of_their_own_and_no_noise_that_files_cannot_hold(script: str) -> None:
     machine = describe_machine()
-    one, other, alone = (program_from_text(script + words, 1) for words in ("{sigma} 1", "1", "copy"))
+    swapped = script.replace("{in} {out}", "{out} {in}")
+    one, other, alone = (program_from_text(text, 1) for text in (script + "1", swapped + "1", script + "copy"))
     methods = program_methods([one, other, alone, alone], Noise.file, machine, ["gray"])
     assert len({method.name for method in methods}) == 3
     assert methods[2].name == alone.name != alone.text
