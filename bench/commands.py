@@ -70,11 +70,25 @@ def bench(
     noise: Annotated[
         Noise | None,
         typer.Option(
-            help="standard: un-quantised; file: clipped and rounded to 8 bits. Default: standard.", show_default=False
+            help="standard: un-quantised; file: clipped and rounded to 8 bits; hinas-patches: each of the overlapping "
+            "patches has noise of its own, as HiNAS's authors score. Default: standard.",
+            show_default=False,
         ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many images, evenly spread.", show_default=False)
+    ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score a program too: 'prog {in} {out} {sigma}', which reads and writes a PNG of 8 bits (colour). "
+            "Needs --noise file; at most 10 minutes an image; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    command_gray: Annotated[
+        list[str] | None,
+        typer.Option(help="The same with grey images; may be repeated.", show_default=False),
     ] = None,
     size: Annotated[
         str, typer.Option(help="Image sizes for the latency, WIDTHxHEIGHT, separated by commas.")
@@ -87,6 +101,13 @@ def bench(
         int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
+    published: Annotated[
+        str | None,
+        typer.Option(
+            help="Print what the papers print: all, or a choice such as 'HiNAS v2, 10, sigma=50'; measures nothing.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
     out: Annotated[Path, typer.Option(help="Folder for results.json, the tables and the picture.")] = Path(
@@ -102,9 +123,17 @@ def bench(
 
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
+    if published is not None:
+        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        refused |= {"--operations": operations, "--command": command, "--command-gray": command_gray}
+        for name in (name for name, value in refused.items() if value is not None):
+            raise UserError(f"{name}: --published measures nothing; leave one of the two out")
+        _print_published(published, as_json)
+        return
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     if operations is not None:
         refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        refused |= {"--command": command, "--command-gray": command_gray}
         for name in (name for name, value in refused.items() if value is not None):
             raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
         _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
@@ -114,11 +143,14 @@ def bench(
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
+    from .program import program_from_text
     from .progress import ProgressBars
     from .run import BenchRequest, Listener, QualityRequest, run_bench
 
     if data is None:
-        for name, value in (("--sigma", sigma), ("--noise", noise), ("--limit", limit)):
+        unused = {"--sigma": sigma, "--noise": noise, "--limit": limit}
+        unused |= {"--command": command, "--command-gray": command_gray}
+        for name, value in unused.items():
             if value is not None:
                 raise UserError(f"{name}: quality is measured on images; give them with --data IMAGES")
     request = BenchRequest(
@@ -130,6 +162,10 @@ def bench(
             limit=limit,
             sigmas=sigmas_from_text(DEFAULT_SIGMA if sigma is None else sigma),
             noise=Noise.standard if noise is None else noise,
+            programs=(
+                *(program_from_text(text, 3) for text in command or ()),
+                *(program_from_text(text, 1) for text in command_gray or ()),
+            ),
         ),
         sizes=sizes_from_text(size),
         threads=threads,
@@ -146,6 +182,15 @@ def bench(
         print(results_table(outcome.results))
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _print_published(choice: str, as_json: bool) -> None:
+    require_libraries("hinas-bench --published", "pydantic", extras="bench")
+    from .published.rows import read_published, rows_matching
+    from .published.tables import published_json, published_table
+
+    rows = rows_matching(read_published(), choice)
+    print(published_json(rows) if as_json else published_table(rows), end="" if as_json else "\n")
 
 
 def _price_operations(

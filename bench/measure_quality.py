@@ -1,7 +1,8 @@
-"""Denoise the test images under the standard protocol and score every one."""
+"""Denoise the test images under one noise protocol and score every one."""
 
 import csv
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 
 from ..atomic_files import written_whole
 from ..errors import UserError
-from ..runtime.denoise import Denoiser
-from .candidates import Candidate
 from .images import ImageSet, UnusableImageError, read_clean
+from .method import Method
 from .noise_variants import Noise
-from .protocol import noisy_image
+from .protocol import NoisyPatch, joined, noisy_patches
 from .quality import SsimReference, psnr_db
 
 NOISY_INPUT = "noisy input"
@@ -24,10 +24,10 @@ NOISY_INPUT = "noisy input"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageScore:
-    """One model on one image at one noise level."""
+    """One method on one image at one noise level."""
 
     model: str
-    """A candidate's name, or NOISY_INPUT."""
+    """A method's name, or NOISY_INPUT."""
     channels: int
     """1: measured on the grey image; 3: on the colour image."""
     image: str
@@ -41,6 +41,8 @@ class ImageScore:
     psnr_db: float
     """Infinite where the output equals the clean image."""
     ssim: float
+    seconds: float | None
+    """Wall time of the denoising, a program's start and files included; None for NOISY_INPUT."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,19 +53,18 @@ class MeanScore:
     psnr_db: float
     """dB, mean of the images' dB values; infinite where one of them is."""
     ssim: float
+    total_seconds: float | None
+    """Of all images one after the other; None for NOISY_INPUT."""
 
 
-def levels_of(candidate: Candidate, sigmas: Iterable[float]) -> list[float]:
-    """Those noise levels that a model's quality can be measured at: within its range, none for random weights."""
-    manifest = candidate.manifest
-    if manifest.weights == "random":
-        return []
-    low, high = manifest.sigma_range or (0.0, 255.0)
+def levels_of(method: Method, sigmas: Iterable[float]) -> list[float]:
+    """Those noise levels that a method can be scored at."""
+    low, high = method.sigma_range or (0.0, 255.0)
     return [sigma for sigma in sigmas if low <= sigma <= high]
 
 
 def measure_quality(
-    candidates: Sequence[Candidate],
+    methods: Sequence[Method],
     images: ImageSet,
     *,
     sigmas: Sequence[float],
@@ -71,16 +72,15 @@ def measure_quality(
     progress: Callable[[], None] = lambda: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[ImageScore]:
-    """Score every candidate (and doing nothing) on every image at every sigma in its range.
+    """Score every method (and doing nothing) on every image at every sigma in its range.
 
-    One-channel models see grey images, three-channel models colour ones; models of one kind see the same noise.
+    One-channel methods see grey images, three-channel methods colour ones; methods of one kind see the same noise.
     `progress` is called after each image, `warn` with a line for each image that turns out damaged.
-    Raises UserError where no image could be scored.
+    Raises UserError where no image could be scored, and with the image's name where a method fails on it.
     """
-    denoisers = {candidate.name: Denoiser(candidate.backend) for candidate in candidates}
     scores: list[ImageScore] = []
     for file in images.files:
-        for channels in sorted({candidate.manifest.channels for candidate in candidates}):
+        for channels in sorted({method.channels for method in methods}):
             try:
                 clean = read_clean(file, channels)
             except UnusableImageError as error:
@@ -88,19 +88,18 @@ def measure_quality(
                 break
             reference = SsimReference(clean)
             for sigma in sigmas:
-                suited = [
-                    candidate
-                    for candidate in candidates
-                    if candidate.manifest.channels == channels and sigma in levels_of(candidate, [sigma])
-                ]
+                suited = [method for method in methods if method.channels == channels and levels_of(method, [sigma])]
                 if not suited:
                     continue
-                noisy = noisy_image(clean, sigma, image=file, noise=noise)
-                outputs = {NOISY_INPUT: noisy}
-                for candidate in suited:
-                    level = sigma if candidate.manifest.conditioned else None
-                    outputs[candidate.name] = _denoised(denoisers[candidate.name], noisy, level)
-                for model, output in outputs.items():
+                patches = noisy_patches(clean, sigma, image=file, noise=noise)
+                untouched = joined(patches, [patch.pixels for patch in patches], clean.shape)
+                outputs: dict[str, tuple[NDArray[np.float32], float | None]] = {NOISY_INPUT: (untouched, None)}
+                for method in suited:
+                    try:
+                        outputs[method.name] = _denoised(method, patches, sigma, clean.shape)
+                    except UserError as error:
+                        raise UserError(f"{method.name} on {file} at sigma {sigma:g}: {error}") from error
+                for model, (output, seconds) in outputs.items():
                     scores.append(
                         ImageScore(
                             model=model,
@@ -111,6 +110,7 @@ def measure_quality(
                             sigma=sigma,
                             psnr_db=psnr_db(output, clean),
                             ssim=reference.ssim(output),
+                            seconds=seconds,
                         )
                     )
         progress()
@@ -129,6 +129,7 @@ def mean_scores(scores: Iterable[ImageScore]) -> dict[tuple[str, int, float], Me
             num_images=len(group),
             psnr_db=math.fsum(score.psnr_db for score in group) / len(group),
             ssim=math.fsum(score.ssim for score in group) / len(group),
+            total_seconds=_total([score.seconds for score in group]),
         )
         for key, group in groups.items()
     }
@@ -142,6 +143,17 @@ def write_scores(scores: Sequence[ImageScore], path: Path) -> None:
         writer.writerows(asdict(score) for score in scores)
 
 
-def _denoised(denoiser: Denoiser, noisy: NDArray[np.float32], sigma: float | None) -> NDArray[np.float32]:
-    """Grey levels 0..255 in and out, not clipped."""
-    return denoiser(noisy / np.float32(255), sigma=sigma) * np.float32(255)
+def _denoised(
+    method: Method, patches: Sequence[NoisyPatch], sigma: float, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], float]:
+    """The whole image in grey levels 0..255, not clipped, and the seconds that the method took."""
+    inputs = [patch.pixels / np.float32(255) for patch in patches]
+    start = time.perf_counter()
+    outputs = [method.denoise(values, sigma) for values in inputs]
+    seconds = time.perf_counter() - start
+    return joined(patches, [output * np.float32(255) for output in outputs], shape), seconds
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    known = [value for value in seconds if value is not None]
+    return math.fsum(known) if known else None

@@ -1,12 +1,14 @@
-"""The variants of the standard protocol's noise. Standard library only: the command's help needs their names."""
+"""The noise protocols that images are scored under. Standard library only: the command's help needs their names."""
 
 from enum import StrEnum
 
 
 class Noise(StrEnum):
-    """What happens to the noisy image before a network sees it."""
+    """How the noisy image comes about that a method sees; docs/protocols.md compares them."""
 
     standard = "standard"
-    """Nothing: neither clipped nor rounded, as in the published tables."""
+    """One field for the whole image, neither clipped nor rounded, as in most published tables."""
     file = "file"
-    """Clipped to 0..255 and rounded, as an 8-bit file holds it."""
+    """The same, clipped to 0..255 and rounded, as an 8-bit file holds it."""
+    hinas_patches = "hinas-patches"
+    """Overlapping patches, each with noise of its own, averaged afterwards, as HiNAS's authors score."""

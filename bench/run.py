@@ -11,7 +11,10 @@ from .environment import Machine, describe_machine
 from .images import ImageSet, find_images
 from .latency import MeasuredLatency, Rounds, Size, measure_latency
 from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
+from .method import Method
+from .network_method import network_method
 from .noise_variants import Noise
+from .program import Program, program_methods
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
@@ -30,6 +33,8 @@ class QualityRequest:
     sigmas: tuple[float, ...]
     """Grey levels 0..255."""
     noise: Noise
+    programs: tuple[Program, ...] = ()
+    """Scored beside the models."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +82,15 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
     machine = describe_machine()
     candidates = open_candidates(request.models, backend=BACKEND, threads=request.threads)
     images: ImageSet | None = None
+    methods: list[Method] = []
     if request.quality is not None:
         images = find_images(request.quality.data, limit=request.quality.limit)
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
-        _check_levels(candidates, request.quality.sigmas, listener)
+        methods = [network_method(item, machine) for item in candidates if item.manifest.weights == "trained"]
+        taken = [NOISY_INPUT, *(item.name for item in candidates)]
+        methods += program_methods(request.quality.programs, request.quality.noise, machine, taken)
+        _check_levels(candidates, methods, request.quality.sigmas, listener)
     make_folder(request.out)
     if machine.is_busy:
         listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
@@ -98,14 +107,14 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
     if request.quality is not None and images is not None:
         listener.begin("quality", len(images.files))
         scores = measure_quality(
-            candidates,
+            methods,
             images,
             sigmas=request.quality.sigmas,
             noise=request.quality.noise,
             progress=listener.step,
             warn=lambda text: listener.note(f"warning: {text}"),
         )
-        entries += quality_entries(scores, candidates, images.name, request.quality.noise, machine)
+        entries += quality_entries(scores, methods, images.name, request.quality.noise)
     results = Results(machine=machine, entries=tuple(entries))
     return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
 
@@ -134,15 +143,14 @@ def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
     )
 
 
-def quality_entries(
-    scores: Iterable[ImageScore], candidates: Sequence[Candidate], dataset: str, noise: Noise, machine: Machine
-) -> list[Entry]:
-    """The means of the scores as lines of the results, the noisy input's among them."""
-    by_name = {candidate.name: candidate for candidate in candidates}
-    entries: list[Entry] = []
-    for (model, channels, sigma), mean in mean_scores(scores).items():
-        candidate = by_name.get(model)
-        entry = Entry(
+def quality_entries(scores: Iterable[ImageScore], methods: Sequence[Method], dataset: str, noise: Noise) -> list[Entry]:
+    """The means of the scores as lines of the results, the noisy input's among them, each with its time for all images.
+
+    As the papers give it: the denoising alone, image after image.
+    """
+    facts = {method.name: method.facts for method in methods} | {NOISY_INPUT: {"source": "clean image plus noise"}}
+    return [
+        Entry(
             model=model,
             channels=_channels(channels),
             origin="measured",
@@ -151,41 +159,28 @@ def quality_entries(
             ssim=mean.ssim,
             dataset=dataset,
             num_images=mean.num_images,
+            dataset_time_s=mean.total_seconds,
             sigma=sigma,
             protocol=PROTOCOL_OF[noise],
-            source="clean image plus noise",
+            **facts[model],
         )
-        if candidate is not None:
-            entry = entry.model_copy(
-                update={
-                    "weights": candidate.manifest.weights,
-                    "parameters": candidate.cost.parameters,
-                    "macs_per_pixel": candidate.cost.macs_per_pixel,
-                    "backend": candidate.backend_name,
-                    "library": candidate.backend.description,
-                    "precision": candidate.manifest.precision,
-                    "device": machine.cpu,
-                    "threads": candidate.threads,
-                    "source": candidate.source,
-                }
-            )
-        entries.append(entry)
-    return entries
+        for (model, channels, sigma), mean in mean_scores(scores).items()
+    ]
 
 
-def _check_levels(candidates: Sequence[Candidate], sigmas: tuple[float, ...], listener: Listener) -> None:
+def _check_levels(
+    candidates: Sequence[Candidate], methods: Sequence[Method], sigmas: tuple[float, ...], listener: Listener
+) -> None:
     """Say which qualities will not be measured; UserError where none will be."""
     for candidate in candidates:
         if candidate.manifest.weights == "random":
             listener.note(f"note: {candidate.name} has random weights: its latency is measured, its quality is not")
-            continue
-        missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(candidate, sigmas)]
-        if missing and candidate.manifest.sigma_range is not None:
-            low, high = candidate.manifest.sigma_range
-            listener.note(
-                f"note: {candidate.name} was trained for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}"
-            )
-    if not any(levels_of(candidate, sigmas) for candidate in candidates):
+    for method in methods:
+        missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(method, sigmas)]
+        if missing and method.sigma_range is not None:
+            low, high = method.sigma_range
+            listener.note(f"note: {method.name} is for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}")
+    if not any(levels_of(method, sigmas) for method in methods):
         levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
         raise UserError(
             f"--sigma {levels}: no model has trained weights for any of these; leave --data out for latency alone"

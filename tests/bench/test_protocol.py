@@ -1,0 +1,146 @@
+"""Each protocol's noise and patches against a slow, plain reference."""
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hinas.bench.images import find_images
+from hinas.bench.measure_quality import NOISY_INPUT, measure_quality
+from hinas.bench.method import Method
+from hinas.bench.noise_variants import Noise
+from hinas.bench.protocol import joined, noisy_image, noisy_patches, patch_origins
+from hinas.bench.run import quality_entries
+from hinas.errors import UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def _method(**changes: Any) -> Method:
+    given = {
+        "name": "halved",
+        "channels": 1,
+        "sigma_range": None,
+        "denoise": lambda noisy, sigma: noisy / 2,
+        "facts": {"source": "a test"},
+    }
+    return Method(**(given | changes))
+
+
+def _slow_reference(clean: np.ndarray, sigma: float, image: str, side: int = 64, stride: int = 48) -> np.ndarray:
+    """hinas-patches pixel by pixel, for a denoiser that gives half of (value + 1)."""
+    height, width = clean.shape[:2]
+
+    def starts(size: int) -> list[int]:
+        found = [0]
+        while found[-1] + side < size:
+            found.append(min(found[-1] + stride, size - side))
+        return found
+
+    sums: dict[tuple[int, int], list[Any]] = {}
+    for top in starts(height):
+        for left in starts(width):
+            rows, columns = min(side, height), min(side, width)
+            digest = hashlib.sha256(f"{image}|{sigma!r}|{top},{left}".encode()).digest()
+            seed = [int.from_bytes(digest[index : index + 4], "little") for index in range(0, 32, 4)]
+            noise = np.random.RandomState(seed).standard_normal((rows, columns, *clean.shape[2:]))
+            for row in range(rows):
+                for column in range(columns):
+                    noisy = clean[top + row, left + column] + sigma * noise[row, column]
+                    sums.setdefault((top + row, left + column), []).append((noisy + 1) / 2)
+    result = np.zeros(clean.shape)
+    for place, values in sums.items():
+        result[place] = sum(values) / len(values)
+    return result
+
+
+@pytest.mark.parametrize("shape", [(70, 130), (64, 64), (40, 113, 3), (11, 20)])
+def test_hinas_patches_equals_a_slow_reference(shape: tuple[int, ...]) -> None:
+    clean = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    patches = noisy_patches(clean, 50.0, image="folder/a.png", noise=Noise.hinas_patches)
+    result = joined(patches, [(patch.pixels + np.float32(1)) / 2 for patch in patches], clean.shape)
+    np.testing.assert_allclose(result, _slow_reference(clean, 50.0, "a"), atol=1e-4)
+
+
+@settings(deadline=None)
+@given(height=st.integers(1, 400), width=st.integers(1, 400))
+def test_the_patches_cover_every_pixel(height: int, width: int) -> None:
+    clean = np.zeros((height, width), np.uint8)
+    patches = noisy_patches(clean, 1.0, image="a", noise=Noise.hinas_patches)
+    covered = np.zeros((height, width), int)
+    for patch in patches:
+        rows, columns = patch.pixels.shape
+        assert (rows, columns) == (min(height, 64), min(width, 64))
+        covered[patch.top : patch.top + rows, patch.left : patch.left + columns] += 1
+    assert covered.min() >= 1
+    assert len({(patch.top, patch.left) for patch in patches}) == len(patches)
+    # Only the last patch of a side, flush with the border, may lie closer to the one before.
+    for size in (height, width):
+        origins = patch_origins(size)
+        assert origins[-1] == max(size - 64, 0)
+        assert {second - first for first, second in pairwise(origins[:-1])} <= {48}
+
+
+def test_every_patch_has_noise_of_its_own() -> None:
+    clean = np.zeros((64, 112), np.uint8)
+    first, second = noisy_patches(clean, 1.0, image="a", noise=Noise.hinas_patches)
+    assert (first.left, second.left) == (0, 48)
+    overlaps = first.pixels[:, 48:].ravel(), second.pixels[:, :16].ravel()
+    assert abs(np.corrcoef(*overlaps)[0, 1]) < 0.1
+    again, _ = noisy_patches(clean, 1.0, image="elsewhere/a.jpg", noise=Noise.hinas_patches)
+    np.testing.assert_array_equal(first.pixels, again.pixels)
+
+
+@pytest.mark.parametrize("noise", [Noise.standard, Noise.file])
+def test_the_other_protocols_show_the_whole_image_at_once(noise: Noise) -> None:
+    clean = np.random.default_rng(2).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    (patch,) = noisy_patches(clean, 30.0, image="a", noise=noise)
+    np.testing.assert_array_equal(patch.pixels, noisy_image(clean, 30.0, image="a", noise=noise))
+    np.testing.assert_array_equal(joined([patch], [patch.pixels], clean.shape), patch.pixels)
+
+
+def test_averaging_independent_patches_alone_raises_the_psnr(picture_folder: Path) -> None:
+    """The protocol's trap: doing nothing scores more under it."""
+    images = find_images(str(picture_folder))
+    psnr_db = {}
+    for noise in (Noise.standard, Noise.hinas_patches):
+        scores = measure_quality([_method()], images, sigmas=(30,), noise=noise)
+        entries = quality_entries(scores, [_method()], "pictures", noise)
+        assert {entry.protocol for entry in entries} == {noise.value}
+        (psnr_db[noise],) = [entry.psnr_db for entry in entries if entry.model == NOISY_INPUT]
+    assert psnr_db[Noise.hinas_patches] > psnr_db[Noise.standard] + 0.3
+
+
+def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Path) -> None:
+    images = find_images(str(picture_folder))
+    seen: list[tuple[tuple[int, ...], float]] = []
+
+    def denoise(noisy: np.ndarray, sigma: float) -> np.ndarray:
+        seen.append((noisy.shape, sigma))
+        return noisy
+
+    methods = [_method(name="narrow", channels=3, sigma_range=(20, 40), denoise=denoise), _method()]
+    scores = measure_quality(methods, images, sigmas=(30, 50), noise=Noise.standard)
+    assert [sigma for _, sigma in seen] == [30, 30, 30]
+    assert all(shape[2:] == (3,) for shape, _ in seen)
+    entries = quality_entries(scores, methods, "pictures", Noise.standard)
+    assert {(entry.model, entry.sigma) for entry in entries} == {
+        ("narrow", 30), ("halved", 30), ("halved", 50), (NOISY_INPUT, 30), (NOISY_INPUT, 50),
+    }  # fmt: skip
+    for entry in entries:
+        taken = [score.seconds for score in scores if (score.model, score.sigma) == (entry.model, entry.sigma)]
+        if entry.model == NOISY_INPUT:
+            assert entry.dataset_time_s is None
+        else:
+            assert entry.dataset_time_s == pytest.approx(sum(second or 0 for second in taken))
+
+
+def test_a_method_that_fails_is_named_with_the_image(picture_folder: Path) -> None:
+    def denoise(noisy: np.ndarray, sigma: float) -> np.ndarray:
+        raise UserError("out of paper")
+
+    images = find_images(str(picture_folder))
+    with pytest.raises(UserError, match=r"halved on .*picture-0\.png at sigma 30: out of paper"):
+        measure_quality([_method(denoise=denoise)], images, sigmas=(30,), noise=Noise.standard)
