@@ -4,7 +4,7 @@ Rule: a run on a window of P pixels costs at most `bytes_per_pixel * P` bytes (t
 this once, with a margin of 25 %, weights and program not counted), plus window and result as float32 arrays. The memory
 allowed is a bound for the whole process, so what the process holds already (program, weights,
 picture) and the output array are taken off first. Without a bound: half of the memory that is free.
-A window that fits is cut to tiles of at most `LARGEST_TILE`: larger ones save under a tenth of the work.
+A window that fits is cut to tiles of at most `LARGEST_TILE`: larger ones save less than a tenth of the work.
 """
 
 import math
@@ -14,8 +14,9 @@ from ..errors import UserError
 from .process_memory import available_bytes, resident_bytes
 from .tiling import rounded_up
 
-LARGEST_TILE = 1024
-"""Pixels: with a halo of 46, tiles of 1024 repeat 19 % of the work, of 2048 9 %."""
+LARGEST_TILE = 2048
+"""Pixels: with a halo of 43, tiles of 2048 repeat 8 % of the work (of 24 megapixels 5 %, for the outer borders have no
+halo), tiles of 1024 repeat 17 %."""
 SMALLEST_TILE = 32
 """Pixels: below it nearly all work is repeated work."""
 _MOST_STREAMING = 7 * 2**28
