@@ -10,11 +10,11 @@ from .candidates import Candidate, open_candidates
 from .environment import Machine, describe_machine
 from .images import ImageSet, find_images
 from .latency import MeasuredLatency, Rounds, Size, measure_latency
-from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
+from .measure_quality import ImageScore, levels_of, mean_scores, measure_quality, write_scores
 from .noise_variants import Noise
+from .pictures import write_pictures
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
-from .tradeoff import tradeoff_panels
 
 BACKEND = "cpu"
 
@@ -214,24 +214,5 @@ def _written(results: Results, scores: Sequence[ImageScore], sizes: Sequence[Siz
     if scores:
         files.append(out / "quality.csv")
         write_scores(scores, files[-1])
-    for index, size in enumerate(sizes):
-        files += _pictures(results, str(size), out / ("tradeoff" if index == 0 else f"tradeoff-{size}"))
+    files += write_pictures(results, [str(size) for size in sizes], out)
     return tuple(files)
-
-
-def _pictures(results: Results, size: str, stem: Path) -> list[Path]:
-    """The trade-off at one size as PNG and SVG; none where nothing has both a latency and a quality."""
-    panels = tradeoff_panels(results.entries, size, noisy_input=NOISY_INPUT)
-    if not panels:
-        return []
-    from ..figures import write_both
-    from .plots import draw_tradeoff
-
-    conditions = {entry.library for entry in results.entries if entry.latency_ms is not None and entry.library}
-    machine = results.machine
-    figure = draw_tradeoff(
-        panels,
-        title=f"Speed and quality: {size} pixels, batch 1, {machine.cpu}",
-        conditions=f"{'; '.join(sorted(conditions))}; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
-    )
-    return list(write_both(figure, stem))
