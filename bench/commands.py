@@ -89,9 +89,9 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
-    out: Annotated[Path, typer.Option(help="Folder for results.json, the tables and the picture.")] = Path(
-        "bench-results"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for results.json, the tables, the pictures and report.html.")
+    ] = Path("bench-results"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the tables.")] = False,
 ) -> None:
@@ -102,7 +102,9 @@ def bench(
 
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
-    require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
+    require_libraries(
+        "hinas-bench", "onnx", "matplotlib", "jinja2", "psutil", "pydantic", "onnxruntime", extras="bench,cpu"
+    )
     if operations is not None:
         refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
         for name in (name for name, value in refused.items() if value is not None):

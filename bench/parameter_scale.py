@@ -1,4 +1,4 @@
-"""Numbers of parameters as colours, sizes of markers and words."""
+"""Numbers of parameters as colours and sizes of markers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from .quantities import parameters_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +50,3 @@ class ParameterScale:
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: parameters_text(value)))
-
-
-def parameters_text(parameters: float) -> str:
-    """283000 -> 0.283 M; three digits."""
-    return f"{parameters / 1e6:.3g} M" if parameters >= 1e5 else f"{parameters / 1e3:.3g} k"

@@ -20,7 +20,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from ..figures import STYLE, new_figure
 from .label_placement import Label, place_labels
-from .parameter_scale import ParameterScale, parameters_text
+from .parameter_scale import ParameterScale
+from .quantities import parameters_text
 from .results import Origin
 from .tradeoff import Group, Panel, Quality, TradeoffPoint, pareto_front, point_names, points_by_group
 

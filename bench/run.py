@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UserError
+from ..runtime.denoise import Denoiser
 from .candidates import Candidate, open_candidates
 from .environment import Machine, describe_machine
 from .images import ImageSet, find_images
 from .latency import MeasuredLatency, Rounds, Size, measure_latency
 from .measure_quality import ImageScore, levels_of, mean_scores, measure_quality, write_scores
+from .method import Method
 from .noise_variants import Noise
 from .pictures import write_pictures
 from .protocol import PROTOCOL_OF
+from .report import write_report
 from .results import Entry, Results, write_results, write_results_csv
+from .sample_pictures import SamplePicture, best_method, sample_pictures
 
 BACKEND = "cpu"
 
@@ -70,7 +74,7 @@ class BenchOutcome:
 
 
 def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
-    """Measure, then write results.json and results.csv, and with images quality.csv and the trade-off pictures.
+    """Measure, then write results.json, results.csv and report.html, with images quality.csv and the pictures too.
 
     Raises UserError for everything a person can mend, before the measurements where that is possible.
     """
@@ -95,6 +99,7 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
             if item.latency.is_warm is False:
                 listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
     scores: list[ImageScore] = []
+    samples: list[SamplePicture] = []
     if request.quality is not None and images is not None:
         listener.begin("quality", len(images.files))
         scores = measure_quality(
@@ -106,8 +111,9 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
             warn=lambda text: listener.note(f"warning: {text}"),
         )
         entries += quality_entries(scores, candidates, images.name, request.quality.noise, machine)
+        samples = _samples(candidates, images, scores, request.quality)
     results = Results(machine=machine, entries=tuple(entries))
-    return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
+    return BenchOutcome(results=results, files=_written(results, scores, samples, request.sizes, request.out))
 
 
 def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
@@ -207,12 +213,40 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"--out {folder}: cannot make this folder ({error.strerror})") from error
 
 
-def _written(results: Results, scores: Sequence[ImageScore], sizes: Sequence[Size], out: Path) -> tuple[Path, ...]:
+def _samples(
+    candidates: Sequence[Candidate], images: ImageSet, scores: Sequence[ImageScore], request: QualityRequest
+) -> list[SamplePicture]:
+    """The best model's work at the middle noise level that anything was scored at."""
+    levels = sorted({score.sigma for score in scores})
+    sigma = levels[len(levels) // 2]
+    method = best_method([_method_of(candidate) for candidate in candidates], scores, sigma)
+    return [] if method is None else sample_pictures(method, images, sigma=sigma, noise=request.noise)
+
+
+def _method_of(candidate: Candidate) -> Method:
+    denoiser, manifest = Denoiser(candidate.backend), candidate.manifest
+    return Method(
+        name=candidate.name,
+        channels=manifest.channels,
+        sigma_range=manifest.sigma_range,
+        denoise=lambda noisy, sigma: denoiser(noisy, sigma=sigma if manifest.conditioned else None),
+        facts={},
+    )
+
+
+def _written(
+    results: Results,
+    scores: Sequence[ImageScore],
+    samples: Sequence[SamplePicture],
+    sizes: Sequence[Size],
+    out: Path,
+) -> tuple[Path, ...]:
     files = [out / "results.json", out / "results.csv"]
     write_results(results, files[0])
     write_results_csv(results, files[1])
     if scores:
         files.append(out / "quality.csv")
         write_scores(scores, files[-1])
-    files += write_pictures(results, [str(size) for size in sizes], out)
-    return tuple(files)
+    charts = write_pictures(results, [str(size) for size in sizes], out)
+    write_report(results, out / "report.html", size=str(sizes[0]), charts=charts, samples=samples)
+    return (*files, *charts, out / "report.html")
