@@ -87,6 +87,14 @@ def bench(
         int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="OLD NEW",
+            help="Measure nothing: say what changed from one results.json to another.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
     out: Annotated[
@@ -102,6 +110,13 @@ def bench(
 
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
+    if compare is not None:
+        given = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        for name in (name for name, value in (given | {"--operations": operations}).items() if value is not None):
+            raise UserError(f"{name}: --compare reads two results files and measures nothing; leave one of the two out")
+        require_libraries("hinas-bench --compare", "pydantic", extras="bench")
+        _compare(*compare, as_json)
+        return
     require_libraries(
         "hinas-bench", "onnx", "matplotlib", "jinja2", "psutil", "pydantic", "onnxruntime", extras="bench,cpu"
     )
@@ -148,6 +163,15 @@ def bench(
         print(results_table(outcome.results))
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _compare(old: Path, new: Path, as_json: bool) -> None:
+    from .compare import compare_results
+    from .comparison_text import comparison_json, comparison_table
+    from .results import read_results
+
+    comparison = compare_results(read_results(old), read_results(new))
+    print(comparison_json(comparison) if as_json else comparison_table(comparison), end="" if as_json else "\n")
 
 
 def _price_operations(

@@ -18,3 +18,8 @@ def time_text(milliseconds: float) -> str:
 def parameters_text(parameters: float) -> str:
     """283000 -> 0.283 M; three digits."""
     return f"{parameters / 1e6:.3g} M" if parameters >= 1e5 else f"{parameters / 1e3:.3g} k"
+
+
+def threads_text(threads: int | None) -> str:
+    """1 -> 1 thread; empty for None."""
+    return "" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .quantities import threads_text
 from .results import Entry, Origin
 
 Quality = Literal["psnr_db", "ssim"]
@@ -153,11 +154,6 @@ def point_names(points: Sequence[TradeoffPoint]) -> list[str]:
 
 _KINDS_OF_CONDITIONS = ((), (1,), (0,), (2,), (1, 2), (0, 2), (0, 1), (0, 1, 2))
 """Which of backend, precision and threads to name; few before many."""
-
-
-def threads_text(threads: int | None) -> str:
-    """1 -> 1 thread; empty for None."""
-    return "" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def points_by_group(points: Iterable[TradeoffPoint]) -> dict[Group, list[TradeoffPoint]]:
