@@ -101,7 +101,7 @@ def bench(
         Path, typer.Option(help="Folder for results.json, the tables, the pictures and report.html.")
     ] = Path("bench-results"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
     """Measure the latency of models, and their PSNR and SSIM on a folder of clean images; draw the trade-off.
 

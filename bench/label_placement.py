@@ -22,20 +22,19 @@ _DIRECTIONS = (
     (1, -1),
     (-1, 1),
     (-1, -1),
-    (0.4, 1),
-    (-0.4, 1),
-    (0.4, -1),
-    (-0.4, -1),
+    *((right, up) for right in (0.5, -0.5) for up in (1, -1)),
+    *((right, up) for right in (1, -1) for up in (0.5, -0.5)),
 )
-_GAPS_POINTS = (2.5, 7.0, 13.0, 20.0, 28.0, 37.0, 48.0, 60.0, 75.0)
+_GAPS_POINTS = (2.5, 7.0, 13.0, 20.0, 28.0, 37.0, 48.0, 60.0, 75.0, 95.0)
 _OUTSIDE_PENALTY = 6.0
 _LINE_PENALTY = 0.3
 _MARKER_PENALTY = 4.0
 _OVERLAP_PENALTY = 4.0
+_TOUCH_PENALTY = 1.0
+"""For any overlap, beside its share."""
 _DISTANCE_PENALTY = 0.01
 _CROSSING_PENALTY = 0.4
 _ROUNDS = 10
-_VERTICAL = {1: "bottom", 0: "center", -1: "top"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,25 +71,22 @@ def place_labels(
     reaches = np.array([(label.radius_points + 1) * scale for label in labels])
     markers = np.column_stack([centres - reaches[:, None], centres + reaches[:, None]])
     dots = _dots([[axes.transData.transform(end) for end in line] for line in lines])
-    sizes = {label: _text_size(axes, label.text, font_size, renderer) for label in labels}
     candidates = [
-        _candidates(centre, label.radius_points, sizes[label], scale)
+        _candidates(centre, label.radius_points, _text_size(axes, label.text, font_size, renderer), scale)
         for label, centre in zip(labels, centres, strict=True)
     ]
     fixed = [_fixed_cost(boxes, markers, dots, inside) for boxes in candidates]
     chosen = _search(candidates, fixed, centres)
-    for label, index in zip(labels, chosen, strict=True):
-        gap, (right, up) = _GAPS_POINTS[index // len(_DIRECTIONS)], _DIRECTIONS[index % len(_DIRECTIONS)]
-        distance = label.radius_points + gap
-        # The candidates' boxes lean to any side by parts; alignment knows only three.
-        lean = 0 if abs(right) == 1 else right * sizes[label][0] / scale / 2
+    for label, centre, boxes, index in zip(labels, centres, candidates, chosen, strict=True):
+        left, bottom = (boxes[index, :2] - centre) / scale
         axes.annotate(
             label.text,
             (label.x, label.y),
-            xytext=(right * distance + lean, up * distance),
+            xytext=(left, bottom),
             textcoords="offset points",
-            ha="left" if right == 1 else "right" if right == -1 else "center",
-            va=_VERTICAL[up],
+            ha="left",
+            va="bottom",
+            multialignment=("center", "left", "right")[int(_DIRECTIONS[index % len(_DIRECTIONS)][0])],
             fontsize=font_size,
             linespacing=1.05,
             zorder=4,
@@ -106,20 +102,22 @@ def _search(
     candidates: Sequence[NDArray[np.float64]], fixed: Sequence[NDArray[np.float64]], centres: NDArray[np.float64]
 ) -> list[int]:
     """The index of each label's place: the best one for itself, then, in rounds, the best one beside the others'."""
-    chosen = [int(np.argmin(cost)) for cost in fixed]
+    # In the first round only those are there that were placed before.
+    chosen: dict[int, int] = {}
     for _ in range(_ROUNDS):
-        before = list(chosen)
+        before = dict(chosen)
         for index, boxes in enumerate(candidates):
-            others = [other for other in range(len(candidates)) if other != index]
+            others = [other for other in chosen if other != index]
             cost = fixed[index].copy()
             if others:
                 placed = np.array([candidates[other][chosen[other]] for other in others])
-                cost += _OVERLAP_PENALTY * _covered(boxes, placed)
+                covered = _covered(boxes, placed)
+                cost += _OVERLAP_PENALTY * covered + _TOUCH_PENALTY * (covered > 0)
                 cost += _CROSSING_PENALTY * _crossings(boxes, centres[index], placed, centres[others])
             chosen[index] = int(np.argmin(cost))
         if chosen == before:
             break
-    return chosen
+    return [chosen[index] for index in range(len(candidates))]
 
 
 def _candidates(
@@ -150,13 +148,9 @@ def _fixed_cost(
         & (dots[None, :, 1] > boxes[:, None, 1])
         & (dots[None, :, 1] < boxes[:, None, 3])
     ).any(axis=1)
-    return (
-        distance
-        + order
-        + _OUTSIDE_PENALTY * outside
-        + _MARKER_PENALTY * _covered(boxes, markers)
-        + _LINE_PENALTY * on_line
-    )
+    on_marker = _covered(boxes, markers)
+    hidden = _MARKER_PENALTY * on_marker + _TOUCH_PENALTY * (on_marker > 0) + _LINE_PENALTY * on_line
+    return distance + order + _OUTSIDE_PENALTY * outside + hidden
 
 
 def _covered(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -52,7 +52,8 @@ def write_report(
     """
     page = report_page(results, size=size, charts=charts, samples=samples)
     with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        # A file's name may hold bytes that are no text.
+        temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
 def report_page(results: Results, *, size: str, charts: Sequence[Path], samples: Sequence[SamplePicture]) -> str:

@@ -57,7 +57,7 @@ def _samples(count: int) -> list[SamplePicture]:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     return [
         SamplePicture(
-            name=HOSTILE,
+            name=HOSTILE + "\udcff",
             model="a",
             sigma=30,
             noisy=pixels,

@@ -1,10 +1,13 @@
 """The trade-off: which time meets which quality, what is on a front, and pictures that bear any results."""
 
 import warnings
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hinas.bench.label_placement import Label, place_labels
 from hinas.bench.plots import draw_tradeoff
 from hinas.bench.results import Entry, Latency
 from hinas.bench.tradeoff import (
@@ -17,9 +20,11 @@ from hinas.bench.tradeoff import (
     super_resolution_entries,
     tradeoff_panels,
 )
-from hinas.figures import write_figure
+from hinas.figures import new_figure, write_figure
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 NOISY = "noisy input"
@@ -117,6 +122,25 @@ def _point(time_ms: float, quality: float, **changes: Any) -> TradeoffPoint:
         "group": Group(origin="measured", device="cpu", protocol="standard", dataset="pictures"),
     }
     return TradeoffPoint(**given | changes)
+
+
+def test_labels_of_a_cluster_do_not_lie_on_each_other_or_on_markers() -> None:
+    figure = new_figure(7, 4)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    random = np.random.default_rng(0)
+    places = random.normal(5, 0.7, (16, 2))
+    labels = [Label(text=f"model {x:.3f}", x=x, y=y, radius_points=3) for x, y in places]
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    place_labels(axes, labels)
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in axes.texts]
+    assert len(boxes) == len(labels)
+    for first, second in combinations(boxes, 2):
+        assert Bbox.intersection(first, second) is None
+    for x, y in axes.transData.transform(places):
+        assert not any(box.contains(x, y) for box in boxes)
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=12))
