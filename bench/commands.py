@@ -108,13 +108,21 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="OLD NEW",
+            help="Measure nothing: say what changed from one results.json to another.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
-    out: Annotated[Path, typer.Option(help="Folder for results.json, the tables and the picture.")] = Path(
-        "bench-results"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for results.json, the tables, the pictures and report.html.")
+    ] = Path("bench-results"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
     """Measure the latency of models, and their PSNR and SSIM on a folder of clean images; draw the trade-off.
 
@@ -130,7 +138,16 @@ def bench(
             raise UserError(f"{name}: --published measures nothing; leave one of the two out")
         _print_published(published, as_json)
         return
-    require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
+    if compare is not None:
+        given = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        for name in (name for name, value in (given | {"--operations": operations}).items() if value is not None):
+            raise UserError(f"{name}: --compare reads two results files and measures nothing; leave one of the two out")
+        require_libraries("hinas-bench --compare", "pydantic", extras="bench")
+        _compare(*compare, as_json)
+        return
+    require_libraries(
+        "hinas-bench", "onnx", "matplotlib", "jinja2", "psutil", "pydantic", "onnxruntime", extras="bench,cpu"
+    )
     if operations is not None:
         refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
         refused |= {"--command": command, "--command-gray": command_gray}
@@ -191,6 +208,15 @@ def _print_published(choice: str, as_json: bool) -> None:
 
     rows = rows_matching(read_published(), choice)
     print(published_json(rows) if as_json else published_table(rows), end="" if as_json else "\n")
+
+
+def _compare(old: Path, new: Path, as_json: bool) -> None:
+    from .compare import compare_results
+    from .comparison_text import comparison_json, comparison_table
+    from .results import read_results
+
+    comparison = compare_results(read_results(old), read_results(new))
+    print(comparison_json(comparison) if as_json else comparison_table(comparison), end="" if as_json else "\n")
 
 
 def _price_operations(

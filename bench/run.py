@@ -14,10 +14,12 @@ from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, me
 from .method import Method
 from .network_method import network_method
 from .noise_variants import Noise
+from .pictures import write_pictures
 from .program import Program, program_methods
 from .protocol import PROTOCOL_OF
+from .report import write_report
 from .results import Entry, Results, write_results, write_results_csv
-from .tradeoff import tradeoff_panels
+from .sample_pictures import SamplePicture, best_method, sample_pictures
 
 BACKEND = "cpu"
 
@@ -75,7 +77,7 @@ class BenchOutcome:
 
 
 def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
-    """Measure, then write results.json and results.csv, and with images quality.csv and the trade-off pictures.
+    """Measure, then write results.json, results.csv and report.html, with images quality.csv and the pictures too.
 
     Raises UserError for everything a person can mend, before the measurements where that is possible.
     """
@@ -104,6 +106,7 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
             if item.latency.is_warm is False:
                 listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
     scores: list[ImageScore] = []
+    samples: list[SamplePicture] = []
     if request.quality is not None and images is not None:
         listener.begin("quality", len(images.files))
         scores = measure_quality(
@@ -115,8 +118,9 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
             warn=lambda text: listener.note(f"warning: {text}"),
         )
         entries += quality_entries(scores, methods, images.name, request.quality.noise)
+        samples = _samples(methods, images, scores, request.quality)
     results = Results(machine=machine, entries=tuple(entries))
-    return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
+    return BenchOutcome(results=results, files=_written(results, scores, samples, request.sizes, request.out))
 
 
 def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
@@ -202,31 +206,33 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"--out {folder}: cannot make this folder ({error.strerror})") from error
 
 
-def _written(results: Results, scores: Sequence[ImageScore], sizes: Sequence[Size], out: Path) -> tuple[Path, ...]:
+def _samples(
+    methods: Sequence[Method], images: ImageSet, scores: Sequence[ImageScore], request: QualityRequest
+) -> list[SamplePicture]:
+    """The best method's work at the middle noise level that anything was scored at."""
+    levels = sorted({score.sigma for score in scores})
+    sigma = levels[len(levels) // 2]
+    method = best_method(methods, scores, sigma)
+    if method is None:
+        return []
+    # Patches with noise of their own make no picture.
+    noise = Noise.standard if request.noise is Noise.hinas_patches else request.noise
+    return sample_pictures(method, images, sigma=sigma, noise=noise)
+
+
+def _written(
+    results: Results,
+    scores: Sequence[ImageScore],
+    samples: Sequence[SamplePicture],
+    sizes: Sequence[Size],
+    out: Path,
+) -> tuple[Path, ...]:
     files = [out / "results.json", out / "results.csv"]
     write_results(results, files[0])
     write_results_csv(results, files[1])
     if scores:
         files.append(out / "quality.csv")
         write_scores(scores, files[-1])
-    for index, size in enumerate(sizes):
-        files += _pictures(results, str(size), out / ("tradeoff" if index == 0 else f"tradeoff-{size}"))
-    return tuple(files)
-
-
-def _pictures(results: Results, size: str, stem: Path) -> list[Path]:
-    """The trade-off at one size as PNG and SVG; none where nothing has both a latency and a quality."""
-    panels = tradeoff_panels(results.entries, size, noisy_input=NOISY_INPUT)
-    if not panels:
-        return []
-    from ..figures import write_both
-    from .plots import draw_tradeoff
-
-    conditions = {entry.library for entry in results.entries if entry.latency_ms is not None and entry.library}
-    machine = results.machine
-    figure = draw_tradeoff(
-        panels,
-        title=f"Speed and quality: {size} pixels, batch 1, {machine.cpu}",
-        conditions=f"{'; '.join(sorted(conditions))}; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
-    )
-    return list(write_both(figure, stem))
+    charts = write_pictures(results, [str(size) for size in sizes], out)
+    write_report(results, out / "report.html", size=str(sizes[0]), charts=charts, samples=samples)
+    return (*files, *charts, out / "report.html")

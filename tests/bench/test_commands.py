@@ -56,6 +56,9 @@ def test_latency_and_quality_of_two_models(models: dict[str, Path], picture_fold
     assert mean.num_images == 3
     for name in ("tradeoff.png", "tradeoff.svg", "results.csv"):
         assert (out / name).stat().st_size > 100
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert report.count('class="compare"') == 3
+    assert "denoised by color1" in report
 
 
 def test_without_images_the_latency_alone_is_measured(models: dict[str, Path], tmp_path: Path) -> None:

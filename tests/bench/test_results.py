@@ -9,12 +9,8 @@ from typing import Any
 import pytest
 from hinas.bench.environment import Machine, describe_machine
 from hinas.bench.latency import latency_of
-from hinas.bench.plots import draw_tradeoff
 from hinas.bench.results import Entry, Results, read_results, results_from_json, write_results, write_results_csv
-from hinas.bench.tradeoff import tradeoff_panels
 from hinas.errors import UserError
-from hinas.figures import write_figure
-from PIL import Image
 from pydantic import ValidationError
 
 MACHINE = Machine(
@@ -105,42 +101,6 @@ def test_a_measured_latency_keeps_its_samples_and_a_quality_its_protocol() -> No
         Entry.model_validate(entry)
     with pytest.raises(ValidationError, match="lacks protocol"):
         _quality("a", 28.0, protocol=None)
-
-
-def test_points_join_the_latency_at_a_size_with_the_quality_of_the_same_origin() -> None:
-    entries = [
-        _latency("a"),
-        _latency("b", size="64x64"),
-        _quality("a", 28.5),
-        _quality("a", 26.5, sigma=50),
-        _quality("b", 29.0),
-        _quality("a", 29.2, origin="published"),
-        _quality("noisy input", 18.0),
-    ]
-    panels = tradeoff_panels(entries, "481x321", noisy_input="noisy input")
-    assert [(panel.sigma, [point.psnr_db for point in panel.points]) for panel in panels] == [
-        (30, [28.5]),
-        (50, [26.5]),
-    ]
-    assert panels[0].noisy_psnr_db == 18
-    assert panels[0].points[0].latency_ms == 11
-    assert tradeoff_panels(entries, "1x1", noisy_input="noisy input") == []
-
-
-def test_the_picture_is_drawn_twice_alike(tmp_path: Path) -> None:
-    panels = tradeoff_panels(RESULTS.entries, "481x321", noisy_input="noisy input")
-    for name in ("one", "two"):
-        figure = draw_tradeoff(panels, title="Title", conditions="Conditions")
-        for suffix in ("png", "svg"):
-            write_figure(figure, tmp_path / f"{name}.{suffix}")
-    with Image.open(tmp_path / "one.png") as picture:
-        assert min(picture.size) > 300
-        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
-    drawing = (tmp_path / "one.svg").read_text()
-    for words in ("Title", "Conditions", "28.50 dB", "measured", "noisy input: 18.00 dB"):
-        assert words in drawing
-    for suffix in ("png", "svg"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
 def test_the_machine_describes_itself() -> None:

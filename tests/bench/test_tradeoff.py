@@ -1,0 +1,201 @@
+"""The trade-off: which time meets which quality, what is on a front, and pictures that bear any results."""
+
+import warnings
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hinas.bench.label_placement import Label, place_labels
+from hinas.bench.plots import draw_tradeoff
+from hinas.bench.results import Entry, Latency
+from hinas.bench.tradeoff import (
+    Group,
+    Panel,
+    TradeoffPoint,
+    denoising_entries,
+    pareto_front,
+    point_names,
+    super_resolution_entries,
+    tradeoff_panels,
+)
+from hinas.figures import new_figure, write_figure
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+NOISY = "noisy input"
+RUN = {"device": "cpu", "backend": "cpu", "precision": "fp32", "threads": 1}
+
+
+def _entry(model: str, **given: Any) -> Entry:
+    return Entry.model_validate({"model": model, "channels": 1, "origin": "measured", "source": "file"} | given)
+
+
+def _latency(model: str, ms: float = 11.0, **changes: Any) -> Entry:
+    given: dict[str, Any] = {"size": "481x321", "batch": 1, "latency_ms": Latency(p50=ms, runs=1, samples=(ms,))}
+    return _entry(model, **RUN | given | changes)
+
+
+def _quality(model: str, psnr_db: float | None, **changes: Any) -> Entry:
+    given = {"psnr_db": psnr_db, "ssim": 0.8, "dataset": "pictures", "sigma": 30, "protocol": "standard"}
+    return _entry(model, **RUN | given | changes)
+
+
+def _published(model: str, psnr_db: float, **changes: Any) -> Entry:
+    given = {"origin": "published", "dataset_time_s": 20.0, "num_images": 200, "device": "gpu", "backend": None}
+    return _quality(model, psnr_db, **given | {"precision": None, "threads": None, "source": "paper"} | changes)
+
+
+def _panels(*entries: Entry, size: str = "481x321", **options: Any) -> list[Panel]:
+    return tradeoff_panels(entries, size, noisy_input=NOISY, **options)
+
+
+def test_a_latency_meets_the_quality_of_the_same_run() -> None:
+    quality = _quality("a", 28.5)
+    (panel,) = _panels(_latency("a"), quality, _quality(NOISY, 18.0))
+    assert [(point.time_ms, point.quality) for point in panel.points] == [(11.0, 28.5)]
+    assert panel.points[0].group == Group(origin="measured", device="cpu", protocol="standard", dataset="pictures")
+    assert panel.noisy_quality == 18.0
+    for latency in (
+        _latency("b"),
+        _latency("a", channels=3),
+        _latency("a", device="other"),
+        _latency("a", backend="openvino"),
+        _latency("a", precision="int8"),
+        _latency("a", size="64x64"),
+        _latency("a", batch=2),
+    ):
+        assert _panels(latency, quality) == [], latency
+    assert _panels(_latency("a"), _published("a", 29.0, dataset_time_s=None)) == []
+    assert _panels(_latency("a"), _quality("a", None)) == []
+    assert _panels(_latency("a"), _quality("a", None), quality="ssim")[0].points[0].quality == 0.8
+
+
+def test_every_number_of_threads_is_a_point_of_its_own_with_a_name_of_its_own() -> None:
+    (panel,) = _panels(_latency("a"), _latency("a", 6.0, threads=2), _quality("a", 28.5))
+    assert [point.time_ms for point in panel.points] == [11.0, 6.0]
+    assert point_names(panel.points) == ["a", "a 2 threads"]
+
+
+def test_a_published_figure_is_a_point_by_itself() -> None:
+    entries = (_published("a", 29.0), _published("a", 27.0, sigma=50), _published("b", 28.0, dataset_time_s=None))
+    panels = _panels(*entries, _latency("a"), _quality("b", 28.0))
+    assert [(panel.sigma, [point.time_ms for point in panel.points]) for panel in panels] == [
+        (30, [100.0]),
+        (50, [100.0]),
+    ]
+    assert _panels(*entries, size="64x64") == []
+
+
+def test_a_projected_time_meets_the_measured_quality_in_the_same_precision_once() -> None:
+    changes = {"origin": "projected", "device": "gpu", "backend": "tensorrt", "latency_range_ms": (1.0, 3.0)}
+    projected = _latency("a", 2.0, latency_ms=Latency(p50=2.0), **changes)
+    qualities = (_quality("a", 28.5), _quality("a", 28.5, backend="openvino"), _quality("a", 28.1, precision="int8"))
+    (panel,) = _panels(projected, *qualities)
+    (point,) = panel.points
+    assert (point.group.origin, point.group.device, point.quality) == ("projected", "gpu", 28.5)
+    assert point.time_range_ms == (1.0, 3.0)
+    assert _panels(projected, _published("a", 29.0, dataset_time_s=None)) == []
+
+
+def test_super_resolution_is_apart() -> None:
+    given = {"task": "super-resolution x3", "channels": 3, "sigma": None}
+    entries = [_published("a", 29.0, dataset="BSD100", **given), _published("a", 33.0, dataset="Set5", **given)]
+    entries.append(_published("a", 29.0))
+    (panel,) = _panels(*super_resolution_entries(entries))
+    assert (panel.task, panel.sigma, len(panel.points)) == ("super-resolution x3", None, 1)
+    assert [panel.task for panel in _panels(*denoising_entries(entries))] == ["denoise"]
+
+
+def _point(time_ms: float, quality: float, **changes: Any) -> TradeoffPoint:
+    given: dict[str, Any] = {
+        "model": "m",
+        "conditions": ("", "", ""),
+        "time_ms": time_ms,
+        "time_range_ms": None,
+        "quality": quality,
+        "parameters": 1000,
+        "group": Group(origin="measured", device="cpu", protocol="standard", dataset="pictures"),
+    }
+    return TradeoffPoint(**given | changes)
+
+
+def test_labels_of_a_cluster_do_not_lie_on_each_other_or_on_markers() -> None:
+    figure = new_figure(7, 4)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    random = np.random.default_rng(0)
+    places = random.normal(5, 0.7, (16, 2))
+    labels = [Label(text=f"model {x:.3f}", x=x, y=y, radius_points=3) for x, y in places]
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    place_labels(axes, labels)
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in axes.texts]
+    assert len(boxes) == len(labels)
+    for first, second in combinations(boxes, 2):
+        assert Bbox.intersection(first, second) is None
+    for x, y in axes.transData.transform(places):
+        assert not any(box.contains(x, y) for box in boxes)
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=12))
+def test_a_front_holds_whatever_nothing_beats(pairs: list[tuple[int, int]]) -> None:
+    points = [_point(time, quality) for time, quality in pairs]
+    unbeaten = [
+        (time, quality)
+        for time, quality in pairs
+        if not any(t <= time and q >= quality and (t, q) != (time, quality) for t, q in pairs)
+    ]
+    assert [(point.time_ms, point.quality) for point in pareto_front(points)] == sorted(unbeaten)
+
+
+def _many(origin: Any, device: str, low_ms: float) -> list[TradeoffPoint]:
+    group = Group(origin=origin, device=device, protocol="standard", dataset="pictures")
+    is_projected = origin == "projected"
+    return [
+        _point(
+            low_ms * 1.4**index,
+            28 + (index % 5) / 10 - 3 * (index == 4),
+            model=f"model {index}",
+            parameters=None if index == 2 else 10**index,
+            group=group,
+            time_range_ms=(low_ms, low_ms * 100) if is_projected else None,
+        )
+        for index in range(10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ([_point(10, 28.5, model="only")], ["only", "28.50 dB", "cpu", "standard protocol", "measured"]),
+        ([_point(10, 28.5, model="$\\frac{<b>&\n\x08"), _point(10, 28.5)], [r"$\frac{&lt;b&gt;&amp;"]),
+        ([_point(1, 20.0, parameters=None), _point(35_000, 28.5, parameters=None)], ["20.00 dB", "Pareto"]),
+        (
+            _many("measured", "cpu", 10) + _many("published", "old gpu", 100) + _many("projected", "gpu", 1),
+            ["model 3 [a]", "model 4 [b] ↓ 25.40 dB", "[c] gpu", "time projected", "published", "Pareto"],
+        ),
+    ],
+    ids=["one", "no markup", "far apart", "thirty"],
+)
+def test_a_picture_bears_any_points(points: list[TradeoffPoint], words: list[str], tmp_path: Path) -> None:
+    panel = Panel(task="denoise", channels=1, sigma=30, quality="psnr_db", points=tuple(points), noisy_quality=18.0)
+    for name in ("one", "two"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure = draw_tradeoff([panel], title="Title", conditions="$ Conditions $")
+            for suffix in ("png", "svg"):
+                write_figure(figure, tmp_path / f"{name}.{suffix}")
+    with Image.open(tmp_path / "one.png") as picture:
+        assert min(picture.size) > 300
+        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+    drawing = (tmp_path / "one.svg").read_text()
+    for text in ["Title", "$ Conditions $", "noisy input: 18.00 dB", *words]:
+        assert text in drawing
+    for suffix in ("png", "svg"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
