@@ -13,11 +13,11 @@ def results_table(results: Results) -> str:
     if latencies:
         conditions = {f"{entry.device}, {entry.library}, batch {entry.batch}" for entry in latencies}
         parts.append("Latency: " + "; ".join(sorted(conditions)))
-        parts.append(_table(_LATENCY_HEADING, [_latency_row(entry) for entry in latencies]))
+        parts.append(text_table(_LATENCY_HEADING, [_latency_row(entry) for entry in latencies]))
     if qualities:
         conditions = {f"{entry.dataset}, {entry.protocol} protocol" for entry in qualities}
         parts.append("Quality: " + "; ".join(sorted(conditions)))
-        parts.append(_table(_QUALITY_HEADING, [_quality_row(entry) for entry in qualities]))
+        parts.append(text_table(_QUALITY_HEADING, [_quality_row(entry) for entry in qualities]))
     return "\n".join(parts)
 
 
@@ -74,7 +74,7 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def text_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The first column to the left, all others to the right."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     lines = [
