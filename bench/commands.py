@@ -86,6 +86,16 @@ def bench(
     check: Annotated[
         int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
     ] = 0,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(help="Project the latencies on this GPU, such as 1080ti; may be repeated.", show_default=False),
+    ] = None,
+    calibrate: Annotated[
+        int | None,
+        typer.Option(
+            help="Try the projection on this machine: this many random networks beside fixed ones.", show_default=False
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
@@ -103,16 +113,23 @@ def bench(
     Example: hinas-bench --data photos/ --limit 25 --out results
     """
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
+    for own, is_given in (("--operations", operations is not None), ("--calibrate", calibrate is not None)):
+        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit, "--gpu": gpu}
+        for name in (name for name, value in refused.items() if is_given and value is not None):
+            raise UserError(f"{name}: {own} measures latencies of its own networks; leave one of the two out")
+    if operations is not None and calibrate is not None:
+        raise UserError("--calibrate: not together with --operations; leave one of the two out")
     if operations is not None:
-        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
-        for name in (name for name, value in refused.items() if value is not None):
-            raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
         _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
         return
     if check:
         raise UserError("--check: checks a latency table; give --operations SPACE too")
+    if calibrate is not None:
+        _calibrate(calibrate, size, threads, rounds, seed, out, quiet, as_json)
+        return
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .devices.profile import device_profile
     from .latency import Rounds
     from .progress import ProgressBars
     from .run import BenchRequest, Listener, QualityRequest, run_bench
@@ -132,6 +149,7 @@ def bench(
             noise=Noise.standard if noise is None else noise,
         ),
         sizes=sizes_from_text(size),
+        gpus=tuple({profile.name: profile for profile in map(device_profile, gpu or ())}.values()),
         threads=threads,
         rounds=Rounds(fewest=rounds),
         out=out,
@@ -174,6 +192,34 @@ def _price_operations(
     with ProgressBars(is_quiet=quiet) as bars:
         outcome = run_operations(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
     print(outcome.table.to_json() if as_json else operations_table(outcome), end="" if as_json else "\n")
+    if not quiet:
+        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _calibrate(
+    num_random: int, size: str, threads: int, rounds: int, seed: int, out: Path, quiet: bool, as_json: bool
+) -> None:
+    require_libraries("hinas-bench --calibrate", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .latency import Rounds
+    from .progress import ProgressBars
+    from .projection.calibrate import CalibrationRequest, calibration_table, run_calibration
+    from .run import Listener
+
+    only, *more = sizes_from_text(size)
+    if more:
+        raise UserError(f"--size {size}: a calibration is for one size; give one WIDTHxHEIGHT")
+    request = CalibrationRequest(
+        num_random=num_random,
+        size=only,
+        threads=threads,
+        rounds=Rounds(fewest=rounds),
+        seed=seed,
+        out=out,
+    )
+    with ProgressBars(is_quiet=quiet) as bars:
+        outcome = run_calibration(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+    print(outcome.to_json() if as_json else calibration_table(outcome), end="" if as_json else "\n")
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
 

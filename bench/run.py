@@ -7,11 +7,13 @@ from typing import Literal
 
 from ..errors import UserError
 from .candidates import Candidate, open_candidates
+from .devices.profile import DeviceProfile
 from .environment import Machine, describe_machine
 from .images import ImageSet, find_images
 from .latency import MeasuredLatency, Rounds, Size, measure_latency
 from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
 from .noise_variants import Noise
+from .projection.gpu_projections import gpu_notes, project_candidates, projected_entry, write_rooflines
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
@@ -42,6 +44,8 @@ class BenchRequest:
     """None: latency alone."""
     sizes: tuple[Size, ...]
     """Of the latency, at least one."""
+    gpus: tuple[DeviceProfile, ...] = ()
+    """To project the latencies on."""
     threads: int
     rounds: Rounds
     out: Path
@@ -82,6 +86,9 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
         _check_levels(candidates, request.quality.sigmas, listener)
+    for note in gpu_notes(request.gpus):
+        listener.note(note)
+    projected = project_candidates(candidates, request.sizes, request.gpus)
     make_folder(request.out)
     if machine.is_busy:
         listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
@@ -94,6 +101,7 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         for item in measured:
             if item.latency.is_warm is False:
                 listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
+    entries += [projected_entry(item) for item in projected]
     scores: list[ImageScore] = []
     if request.quality is not None and images is not None:
         listener.begin("quality", len(images.files))
@@ -107,7 +115,8 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         )
         entries += quality_entries(scores, candidates, images.name, request.quality.noise, machine)
     results = Results(machine=machine, entries=tuple(entries))
-    return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
+    files = _written(results, scores, request.sizes, request.out)
+    return BenchOutcome(results=results, files=(*files, *write_rooflines(projected, request.out)))
 
 
 def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:

@@ -101,6 +101,7 @@ class Projection:
     """A latency that nobody measured."""
 
     roof: Roof
+    calibration: Calibration
     size: Size
     latency_ms: float
     range_ms: tuple[float, float]
@@ -155,7 +156,12 @@ def project_layers(layers: Sequence[Layer], size: Size, roof: Roof, calibration:
     latency_ms = sum(item.time_ms for item in times)
     low, high = calibration.range_factors
     return Projection(
-        roof=roof, size=size, latency_ms=latency_ms, range_ms=(low * latency_ms, high * latency_ms), layers=times
+        roof=roof,
+        calibration=calibration,
+        size=size,
+        latency_ms=latency_ms,
+        range_ms=(low * latency_ms, high * latency_ms),
+        layers=times,
     )
 
 
