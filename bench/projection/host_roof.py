@@ -33,6 +33,7 @@ def host_roof(device: str, *, threads: int) -> Roof:
     for _ in range(_NUM_LAUNCHED):
         value = launched.node("Sigmoid", value)
     copied_bytes = 2 * 4 * _COPY_SIZE.width * _COPY_SIZE.height
+    block = _block_of_channels()
     macs_per_s = macs / _shortest_s(chain, _PEAK_SIZE, threads)
     return Roof(
         device=device,
@@ -41,7 +42,10 @@ def host_roof(device: str, *, threads: int) -> Roof:
         grouped_macs_per_s=macs_per_s,
         bytes_per_s=copied_bytes / _shortest_s(copy.model(copy.node("Neg", "noisy")), _COPY_SIZE, threads),
         launch_s=_shortest_s(launched.model(value), _LAUNCH_SIZE, threads) / _NUM_LAUNCHED,
-        out_channel_multiple=_block_of_channels(),
+        in_channel_multiple=block,
+        out_channel_multiple=block,
+        # A picture's few channels are taken as they are.
+        fills_from_in_channels=block,
     )
 
 

@@ -37,6 +37,8 @@ class Roof:
     """Channels summed over are filled up to a multiple of this."""
     out_channel_multiple: int = 1
     """Channels made are filled up to a multiple of this."""
+    fills_from_in_channels: int = 1
+    """Sums over fewer channels than this are not filled up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,9 +189,9 @@ def peak_seconds(layer: Layer, roof: Roof) -> float:
         return 0.0
     if layer.kind == "grouped":
         return layer.macs / roof.grouped_macs_per_s
-    filled = _filled(layer.in_channels, roof.in_channel_multiple) * _filled(
-        layer.out_channels, roof.out_channel_multiple
-    )
+    filled = _filled(layer.out_channels, roof.out_channel_multiple)
+    if layer.in_channels >= roof.fills_from_in_channels:
+        filled *= _filled(layer.in_channels, roof.in_channel_multiple)
     return layer.macs * filled / roof.macs_per_s
 
 

@@ -1,6 +1,7 @@
 """The roofline projection: counted by hand, monotone, refused where it cannot be."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -69,6 +70,10 @@ def test_times_follow_from_the_counts() -> None:
     assert [layer.bound for layer in projection.layers] == ["compute"] * 3
     assert projection.latency_ms == pytest.approx(first.time_ms + second.time_ms + third.time_ms)
     assert projection.range_ms == pytest.approx((0.5 * projection.latency_ms, 3 * projection.latency_ms))
+
+    unfilled = project_layers(layers, SIZE, replace(roof, fills_from_in_channels=2), calibration).layers
+    assert unfilled[0].time_ms == pytest.approx(1000 * (9 * 1 * 8 * PIXELS / 1e9 / 0.5 + 1e-5))
+    assert unfilled[2].time_ms == third.time_ms
 
     def bounds(**changes: float) -> set[str]:
         values = {"macs_per_s": 1e15, "grouped_macs_per_s": 1e15, "bytes_per_s": 1e15, "launch_s": 0.0} | changes
