@@ -110,7 +110,7 @@ def bench(
     One-channel models are measured on the grey images, three-channel models on the colour images, all with
     the same noise on every run.
 
-    Example: hinas-bench --data photos/ --limit 25 --out results
+    Example: hinas-bench --data photos/ --limit 25 --gpu 1080ti --out results
     """
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     for own, is_given in (("--operations", operations is not None), ("--calibrate", calibrate is not None)):

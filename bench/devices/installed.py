@@ -36,18 +36,6 @@ def _onnxruntime_warnings(profile: DeviceProfile, installed: str) -> list[str]:
     return []
 
 
-def installed_version(*packages: str) -> str | None:
-    """Of the first of these packages that is installed; None: none is."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    for package in packages:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return None
-
-
 def device_present(profile: DeviceProfile, find_gpu: Callable[[], Gpu] = first_gpu) -> bool:
     """Whether the first GPU of this machine is this one, so that it can be measured and need not be projected."""
     try:

@@ -8,8 +8,9 @@ import onnx
 
 from ...errors import UserError
 from ..candidates import Candidate
-from ..devices.installed import device_present, installed_version, version_warnings
+from ..devices.installed import device_present, version_warnings
 from ..devices.profile import DeviceProfile
+from ..environment import installed_version
 from ..latency import Size
 from ..results import Entry, Latency, Precision
 from .roofline import Projection, project_latency
