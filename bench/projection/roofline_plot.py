@@ -41,7 +41,7 @@ def roofline_figure(projection: Projection, *, title: str) -> Figure:
         _draw_roofs(axes, projection)
         axes.set_xlabel("multiply-adds per byte moved (area of a marker: time of a layer)")
         axes.set_ylabel("useful GMAC/s, projected")
-        figure.suptitle(f"{title}\n{_summary(projection)}", x=0.01, ha="left", fontsize=8)
+        figure.suptitle(f"{title}\n{_summary(projection)}", x=0.01, ha="left", fontsize=7.5)
         kinds: list[Kind] = [kind for kind in _KINDS if any(layer.kind == kind for layer in shown)]
         handles = [
             Line2D([], [], linestyle="none", marker=_KINDS[kind][0], markerfacecolor=_KINDS[kind][1], color="0.15")
@@ -122,5 +122,5 @@ def _summary(projection: Projection) -> str:
     parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in bound.items())
     return (
         f"projected, not measured: {projection.latency_ms:.3g} ms, expected between {low:.3g} and {high:.3g}\n"
-        f"of the time bound by {parts}; layers without multiply-adds (not shown) {100 * other:.0f} %"
+        f"bound by {parts} of the time; layers not shown, without multiply-adds: {100 * other:.0f} %"
     )
