@@ -11,13 +11,17 @@ from ...errors import UserError
 from ..results import Precision
 
 Basis = Literal["vendor", "computed"]
-"""vendor: NVIDIA states it; computed: from the number of units and the clock, or in proportion to a sister GPU."""
+"""vendor: NVIDIA states it, as others quote it; computed: from the number of units and the clock, or in proportion
+to a sister GPU."""
 Version = tuple[int, int]
 """(major, minor)."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _TENSOR_MULTIPLES: dict[Precision, int] = {"fp16": 8, "bf16": 8, "int8": 32}
-"""Tensor cores work on blocks of channels; what is missing is filled with zeros (NVIDIA's guide to convolutions)."""
+"""Tensor cores work on blocks of channels; what is missing is filled with zeros.
+
+What users of TensorRT report; int8 kernels that need only 16 would make the int8 projection too slow, not too fast.
+"""
 _DP4A = 4
 """Channels that one int8 instruction of plain cores takes."""
 

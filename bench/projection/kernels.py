@@ -1,6 +1,6 @@
 """Which nodes of a graph an engine runs as one kernel.
 
-The rule, after what TensorRT's guide says of layer fusion and what ONNX Runtime does on processors:
+The rule, a simplification of what TensorRT and ONNX Runtime do:
 - Nodes that only look at the same values otherwise (Reshape, Identity, ...) cost nothing, nor do QuantizeLinear and
   DequantizeLinear: they become part of what they stand beside.
 - An elementwise node (activation, addition, ...) joins the kernel that made one of its operands, if nobody else reads
