@@ -12,6 +12,7 @@ import typer
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
 from .noise_variants import Noise
+from .option_uses import require_used
 
 if TYPE_CHECKING:
     from .latency import Size
@@ -54,6 +55,7 @@ def sizes_from_text(text: str) -> "tuple[Size, ...]":
 
 @app.command()
 def bench(
+    context: typer.Context,
     data: Annotated[
         str | None,
         typer.Option(help="Clean images, a folder, file or 'glob'. Without it: latency alone.", show_default=False),
@@ -100,6 +102,16 @@ def bench(
     check: Annotated[
         int, typer.Option(min=0, help="With --operations: predict, then measure, this many random networks.")
     ] = 0,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(help="Project the latencies on this GPU, such as 1080ti; may be repeated.", show_default=False),
+    ] = None,
+    calibrate: Annotated[
+        int | None,
+        typer.Option(
+            help="Try the projection on this machine: this many random networks beside fixed ones.", show_default=False
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
     published: Annotated[
         str | None,
@@ -129,47 +141,32 @@ def bench(
     One-channel models are measured on the grey images, three-channel models on the colour images, all with
     the same noise on every run.
 
-    Example: hinas-bench --data photos/ --limit 25 --out results
+    Example: hinas-bench --data photos/ --limit 25 --gpu 1080ti --out results
     """
+    require_used({name for name in context.params if _is_given(context, name)})
     if published is not None:
-        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
-        refused |= {"--operations": operations, "--command": command, "--command-gray": command_gray}
-        for name in (name for name, value in refused.items() if value is not None):
-            raise UserError(f"{name}: --published measures nothing; leave one of the two out")
         _print_published(published, as_json)
         return
     if compare is not None:
-        given = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
-        for name in (name for name, value in (given | {"--operations": operations}).items() if value is not None):
-            raise UserError(f"{name}: --compare reads two results files and measures nothing; leave one of the two out")
-        require_libraries("hinas-bench --compare", "pydantic", extras="bench")
         _compare(*compare, as_json)
         return
     require_libraries(
         "hinas-bench", "onnx", "matplotlib", "jinja2", "psutil", "pydantic", "onnxruntime", extras="bench,cpu"
     )
     if operations is not None:
-        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
-        refused |= {"--command": command, "--command-gray": command_gray}
-        for name in (name for name, value in refused.items() if value is not None):
-            raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
         _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
         return
-    if check:
-        raise UserError("--check: checks a latency table; give --operations SPACE too")
+    if calibrate is not None:
+        _calibrate(calibrate, size, threads, rounds, seed, out, quiet, as_json)
+        return
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .devices.profile import device_profile
     from .latency import Rounds
     from .program import program_from_text
     from .progress import ProgressBars
     from .run import BenchRequest, Listener, QualityRequest, run_bench
 
-    if data is None:
-        unused = {"--sigma": sigma, "--noise": noise, "--limit": limit}
-        unused |= {"--command": command, "--command-gray": command_gray}
-        for name, value in unused.items():
-            if value is not None:
-                raise UserError(f"{name}: quality is measured on images; give them with --data IMAGES")
     request = BenchRequest(
         models=tuple(model or ()),
         quality=None
@@ -185,6 +182,7 @@ def bench(
             ),
         ),
         sizes=sizes_from_text(size),
+        gpus=tuple({profile.name: profile for profile in map(device_profile, gpu or ())}.values()),
         threads=threads,
         rounds=Rounds(fewest=rounds),
         out=out,
@@ -201,6 +199,11 @@ def bench(
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
 
 
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
 def _print_published(choice: str, as_json: bool) -> None:
     require_libraries("hinas-bench --published", "pydantic", extras="bench")
     from .published.rows import read_published, rows_matching
@@ -211,6 +214,7 @@ def _print_published(choice: str, as_json: bool) -> None:
 
 
 def _compare(old: Path, new: Path, as_json: bool) -> None:
+    require_libraries("hinas-bench --compare", "pydantic", extras="bench")
     from .compare import compare_results
     from .comparison_text import comparison_json, comparison_table
     from .results import read_results
@@ -245,6 +249,34 @@ def _price_operations(
     with ProgressBars(is_quiet=quiet) as bars:
         outcome = run_operations(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
     print(outcome.table.to_json() if as_json else operations_table(outcome), end="" if as_json else "\n")
+    if not quiet:
+        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+
+
+def _calibrate(
+    num_random: int, size: str, threads: int, rounds: int, seed: int, out: Path, quiet: bool, as_json: bool
+) -> None:
+    require_libraries("hinas-bench --calibrate", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .latency import Rounds
+    from .progress import ProgressBars
+    from .projection.calibrate import CalibrationRequest, calibration_table, run_calibration
+    from .run import Listener
+
+    only, *more = sizes_from_text(size)
+    if more:
+        raise UserError(f"--size {size}: a calibration is for one size; give one WIDTHxHEIGHT")
+    request = CalibrationRequest(
+        num_random=num_random,
+        size=only,
+        threads=threads,
+        rounds=Rounds(fewest=rounds),
+        seed=seed,
+        out=out,
+    )
+    with ProgressBars(is_quiet=quiet) as bars:
+        outcome = run_calibration(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+    print(outcome.to_json() if as_json else calibration_table(outcome), end="" if as_json else "\n")
     if not quiet:
         print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from .. import __version__
 
+_MISSING = "not installed"
+
 
 class Machine(BaseModel):
     """Hardware, system and library versions of one session of measurements."""
@@ -52,21 +54,21 @@ def describe_machine() -> Machine:
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
-        numpy=_version("numpy"),
-        onnxruntime=_version("onnxruntime", "onnxruntime-gpu"),
+        numpy=installed_version("numpy") or _MISSING,
+        onnxruntime=installed_version("onnxruntime", "onnxruntime-gpu") or _MISSING,
         hinas=__version__,
         date_utc=datetime.now(UTC).replace(microsecond=0),
     )
 
 
-def _version(*packages: str) -> str:
-    """Of the first package that is installed."""
+def installed_version(*packages: str) -> str | None:
+    """Of the first of these packages that is installed; None: none is."""
     for package in packages:
         try:
             return version(package)
         except PackageNotFoundError:
             continue
-    return "not installed"
+    return None
 
 
 def _cpu_name() -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from statistics import geometric_mean
 from tempfile import TemporaryDirectory
 
 from ..errors import UserError
@@ -14,15 +13,13 @@ from ..search.latency_table import LatencyTable, Price, write_latency_table
 from ..search.search_space import SearchSpace, read_search_space
 from ..search.spaces.interface import Block, SpaceDescription
 from ..search.spaces.registry import blocks, latency_probes, random_description
-from .candidates import open_candidates
 from .environment import Machine, describe_machine
-from .latency import Rounds, Size, measure_latency
+from .grouped_latency import grouped_latencies_ms
+from .latency import Rounds, Size
 from .prediction import Prediction, agreement, write_predictions
 from .price_fit import fitted_prices
 from .run import BACKEND, Listener, make_folder
 
-_GROUP = 10
-"""Networks measured side by side, each in a process of its own."""
 _FEWEST_CHECKED = 3
 
 
@@ -68,7 +65,9 @@ def run_operations(request: OperationsRequest, listener: Listener) -> Operations
     checked = [random_description(space.space, space.settings, draw) for _ in range(request.check)]
     with TemporaryDirectory(prefix="hinas-operations-") as folder:
         models = _frozen([*probes, *checked], space, Path(folder), listener)
-        latencies, library = _measured(models, request, listener)
+        latencies, library = grouped_latencies_ms(
+            models, request.size, threads=request.threads, rounds=request.rounds, listener=listener
+        )
     counts = [blocks(space.space, description, space.channels) for description in [*probes, *checked]]
     prices = fitted_prices(counts[: len(probes)], latencies[: len(probes)])
     table = _table(prices_of(prices), request, space, machine, library)
@@ -122,25 +121,6 @@ def _frozen(
         models.append(str(path))
         listener.step()
     return models
-
-
-def _measured(models: Sequence[str], request: OperationsRequest, listener: Listener) -> tuple[list[float], str]:
-    """Median latencies in ms and what ran them. The first network takes part in every group and ties them together."""
-    reference, *others = models
-    groups = [others[start : start + _GROUP] for start in range(0, len(others), _GROUP)]
-    listener.begin(f"latency {request.size}", sum(len(group) + 1 + request.rounds.fewest for group in groups))
-    references: list[float] = []
-    found: list[list[float]] = []
-    library = ""
-    for group in groups:
-        candidates = open_candidates([reference, *group], backend=BACKEND, threads=request.threads)
-        measured = measure_latency(candidates, request.size, rounds=request.rounds, progress=listener.step)
-        library = measured[0].library
-        references.append(measured[0].latency.p50)
-        found.append([item.latency.p50 for item in measured[1:]])
-    typical = geometric_mean(references)
-    scaled = [ms * typical / own for own, group in zip(references, found, strict=True) for ms in group]
-    return [typical, *scaled], library
 
 
 def _table(

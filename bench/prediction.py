@@ -42,7 +42,7 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"{self.networks} random networks: rank correlation {self.rank_correlation:.3f}, "
+            f"{self.networks} networks: rank correlation {self.rank_correlation:.3f}, "
             f"mean error {100 * self.mean_error:.1f} %, bias {100 * self.bias:+.1f} %"
         )
 
@@ -86,7 +86,7 @@ def prediction_figure(predictions: Sequence[Prediction], *, title: str, conditio
             [item.measured_ms for item in predictions],
             "o",
             color=COLOURS[0],
-            label="random networks",
+            label="networks",
         )
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import UserError
 from .candidates import Candidate, open_candidates
+from .devices.profile import DeviceProfile
 from .environment import Machine, describe_machine
 from .images import ImageSet, find_images
 from .latency import MeasuredLatency, Rounds, Size, measure_latency
@@ -16,6 +17,13 @@ from .network_method import network_method
 from .noise_variants import Noise
 from .pictures import write_pictures
 from .program import Program, program_methods
+from .projection.gpu_projections import (
+    ProjectedCandidate,
+    gpu_notes,
+    project_candidates,
+    projected_entry,
+    write_rooflines,
+)
 from .protocol import PROTOCOL_OF
 from .report import write_report
 from .results import Entry, Results, write_results, write_results_csv
@@ -49,6 +57,8 @@ class BenchRequest:
     """None: latency alone."""
     sizes: tuple[Size, ...]
     """Of the latency, at least one."""
+    gpus: tuple[DeviceProfile, ...] = ()
+    """To project the latencies on."""
     threads: int
     rounds: Rounds
     out: Path
@@ -93,6 +103,9 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         taken = [NOISY_INPUT, *(item.name for item in candidates)]
         methods += program_methods(request.quality.programs, request.quality.noise, machine, taken)
         _check_levels(candidates, methods, request.quality.sigmas, listener)
+    for note in gpu_notes(request.gpus):
+        listener.note(note)
+    projected = project_candidates(candidates, request.sizes, request.gpus)
     make_folder(request.out)
     if machine.is_busy:
         listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
@@ -105,6 +118,7 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         for item in measured:
             if item.latency.is_warm is False:
                 listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
+    entries += [projected_entry(item) for item in projected]
     scores: list[ImageScore] = []
     samples: list[SamplePicture] = []
     if request.quality is not None and images is not None:
@@ -120,7 +134,8 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
         entries += quality_entries(scores, methods, images.name, request.quality.noise)
         samples = _samples(methods, images, scores, request.quality)
     results = Results(machine=machine, entries=tuple(entries))
-    return BenchOutcome(results=results, files=_written(results, scores, samples, request.sizes, request.out))
+    files = _written(results, scores, samples, projected, request)
+    return BenchOutcome(results=results, files=files)
 
 
 def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
@@ -224,15 +239,18 @@ def _written(
     results: Results,
     scores: Sequence[ImageScore],
     samples: Sequence[SamplePicture],
-    sizes: Sequence[Size],
-    out: Path,
+    projected: Sequence[ProjectedCandidate],
+    request: BenchRequest,
 ) -> tuple[Path, ...]:
-    files = [out / "results.json", out / "results.csv"]
+    files = [request.out / name for name in ("results.json", "results.csv", "report.html")]
     write_results(results, files[0])
     write_results_csv(results, files[1])
     if scores:
-        files.append(out / "quality.csv")
+        files.append(request.out / "quality.csv")
         write_scores(scores, files[-1])
-    charts = write_pictures(results, [str(size) for size in sizes], out)
-    write_report(results, out / "report.html", size=str(sizes[0]), charts=charts, samples=samples)
-    return (*files, *charts, out / "report.html")
+    charts = [
+        *write_pictures(results, [str(size) for size in request.sizes], request.out),
+        *write_rooflines(projected, request.out),
+    ]
+    write_report(results, files[2], size=str(request.sizes[0]), charts=charts, samples=samples)
+    return (*files, *charts)

@@ -6,14 +6,18 @@ from .results import Entry, Results
 
 
 def results_table(results: Results) -> str:
-    """A table of the latencies and one of the qualities, each with its conditions above."""
-    latencies = [entry for entry in results.entries if entry.latency_ms is not None]
+    """A table of the measured latencies, one of the projected and one of the qualities, with conditions above each."""
+    latencies = [entry for entry in results.entries if entry.latency_ms is not None and entry.origin == "measured"]
+    projected = [entry for entry in results.entries if entry.latency_ms is not None and entry.origin == "projected"]
     qualities = [entry for entry in results.entries if entry.ssim is not None or entry.psnr_db is not None]
     parts: list[str] = []
     if latencies:
         conditions = {f"{entry.device}, {entry.library}, batch {entry.batch}" for entry in latencies}
         parts.append("Latency: " + "; ".join(sorted(conditions)))
         parts.append(text_table(_LATENCY_HEADING, [_latency_row(entry) for entry in latencies]))
+    if projected:
+        parts.append("Latency PROJECTED, not measured: batch 1, an engine that fuses; true ones expected in the range")
+        parts.append(text_table(_PROJECTED_HEADING, [_projected_row(entry) for entry in projected]))
     if qualities:
         conditions = {f"{entry.dataset}, {entry.protocol} protocol" for entry in qualities}
         parts.append("Quality: " + "; ".join(sorted(conditions)))
@@ -36,6 +40,7 @@ _LATENCY_HEADING = (
     "parameters",
     "kMAC/px",
 )
+_PROJECTED_HEADING = ("model", "GPU", "precision", "size", "projected ms", "range ms", "Mpix/s")
 _QUALITY_HEADING = ("model", "images", "sigma", "PSNR dB", "SSIM", "all images s")
 
 
@@ -57,6 +62,20 @@ def _latency_row(entry: Entry) -> tuple[str, ...]:
         _number(entry.peak_memory_bytes and entry.peak_memory_bytes / 2**20, 0),
         f"{entry.parameters:,}" if entry.parameters is not None else "-",
         _number(entry.macs_per_pixel and entry.macs_per_pixel / 1000, 1),
+    )
+
+
+def _projected_row(entry: Entry) -> tuple[str, ...]:
+    assert entry.latency_ms is not None and entry.latency_range_ms is not None
+    low, high = entry.latency_range_ms
+    return (
+        entry.model if entry.weights != "random" else f"{entry.model} (random weights)",
+        entry.device or "",
+        entry.precision or "",
+        entry.size or "",
+        f"{entry.latency_ms.p50:.3g}",
+        f"{low:.3g} to {high:.3g}",
+        _number(entry.throughput_mpix_s, 1),
     )
 
 

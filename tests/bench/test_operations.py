@@ -74,7 +74,7 @@ def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
         "--operations", tmp_path / "space.json", "--size", "32x24", "--rounds", "2", "--check", "3", "--out", out
     )
     assert result.returncode == 0, result.stderr
-    assert "3 random networks: rank correlation" in result.stdout
+    assert "3 networks: rank correlation" in result.stdout
     table = read_latency_table(out / "latency-table.json")
     assert (table.width, table.height, table.threads, table.backend) == (32, 24, 1, "cpu")
     assert table.library.startswith("onnxruntime") and table.command.startswith("hinas-bench --operations")

@@ -1,0 +1,35 @@
+"""Latencies of many networks: in groups side by side, one network in every group to tie the groups together."""
+
+from collections.abc import Sequence
+from statistics import geometric_mean
+
+from .candidates import open_candidates
+from .latency import Rounds, Size, measure_latency
+from .run import BACKEND, Listener
+
+_GROUP = 10
+"""Networks measured side by side, each in a process of its own."""
+
+
+def grouped_latencies_ms(
+    models: Sequence[str], size: Size, *, threads: int, rounds: Rounds, listener: Listener
+) -> tuple[list[float], str]:
+    """Median latencies of at least two model files and what ran them.
+
+    The first network takes part in every group; what slowed it down in one is taken off that group's others.
+    """
+    reference, *others = models
+    groups = [others[start : start + _GROUP] for start in range(0, len(others), _GROUP)]
+    listener.begin(f"latency {size}", sum(len(group) + 1 + rounds.fewest for group in groups))
+    references: list[float] = []
+    found: list[list[float]] = []
+    library = ""
+    for group in groups:
+        candidates = open_candidates([reference, *group], backend=BACKEND, threads=threads)
+        measured = measure_latency(candidates, size, rounds=rounds, progress=listener.step)
+        library = measured[0].library
+        references.append(measured[0].latency.p50)
+        found.append([item.latency.p50 for item in measured[1:]])
+    typical = geometric_mean(references)
+    scaled = [ms * typical / own for own, group in zip(references, found, strict=True) for ms in group]
+    return [typical, *scaled], library

@@ -1,0 +1,191 @@
+"""The projection tried on this machine's processor: fitted to networks measured here, tested on those left out."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+
+from ...atomic_files import written_whole
+from ...errors import UserError
+from ...runtime.bundled_models import bundled_names, model_file
+from ...search.genotype import Genotype, Task
+from ...search.spaces.registry import random_description, space_settings
+from ..environment import Machine, describe_machine
+from ..grouped_latency import grouped_latencies_ms
+from ..latency import Rounds, Size
+from ..prediction import Agreement, Prediction, agreement, write_predictions
+from ..run import Listener, make_folder
+from .efficiency_fit import fitted_efficiency, left_out_projections_ms
+from .host_roof import host_roof
+from .known_networks import dncnn, ffdnet, separable_chain
+from .layers import layers_of
+from .roofline import Calibration, Roof
+
+_CHAINS: Mapping[str, Callable[[], onnx.ModelProto]] = {
+    "dncnn-6x64": lambda: dncnn(depth=6, width=64),
+    "dncnn-10x32": lambda: dncnn(depth=10, width=32),
+    "dncnn-8x48-color": lambda: dncnn(3, depth=8, width=48),
+    "ffdnet-15x64": lambda: ffdnet(),
+    "ffdnet-12x96-color": lambda: ffdnet(3, depth=12, width=96),
+    "separable-10x32": lambda: separable_chain(depth=10, width=32),
+    "separable-6x48": lambda: separable_chain(depth=6, width=48, kernel=5),
+}
+_SPACES: tuple[dict[str, Any], ...] = (
+    {"layers": 3, "nodes": 4},
+    {"layers": 4, "nodes": 2, "compact_width": 24},
+    {
+        "layers": 1,
+        "nodes": 2,
+        "compact_width": 16,
+        "stem": {"resolution": "full", "channels": 16},
+        "end": {"channels": 32, "early_channels": 16},
+    },
+)
+"""Settings of the hinas space that the random networks are drawn with, in turn."""
+_FEWEST_RANDOM = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationRequest:
+    """What `hinas-bench --calibrate` measures and where it writes."""
+
+    num_random: int
+    """Random networks beside the bundled models and the chains."""
+    size: Size
+    threads: int
+    rounds: Rounds
+    seed: int
+    """Of the random networks."""
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationOutcome:
+    """What came out."""
+
+    machine: Machine
+    roof: Roof
+    calibration: Calibration
+    """Fitted to all networks; its range is that of the networks left out."""
+    predictions: tuple[Prediction, ...]
+    """Each from a fit to the other networks."""
+    files: tuple[Path, ...]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Of the networks left out."""
+        return agreement(self.predictions)
+
+    def to_json(self) -> str:
+        """The text of calibration.json."""
+        document = {
+            "format": "hinas-calibration",
+            "version": 1,
+            "machine": self.machine.model_dump(mode="json"),
+            "roof": asdict(self.roof),
+            "calibration": asdict(self.calibration),
+            "agreement": asdict(self.agreement),
+        }
+        return json.dumps(document, indent=1) + "\n"
+
+
+def run_calibration(request: CalibrationRequest, listener: Listener) -> CalibrationOutcome:
+    """Measure this machine, then write calibration.json, predictions.csv and the picture calibration.png and .svg.
+
+    Raises UserError for everything a person can mend, before the measurements where that is possible.
+    """
+    if request.num_random < _FEWEST_RANDOM:
+        raise UserError(f"--calibrate {request.num_random}: too few random networks; give at least {_FEWEST_RANDOM}")
+    machine = describe_machine()
+    make_folder(request.out)
+    if machine.is_busy:
+        listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
+    listener.begin("peaks", 1)
+    roof = host_roof(machine.cpu, threads=request.threads)
+    listener.step()
+    with TemporaryDirectory(prefix="hinas-calibrate-") as folder:
+        models = _model_files(request, Path(folder), listener)
+        latencies, library = grouped_latencies_ms(
+            [str(path) for path in models.values()],
+            request.size,
+            threads=request.threads,
+            rounds=request.rounds,
+            listener=listener,
+        )
+        networks = [layers_of(onnx.load(path), request.size, value_bytes=4) for path in models.values()]
+    projected = left_out_projections_ms(networks, latencies, roof)
+    predictions = tuple(
+        Prediction(model=name, genotype="", predicted_ms=predicted, measured_ms=measured)
+        for name, predicted, measured in zip(models, projected, latencies, strict=True)
+    )
+    ratios = [item.measured_ms / item.predicted_ms for item in predictions]
+    calibration = replace(
+        fitted_efficiency(networks, latencies, roof), range_factors=(min(1.0, *ratios), max(1.0, *ratios))
+    )
+    outcome = CalibrationOutcome(machine=machine, roof=roof, calibration=calibration, predictions=predictions, files=())
+    return replace(outcome, files=_written(outcome, request, library))
+
+
+def _model_files(request: CalibrationRequest, folder: Path, listener: Listener) -> dict[str, Path]:
+    """Every network's model file by name, bundled ones first."""
+    from ...export.freeze import frozen_model, write_export
+
+    files = {name: model_file(name) for name in bundled_names()}
+    for name, build in _CHAINS.items():
+        files[name] = folder / f"{name}.onnx"
+        onnx.save(build(), files[name])
+    draw = Random(request.seed)
+    listener.begin("export", request.num_random)
+    for index in range(request.num_random):
+        settings = space_settings("hinas", _SPACES[index % len(_SPACES)])
+        description = random_description("hinas", settings, draw)
+        genotype = Genotype(space="hinas", task=Task(channels=1), network=description)
+        name = f"random-{index:02}"
+        files[name] = folder / f"{name}.onnx"
+        write_export(*frozen_model(genotype, None), files[name])
+        listener.step()
+    return files
+
+
+def _written(outcome: CalibrationOutcome, request: CalibrationRequest, library: str) -> tuple[Path, ...]:
+    from ...figures import write_both
+    from ..prediction import prediction_figure
+
+    document, table = request.out / "calibration.json", request.out / "predictions.csv"
+    with written_whole(document) as temporary:
+        temporary.write_text(outcome.to_json(), encoding="utf-8")
+    write_predictions(outcome.predictions, table)
+    figure = prediction_figure(
+        outcome.predictions,
+        title=f"Latency projected and measured: {request.size} pixels, {outcome.machine.cpu}",
+        conditions=f"each from a fit to the others; {library}, {outcome.machine.date_utc:%Y-%m-%d}",
+    )
+    return (document, table, *write_both(figure, request.out / "calibration"))
+
+
+def calibration_table(outcome: CalibrationOutcome) -> str:
+    """Peaks, shares and predictions for a person."""
+    roof, shares = outcome.roof, outcome.calibration
+    low, high = shares.range_factors
+    lines = [
+        f"{roof.device}: {roof.macs_per_s / 1e9:.1f} GMAC/s, {roof.bytes_per_s / 1e9:.1f} GB/s, "
+        f"{1e6 * roof.launch_s:.1f} us for each kernel",
+        f"shares reached: dense {shares.dense:.2f}, pointwise {shares.pointwise:.2f}, "
+        f"grouped {shares.grouped:.2f}, memory {shares.memory:.2f}",
+        *_prediction_lines(outcome.predictions),
+        f"{outcome.agreement}; measured over projected {low:.2f} to {high:.2f}",
+    ]
+    return "\n".join(lines)
+
+
+def _prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
+    return [
+        f"  {item.model:<20} projected {item.predicted_ms:8.2f} ms, measured {item.measured_ms:8.2f} ms, "
+        f"{100 * item.relative_error:+6.1f} %"
+        for item in predictions
+    ]

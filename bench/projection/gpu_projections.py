@@ -1,0 +1,107 @@
+"""What `hinas-bench --gpu` adds: latencies on GPUs that are not here, as entries of the results and as pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from ...errors import UserError
+from ..candidates import Candidate
+from ..devices.installed import device_present, version_warnings
+from ..devices.profile import DeviceProfile
+from ..environment import installed_version
+from ..latency import Size
+from ..results import Entry, Latency, Precision
+from .roofline import Projection, project_latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectedCandidate:
+    """One model on one GPU in one precision at one size."""
+
+    candidate: Candidate
+    profile: DeviceProfile
+    projection: Projection
+
+
+def project_candidates(
+    candidates: Sequence[Candidate], sizes: Sequence[Size], gpus: Sequence[DeviceProfile]
+) -> list[ProjectedCandidate]:
+    """Project every model on every GPU at every size, in every precision that applies.
+
+    A model file in fp32 stands for all precisions its GPU has, any other file for its own. Raises UserError for a
+    model that cannot be projected, and for a file in a precision the GPU lacks.
+    """
+    found: list[ProjectedCandidate] = []
+    for candidate in candidates if gpus else ():
+        model = onnx.load(candidate.file)
+        for profile in gpus:
+            for size in sizes:
+                for precision in _precisions(candidate, profile):
+                    try:
+                        projection = project_latency(model, size, profile, precision)
+                    except UserError as error:
+                        raise UserError(f"{candidate.name} on {profile.name}: {error}") from error
+                    found.append(ProjectedCandidate(candidate=candidate, profile=profile, projection=projection))
+    return found
+
+
+def _precisions(candidate: Candidate, profile: DeviceProfile) -> tuple[Precision, ...]:
+    precision = candidate.manifest.precision
+    return profile.precisions if precision == "fp32" else (precision,)
+
+
+def gpu_notes(
+    gpus: Sequence[DeviceProfile], *, is_present: Callable[[DeviceProfile], bool] = device_present
+) -> list[str]:
+    """What a person must know beside the projections: a line each."""
+    notes: list[str] = []
+    tensorrt = installed_version("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-cu11")
+    onnxruntime = installed_version("onnxruntime-gpu")
+    for profile in gpus:
+        notes += [f"warning: {warning}" for warning in version_warnings(profile, tensorrt, onnxruntime)]
+        if is_present(profile):
+            notes.append(f"note: a {profile.name} is in this machine: measure it; what follows is only projected")
+    return notes
+
+
+def projected_entry(item: ProjectedCandidate) -> Entry:
+    """A projection as a line of the results."""
+    candidate, projection = item.candidate, item.projection
+    pixels = projection.size.width * projection.size.height
+    return Entry(
+        model=candidate.name,
+        channels=1 if candidate.manifest.channels == 1 else 3,
+        weights=candidate.manifest.weights,
+        parameters=candidate.cost.parameters,
+        macs_per_pixel=candidate.cost.macs_per_pixel,
+        precision=projection.roof.precision,
+        device=projection.roof.device,
+        size=str(projection.size),
+        batch=1,
+        origin="projected",
+        latency_ms=Latency(p50=projection.latency_ms),
+        latency_range_ms=projection.range_ms,
+        throughput_mpix_s=pixels / 1000 / projection.latency_ms,
+        source=f"{candidate.source}; roofline model, shares {projection.calibration.source}",
+    )
+
+
+def write_rooflines(items: Sequence[ProjectedCandidate], out: Path) -> list[Path]:
+    """A picture of every model at the first size in the first precision, `roofline-MODEL.png` for the first GPU and
+    `roofline-MODEL-GPU.png` for others."""
+    from ...figures import write_figure
+    from .roofline_plot import roofline_figure
+
+    first_gpu = items[0].profile if items else None
+    chosen: dict[Path, ProjectedCandidate] = {}
+    for item in items:
+        gpu = "" if item.profile == first_gpu else f"-{item.profile.aliases[0]}"
+        # A candidate's name may be the path it was given by.
+        chosen.setdefault(out / f"roofline-{Path(item.candidate.name).stem}{gpu}.png", item)
+    for path, item in chosen.items():
+        roof = item.projection.roof
+        title = f"{item.candidate.name} on {roof.device}, {roof.precision}, {item.projection.size} pixels, batch 1"
+        write_figure(roofline_figure(item.projection, title=title), path)
+    return list(chosen)

@@ -1,0 +1,74 @@
+"""What this machine's processor can do at most, measured with ONNX Runtime itself."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from ..latency import Size
+from .graph_builder import GraphBuilder
+from .known_networks import dncnn
+from .layers import layers_of
+from .roofline import Roof
+
+_RUNS = 15
+_PEAK_SIZE = Size(width=96, height=96)
+_COPY_SIZE = Size(width=4096, height=4096)
+_LAUNCH_SIZE = Size(width=8, height=8)
+_NUM_LAUNCHED = 200
+
+
+def host_roof(device: str, *, threads: int) -> Roof:
+    """Measure the fp32 peak, the memory's bandwidth and the cost of a node on an idle machine; takes seconds.
+
+    The peak is that of a chain of 3x3 convolutions of 64 channels, the bandwidth that of reading and writing 64 MiB
+    each, the cost of a node that of nodes that have nothing to do.
+    """
+    chain = dncnn(depth=12, width=64)
+    macs = sum(layer.macs for layer in layers_of(chain, _PEAK_SIZE, value_bytes=4))
+    copy = GraphBuilder(1)
+    launched = GraphBuilder(1)
+    value = "noisy"
+    for _ in range(_NUM_LAUNCHED):
+        value = launched.node("Sigmoid", value)
+    copied_bytes = 2 * 4 * _COPY_SIZE.width * _COPY_SIZE.height
+    block = _block_of_channels()
+    macs_per_s = macs / _shortest_s(chain, _PEAK_SIZE, threads)
+    return Roof(
+        device=device,
+        precision="fp32",
+        macs_per_s=macs_per_s,
+        grouped_macs_per_s=macs_per_s,
+        bytes_per_s=copied_bytes / _shortest_s(copy.model(copy.node("Neg", "noisy")), _COPY_SIZE, threads),
+        launch_s=_shortest_s(launched.model(value), _LAUNCH_SIZE, threads) / _NUM_LAUNCHED,
+        in_channel_multiple=block,
+        out_channel_multiple=block,
+        # A picture's few channels are taken as they are.
+        fills_from_in_channels=block,
+    )
+
+
+def _shortest_s(model: onnx.ModelProto, size: Size, threads: int) -> float:
+    """The shortest of several runs: what disturbs can only lengthen."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    given = np.random.default_rng(0).normal(0.5, 0.2, (1, 1, size.height, size.width)).astype(np.float32)
+    times: list[float] = []
+    for _ in range(_RUNS):
+        begin = time.perf_counter()
+        session.run(None, {"noisy": given})
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def _block_of_channels() -> int:
+    """ONNX Runtime computes as many channels at once as a vector register holds: 16 with AVX-512, else 8."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        flags = ""
+    return 16 if "avx512f" in flags else 8

@@ -1,0 +1,90 @@
+"""What each kernel of a model computes and moves: multiply-adds, channels, bytes."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx
+
+from ...export.graph_cost import LAYERS
+from ..latency import Size
+from .kernels import Kernel, kernels_of
+from .static_graph import StaticGraph, static_graph
+
+Kind = Literal["dense", "pointwise", "grouped", "other"]
+"""dense: convolutions of 3x3 and more; pointwise: of 1x1, and matrix products; grouped: depthwise and its like."""
+_READS_WHAT_IT_WRITES = ("Gather", "Slice", "Split")
+_PICTURE_BYTES = 4
+"""Input and output of a network are float32 in every precision."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One kernel's work."""
+
+    name: str
+    """Of its first node, or of what it writes where nodes have no names."""
+    operator: str
+    """Its nodes' operators, joined by +."""
+    kind: Kind
+    macs: int
+    """Multiply-adds as the graph states them; additions and activations are not counted."""
+    in_channels: int
+    """Each output value sums over; 0 where there are no multiply-adds."""
+    out_channels: int
+    bytes_read: int
+    """Weights and biases among them."""
+    bytes_written: int
+
+    @property
+    def bytes(self) -> int:
+        """All that moves through memory."""
+        return self.bytes_read + self.bytes_written
+
+
+def layers_of(model: onnx.ModelProto, size: Size, *, value_bytes: int) -> list[Layer]:
+    """The kernels of a model for one image of `size`, batch 1, in the order they run.
+
+    `value_bytes`: of one value of a feature map or a weight. Raises UserError as `static_graph` does.
+    """
+    graph = static_graph(model, size)
+    return [_layer(kernel, graph, value_bytes) for kernel in kernels_of(graph)]
+
+
+def _layer(kernel: Kernel, graph: StaticGraph, value_bytes: int) -> Layer:
+    first = kernel.nodes[0]
+
+    def moved(name: str) -> int:
+        width = _PICTURE_BYTES if name in graph.inputs or name in graph.outputs else value_bytes
+        return width * graph.values(name)
+
+    written = moved(kernel.writes)
+    read = sum(moved(name) for name in kernel.reads)
+    if first.op_type in _READS_WHAT_IT_WRITES:
+        read = written
+    kind, macs, in_channels, out_channels = _work(first, graph)
+    return Layer(
+        name=first.name or kernel.writes,
+        operator="+".join(node.op_type for node in kernel.nodes),
+        kind=kind,
+        macs=macs,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        bytes_read=read,
+        bytes_written=written,
+    )
+
+
+def _work(node: onnx.NodeProto, graph: StaticGraph) -> tuple[Kind, int, int, int]:
+    """(kind, multiply-adds, channels summed over, channels made)."""
+    if node.op_type not in LAYERS:
+        return "other", 0, 0, 0
+    given, weights, output = (graph.shapes[name] for name in (node.input[0], node.input[1], node.output[0]))
+    if node.op_type in ("Conv", "ConvTranspose"):
+        groups = next((item.i for item in node.attribute if item.name == "group"), 1)
+        kind: Kind = "grouped" if groups > 1 else "pointwise" if math.prod(weights[2:]) == 1 else "dense"
+        places = math.prod(output) if node.op_type == "Conv" else math.prod(given)
+        return kind, places * math.prod(weights[1:]), given[1] // groups, output[1] // groups
+    transposed = any(item.name == "transA" and item.i for item in node.attribute)
+    depth = given[-2] if transposed else given[-1]
+    return "pointwise", math.prod(output) * depth, depth, output[-1]

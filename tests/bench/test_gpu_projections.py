@@ -1,0 +1,99 @@
+"""hinas-bench --gpu as a person runs it, and the picture it draws."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from hinas.bench.candidates import open_candidates
+from hinas.bench.devices.profile import device_profile
+from hinas.bench.latency import Size
+from hinas.bench.projection.gpu_projections import gpu_notes, project_candidates
+from hinas.bench.projection.known_networks import separable_chain
+from hinas.bench.projection.roofline import project_latency
+from hinas.bench.projection.roofline_plot import roofline_figure
+from hinas.bench.results import read_results
+from hinas.errors import UserError
+from hinas.figures import write_figure
+from PIL import Image
+
+SIZE = Size(width=64, height=48)
+
+
+def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hinas.bench.commands", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_projections_stand_beside_measurements_and_say_what_they_are(models: dict[str, Path], tmp_path: Path) -> None:
+    result = _bench(
+        "--model", models["gray"], "--gpu", "GTX 1080 Ti", "--gpu", "h200", "--gpu", "H200 SXM",
+        "--size", "48x32,64x64", "--rounds", "1", "--out", tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "PROJECTED, not measured" in result.stdout
+    entries = read_results(tmp_path / "results.json").entries
+    assert [entry.origin for entry in entries].count("measured") == 2
+    projected = [entry for entry in entries if entry.origin == "projected"]
+    assert {(entry.device, entry.precision) for entry in projected} == {
+        ("GeForce GTX 1080 Ti", "fp32"),
+        ("GeForce GTX 1080 Ti", "int8"),
+        *(("H200 SXM", precision) for precision in ("fp32", "fp16", "bf16", "int8")),
+    }
+    assert len(projected) == 2 * 6
+    model = onnx.load(models["gray"])
+    for entry in projected:
+        assert entry.latency_ms is not None and entry.latency_range_ms is not None and entry.precision is not None
+        width, height = map(int, str(entry.size).split("x"))
+        expected = project_latency(
+            model, Size(width=width, height=height), device_profile(str(entry.device)), entry.precision
+        )
+        assert entry.latency_ms.p50 == pytest.approx(expected.latency_ms)
+        assert entry.latency_range_ms == pytest.approx(expected.range_ms)
+        assert entry.latency_ms.samples == ()
+        assert "roofline" in entry.source
+    for name in ("roofline-gray.png", "roofline-gray-h200.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width > 300
+
+
+def test_an_unknown_gpu_is_refused_before_anything_is_measured(models: dict[str, Path], tmp_path: Path) -> None:
+    result = _bench("--model", models["gray"], "--gpu", "voodoo", "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert "--gpu voodoo: no such GPU in the table; there are 980 (GeForce GTX 980), 1080ti" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
+    model = onnx.load(models["gray"])
+    precision = next(item for item in model.metadata_props if item.key == "hinas.precision")
+    precision.value = "fp16"
+    onnx.save(model, tmp_path / "half.onnx")
+    candidates = open_candidates([str(tmp_path / "half.onnx")], backend="cpu", threads=1)
+    assert len(project_candidates(candidates, [SIZE], [device_profile("h200")])) == 1
+    with pytest.raises(UserError, match=r"half on GeForce GTX 1080 Ti: .*no usable fp16"):
+        project_candidates(candidates, [SIZE], [device_profile("1080ti")])
+
+
+def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"tensorrt": "10.0.1"}
+    monkeypatch.setattr(
+        "hinas.bench.projection.gpu_projections.installed_version", lambda first, *_: versions.get(first)
+    )
+    profile = device_profile("1080ti")
+    assert gpu_notes([profile], is_present=lambda _: False) == [
+        "warning: TensorRT 10.0.1 does not run on GeForce GTX 1080 Ti; the last that does is 8.6"
+    ]
+    assert "measure it" in gpu_notes([profile], is_present=lambda _: True)[-1]
+
+
+def test_the_picture_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    projection = project_latency(separable_chain(depth=2, width=8), SIZE, device_profile("a100"), "fp16")
+    for name in ("one", "two"):
+        write_figure(roofline_figure(projection, title="Title"), tmp_path / f"{name}.svg")
+    drawing = (tmp_path / "one.svg").read_text()
+    for words in ("Title", "projected, not measured", "2039 GB/s", "156 TMAC/s", "depthwise convolution"):
+        assert words in drawing
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
