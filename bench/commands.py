@@ -11,9 +11,11 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
+from ..export.name_lists import chosen_names
 from .noise_variants import Noise
 
 if TYPE_CHECKING:
+    from ..runtime.manifest import Precision
     from .latency import Size
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -52,6 +54,23 @@ def sizes_from_text(text: str) -> "tuple[Size, ...]":
     return tuple(dict.fromkeys(sizes))
 
 
+def backends_from_options(options: list[str]) -> tuple[str, ...]:
+    """`["cpu,openvino"]` -> (cpu, openvino), each once; none: cpu. UserError for a name that is no backend."""
+    from ..runtime.backends.registry import BACKEND_NAMES
+
+    allowed = tuple(name for name in BACKEND_NAMES if name != "auto")
+    return chosen_names("--backend", ",".join(options or ["cpu"]), allowed)
+
+
+def precisions_from_options(options: list[str]) -> "tuple[Precision, ...]":
+    """`["fp32,int8"]` -> (fp32, int8), each once; UserError for a name that is no precision."""
+    from typing import get_args
+
+    from ..runtime.manifest import Precision
+
+    return chosen_names("--precision", ",".join(options), get_args(Precision)) if options else ()
+
+
 @app.command()
 def bench(
     data: Annotated[
@@ -61,7 +80,34 @@ def bench(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A bundled name or a model file; may be repeated. Default: the bundled models.", show_default=False
+            help="A bundled name, a model file, or another denoiser's ONNX file; may be repeated. "
+            "Default: the bundled models.",
+            show_default=False,
+        ),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="cpu, openvino, cuda, tensorrt; repeated or separated by commas. Default: cpu.", show_default=False
+        ),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fp32, fp16, bf16, int8; repeated or separated by commas. Default: as each model's file is.",
+            show_default=False,
+        ),
+    ] = None,
+    peers: Annotated[
+        str | None,
+        typer.Option(help="Published methods to measure too: all, or names such as ffdnet,bm3d.", show_default=False),
+    ] = None,
+    peer_weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PEER=FILE.safetensors: score this peer too; may be repeated. Without it a network's weights are "
+            "random and its latency alone is measured.",
+            show_default=False,
         ),
     ] = None,
     sigma: Annotated[
@@ -104,7 +150,10 @@ def bench(
     """
     require_libraries("hinas-bench", "onnx", "matplotlib", "psutil", "pydantic", "onnxruntime", extras="bench,cpu")
     if operations is not None:
-        refused = {"--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit}
+        refused = {
+            "--data": data, "--model": model, "--sigma": sigma, "--noise": noise, "--limit": limit,
+            "--backend": backend, "--precision": precision, "--peers": peers, "--peer-weights": peer_weights,
+        }  # fmt: skip
         for name in (name for name, value in refused.items() if value is not None):
             raise UserError(f"{name}: --operations measures latencies of its own networks; leave one of the two out")
         _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
@@ -113,6 +162,7 @@ def bench(
         raise UserError("--check: checks a latency table; give --operations SPACE too")
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .contestants import weights_by_peer
     from .latency import Rounds
     from .progress import ProgressBars
     from .run import BenchRequest, Listener, QualityRequest, run_bench
@@ -121,8 +171,14 @@ def bench(
         for name, value in (("--sigma", sigma), ("--noise", noise), ("--limit", limit)):
             if value is not None:
                 raise UserError(f"{name}: quality is measured on images; give them with --data IMAGES")
+    if peer_weights and peers is None:
+        raise UserError("--peer-weights: of peers that are not measured; name them with --peers")
     request = BenchRequest(
         models=tuple(model or ()),
+        backends=backends_from_options(backend or []),
+        precisions=precisions_from_options(precision or []),
+        peers=peers,
+        peer_weights=weights_by_peer(peer_weights or []),
         quality=None
         if data is None
         else QualityRequest(

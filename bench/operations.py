@@ -14,13 +14,15 @@ from ..search.latency_table import LatencyTable, Price, write_latency_table
 from ..search.search_space import SearchSpace, read_search_space
 from ..search.spaces.interface import Block, SpaceDescription
 from ..search.spaces.registry import blocks, latency_probes, random_description
-from .candidates import open_candidates
+from .candidates import Variants, model_sources, open_candidates
+from .contestants import timed_candidate
 from .environment import Machine, describe_machine
 from .latency import Rounds, Size, measure_latency
 from .prediction import Prediction, agreement, write_predictions
 from .price_fit import fitted_prices
-from .run import BACKEND, Listener, make_folder
+from .run import Listener, make_folder
 
+_BACKEND = "cpu"
 _GROUP = 10
 """Networks measured side by side, each in a process of its own."""
 _FEWEST_CHECKED = 3
@@ -68,7 +70,7 @@ def run_operations(request: OperationsRequest, listener: Listener) -> Operations
     checked = [random_description(space.space, space.settings, draw) for _ in range(request.check)]
     with TemporaryDirectory(prefix="hinas-operations-") as folder:
         models = _frozen([*probes, *checked], space, Path(folder), listener)
-        latencies, library = _measured(models, request, listener)
+        latencies, library = _measured(models, request, Path(folder), listener)
     counts = [blocks(space.space, description, space.channels) for description in [*probes, *checked]]
     prices = fitted_prices(counts[: len(probes)], latencies[: len(probes)])
     table = _table(prices_of(prices), request, space, machine, library)
@@ -124,7 +126,9 @@ def _frozen(
     return models
 
 
-def _measured(models: Sequence[str], request: OperationsRequest, listener: Listener) -> tuple[list[float], str]:
+def _measured(
+    models: Sequence[str], request: OperationsRequest, folder: Path, listener: Listener
+) -> tuple[list[float], str]:
     """Median latencies in ms and what ran them. The first network takes part in every group and ties them together."""
     reference, *others = models
     groups = [others[start : start + _GROUP] for start in range(0, len(others), _GROUP)]
@@ -133,8 +137,10 @@ def _measured(models: Sequence[str], request: OperationsRequest, listener: Liste
     found: list[list[float]] = []
     library = ""
     for group in groups:
-        candidates = open_candidates([reference, *group], backend=BACKEND, threads=request.threads)
-        measured = measure_latency(candidates, request.size, rounds=request.rounds, progress=listener.step)
+        variants = Variants(backends=(_BACKEND,), threads=request.threads)
+        candidates = open_candidates(model_sources([reference, *group], folder), variants, folder)
+        methods = [timed_candidate(candidate) for candidate in candidates]
+        measured = measure_latency(methods, request.size, rounds=request.rounds, progress=listener.step)
         library = measured[0].library
         references.append(measured[0].latency.p50)
         found.append([item.latency.p50 for item in measured[1:]])
@@ -148,7 +154,7 @@ def _table(
 ) -> LatencyTable:
     return LatencyTable(
         space=space.space,
-        backend=BACKEND,
+        backend=_BACKEND,
         library=library,
         machine=machine.cpu,
         threads=request.threads,

@@ -1,22 +1,26 @@
 """One session of measurements: models in, results and files out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from ..errors import UserError
-from .candidates import Candidate, open_candidates
-from .environment import Machine, describe_machine
+from ..runtime.manifest import Precision
+from .candidates import Candidate, Variants, model_sources, open_candidates
+from .classical import CLASSICAL
+from .contestants import ALL, fitting, peer_names, peer_sources, timed_candidate, timed_classical
+from .environment import Machine, describe_machine, device_name
 from .images import ImageSet, find_images
-from .latency import MeasuredLatency, Rounds, Size, measure_latency
+from .latency import MeasuredLatency, Rounds, Size, Timed, measure_latency
 from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
 from .noise_variants import Noise
+from .peak import peak_probes, shares_of_peak
+from .precision_variants import calibration_on
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
-
-BACKEND = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,14 @@ class BenchRequest:
     """None: latency alone."""
     sizes: tuple[Size, ...]
     """Of the latency, at least one."""
+    backends: tuple[str, ...]
+    """As the runtime's registry knows them, at least one."""
+    precisions: tuple[Precision, ...]
+    """None: each model as its file is."""
+    peers: str | None
+    """Published methods to measure too, as `peer_names` reads them; None: none."""
+    peer_weights: Mapping[str, Path]
+    """Files with weights by the peer's name; the others get random ones."""
     threads: int
     rounds: Rounds
     out: Path
@@ -74,26 +86,36 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
 
     Raises UserError for everything a person can mend, before the measurements where that is possible.
     """
+    with TemporaryDirectory(prefix="hinas-bench-") as folder:
+        return _run(request, Path(folder), listener)
+
+
+def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcome:
+    """`folder`: for the files that are made to be measured."""
     machine = describe_machine()
-    candidates = open_candidates(request.models, backend=BACKEND, threads=request.threads)
     images: ImageSet | None = None
     if request.quality is not None:
         images = find_images(request.quality.data, limit=request.quality.limit)
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
+    candidates, methods = _opened(request, images, folder, listener)
+    if request.quality is not None:
         _check_levels(candidates, request.quality.sigmas, listener)
     make_folder(request.out)
     if machine.is_busy:
         listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
 
     entries: list[Entry] = []
+    probes = peak_probes(candidates, folder)
     for size in request.sizes:
-        listener.begin(f"latency {size}", len(candidates) + request.rounds.fewest)
-        measured = measure_latency(candidates, size, rounds=request.rounds, progress=listener.step)
-        entries += [latency_entry(item, machine) for item in measured]
-        for item in measured:
+        timed = [*methods, *probes.values()]
+        listener.begin(f"latency {size}", len(timed) + request.rounds.fewest)
+        measured = measure_latency(timed, size, rounds=request.rounds, progress=listener.step)
+        shares = shares_of_peak(measured, probes)
+        for item in measured[: len(methods)]:
+            entries.append(latency_entry(item, shares.get(item.timed.name), machine))
             if item.latency.is_warm is False:
-                listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
+                listener.note(f"warning: {item.timed.name} at {size}: the warm-up never became steady")
     scores: list[ImageScore] = []
     if request.quality is not None and images is not None:
         listener.begin("quality", len(images.files))
@@ -110,27 +132,72 @@ def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
     return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
 
 
-def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
+def _opened(
+    request: BenchRequest, images: ImageSet | None, folder: Path, listener: Listener
+) -> tuple[list[Candidate], list[Timed]]:
+    """The models and the peers: all networks, and with the classical algorithms everything that is timed."""
+    variants = Variants(
+        backends=request.backends,
+        precisions=request.precisions,
+        threads=request.threads,
+        calibration=calibration_on(() if images is None else images.files),
+    )
+    candidates = open_candidates(model_sources(request.models, folder), variants, folder)
+    num_models = len(candidates)
+    classical: list[str] = []
+    if request.peers is not None:
+        names = peer_names(request.peers, frozenset(candidate.manifest.channels for candidate in candidates))
+        sources = peer_sources(names, request.peer_weights, folder)
+        taken = {candidate.model for candidate in candidates}
+        for source in sources:
+            if source.model in taken:
+                raise UserError(f"--peers {request.peers}: a model is called {source.model} too; rename its file")
+        candidates += open_candidates(sources, variants, folder)
+        classical = [name for name in names if name in CLASSICAL and _is_installed(name, request.peers, listener)]
+    timed = [timed_candidate(candidate) for candidate in candidates]
+    timed += [timed_classical(name, threads=request.threads) for name in classical]
+    if request.peers == ALL:
+        timed = fitting(
+            timed,
+            request.sizes,
+            required=num_models,
+            leave_out=lambda name: listener.note(f"note: {name} does not fit into the free memory, left out"),
+        )
+    kept = {method.name for method in timed}
+    return [candidate for candidate in candidates if candidate.name in kept], timed
+
+
+def _is_installed(name: str, peers: str, listener: Listener) -> bool:
+    """Whether a classical algorithm's library is there; UserError where it was asked for by its name."""
+    try:
+        CLASSICAL[name].open()
+    except UserError as error:
+        if peers != ALL:
+            raise UserError(f"--peers {name}: {error}") from error
+        listener.note(f"note: {name} left out: {error}")
+        return False
+    return True
+
+
+def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: Machine) -> Entry:
     """A measured latency as a line of the results."""
     pixels = item.size.width * item.size.height
+    facts = item.timed.facts
     return Entry(
-        model=item.candidate.name,
-        channels=_channels(item.candidate.manifest.channels),
-        weights=item.candidate.manifest.weights,
-        parameters=item.candidate.cost.parameters,
-        macs_per_pixel=item.candidate.cost.macs_per_pixel,
-        backend=item.candidate.backend_name,
+        **facts,
         library=item.library,
-        precision=item.candidate.manifest.precision,
-        device=machine.cpu,
-        threads=item.candidate.threads,
+        device=device_name(facts.get("backend", ""), machine),
         size=str(item.size),
         batch=1,
         origin="measured",
         latency_ms=item.latency,
         throughput_mpix_s=pixels / 1000 / item.latency.p50,
+        transfer_in_ms=item.transfer_in_ms,
+        transfer_out_ms=item.transfer_out_ms,
+        share_of_peak=share_of_peak,
+        energy_j=item.energy_j,
         peak_memory_bytes=item.peak_memory_bytes,
-        source=item.candidate.source,
+        peak_device_bytes=item.peak_device_bytes,
     )
 
 
@@ -158,15 +225,9 @@ def quality_entries(
         if candidate is not None:
             entry = entry.model_copy(
                 update={
-                    "weights": candidate.manifest.weights,
-                    "parameters": candidate.cost.parameters,
-                    "macs_per_pixel": candidate.cost.macs_per_pixel,
-                    "backend": candidate.backend_name,
+                    **candidate.facts,
                     "library": candidate.backend.description,
-                    "precision": candidate.manifest.precision,
-                    "device": machine.cpu,
-                    "threads": candidate.threads,
-                    "source": candidate.source,
+                    "device": device_name(candidate.backend_name, machine),
                 }
             )
         entries.append(entry)

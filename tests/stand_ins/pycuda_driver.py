@@ -244,6 +244,12 @@ class DriverLibrary:
         free._obj.value = self._gpu.memory_bytes - self._gpu.used_bytes
         total._obj.value = self._gpu.memory_bytes
 
+    def cuDeviceGetName(self, name: Any, length: Any, device: Any) -> None:  # noqa: N802
+        name.value = b"Simulated GPU"
+
+    def cuDeviceGetPCIBusId(self, place: Any, length: Any, device: Any) -> None:  # noqa: N802
+        place.value = b"0000:01:00.0"
+
     def cuGetErrorName(self, status: Any, name: Any) -> None:  # noqa: N802
         name._obj.value = b"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"
 
