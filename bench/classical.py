@@ -45,7 +45,8 @@ def _open_bm3d(channels: int) -> Denoise:
     run = bm3d if channels == 1 else bm3d_rgb
 
     def denoise(noisy: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        return np.asarray(run(noisy, sigma / 255), np.float32)
+        # Some versions give one channel as an axis of its own.
+        return np.asarray(run(noisy, sigma / 255), np.float32).reshape(noisy.shape)
 
     return denoise
 
