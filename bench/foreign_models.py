@@ -88,8 +88,8 @@ def _recognised(model: onnx.ModelProto) -> tuple[int, str | None]:
     shapes = [_shape(item) for item in inputs]
     is_float = all(item.type.tensor_type.elem_type == TensorProto.FLOAT for item in (*inputs, *outputs))
     if is_float and len(outputs) == 1 and shapes and len(shapes[0]) == 4:
-        if any(length is not None for length in shapes[0][2:]):
-            height, width = shapes[0][2:]
+        height, width = (length or "any" for length in shapes[0][2:])
+        if shapes[0][1] in (1, 2, 3, 4) and (height, width) != ("any", "any"):
             raise UserError(f"takes images of {width}x{height} alone; export it with free height and width")
         match shapes:
             case [(_, (1 | 3) as channels, _, _)]:

@@ -12,7 +12,7 @@ from .candidates import Candidate, Variants, model_sources, open_candidates
 from .classical import CLASSICAL
 from .contestants import ALL, fitting, peer_names, peer_sources, timed_candidate, timed_classical
 from .environment import Machine, describe_machine, device_name
-from .images import ImageSet, find_images
+from .images import ImageSet, evenly_chosen, find_images
 from .latency import MeasuredLatency, Rounds, Size, Timed, measure_latency
 from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
 from .noise_variants import Noise
@@ -21,6 +21,9 @@ from .precision_variants import calibration_on
 from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
+
+_CALIBRATION_IMAGES = 64
+"""As many as int8 takes crops; each is held in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +143,7 @@ def _opened(
         backends=request.backends,
         precisions=request.precisions,
         threads=request.threads,
-        calibration=calibration_on(() if images is None else images.files),
+        calibration=calibration_on(() if images is None else tuple(evenly_chosen(images.files, _CALIBRATION_IMAGES))),
     )
     candidates = open_candidates(model_sources(request.models, folder), variants, folder)
     num_models = len(candidates)
