@@ -18,6 +18,7 @@ from ..runtime.manifest import ModelManifest, Precision
 from ..runtime.model_bytes import model_bytes
 from .foreign_models import in_own_form, is_foreign
 from .precision_variants import CalibrationOf, calibration_on, in_precision, manifest_of
+from .session_engines import with_engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Variants:
     """None: each model as its file is."""
     threads: int = 1
     """Processor threads of one run."""
+    tile: int = 512
+    """Pixels a side of the largest window, for engines that are built."""
     calibration: CalibrationOf = field(default_factory=lambda: calibration_on(()))
     """What int8 finds its ranges on."""
 
@@ -111,6 +114,8 @@ def open_candidates(sources: Sequence[ModelSource], variants: Variants, folder: 
         cost = _cost(source)
         for backend, precision in product(variants.backends, variants.precisions or (None,)):
             file, note = _in_precision(source, precision, backend, variants.calibration, folder)
+            if backend == "tensorrt":
+                file = with_engine(file, tile=variants.tile, folder=folder)
             opened = open_backend(backend, file, threads=variants.threads)
             label = source.model if is_only_one else f"{source.model} {backend} {opened.manifest.precision}"
             candidates.append(

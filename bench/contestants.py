@@ -68,6 +68,9 @@ def peer_sources(names: Sequence[str], weights: Mapping[str, Path], folder: Path
 
 def timed_candidate(candidate: Candidate) -> Timed:
     """A network on a backend, to be timed."""
+    backend = candidate.backend
+    # A GPU's own memory is not what the system has free; where it lacks, the run says so.
+    is_systems_memory = backend.free_device_bytes() is None
     return Timed(
         name=candidate.name,
         request={
@@ -76,7 +79,7 @@ def timed_candidate(candidate: Candidate) -> Timed:
             "threads": candidate.threads,
         },
         facts=candidate.facts,
-        bytes_per_pixel=candidate.backend.bytes_per_pixel,
+        bytes_per_pixel=backend.bytes_per_pixel if is_systems_memory else lambda: 0,
     )
 
 

@@ -20,6 +20,7 @@ from .latency import MeasuredLatency, Size, Timed
 from .peers.layers import Layers
 from .peers.weights import RANDOM
 from .precision_variants import in_precision
+from .session_engines import with_engine
 
 _WIDTH, _NUM_LAYERS = 128, 5
 _CPU_SIDE, _GPU_SIDE = 96, 512
@@ -30,10 +31,7 @@ Kind = tuple[str, Precision]
 
 
 def peak_probes(candidates: Sequence[Candidate], folder: Path) -> dict[Kind, Timed]:
-    """A chain for every backend and precision that candidates run in; none where it cannot be made.
-
-    Engines of TensorRT are built beforehand, so there is none for them.
-    """
+    """A chain for every backend and precision that candidates run in; none where it cannot be made."""
     kinds: dict[Kind, int] = {
         (candidate.backend_name, candidate.manifest.precision): candidate.threads for candidate in candidates
     }
@@ -41,8 +39,6 @@ def peak_probes(candidates: Sequence[Candidate], folder: Path) -> dict[Kind, Tim
     macs = cost_of_graph(model).macs_per_pixel
     probes: dict[Kind, Timed] = {}
     for (backend, precision), threads in kinds.items():
-        if backend == "tensorrt":
-            continue
         try:
             content = (
                 model.SerializeToString() if precision == "fp32" else in_precision(model, precision, backend, _noise)
@@ -53,6 +49,8 @@ def peak_probes(candidates: Sequence[Candidate], folder: Path) -> dict[Kind, Tim
         path = folder / f"peak-{backend}-{precision}.onnx"
         path.write_bytes(content)
         side = _GPU_SIDE if backend in GPU_BACKENDS else _CPU_SIDE
+        if backend == "tensorrt":
+            path = with_engine(path, tile=side, folder=folder)
         probes[backend, precision] = Timed(
             name=f"peak of {backend} {precision}",
             request={"model": str(path), "backend": backend, "threads": threads},

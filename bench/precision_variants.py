@@ -1,8 +1,8 @@
 """A model file in the precision that a measurement asks for: the file as it is, or converted as hinas-export does.
 
 What can be made of an fp32 file alone is what its engine truly computes in: int8 and bf16 for OpenVINO, int8 for ONNX
-Runtime on the processor (which computes fp16 in fp32, and bf16 not at all), fp16 for ONNX Runtime on a GPU. Engines of
-TensorRT hold their precision. The graph stays as it was rewritten for the file's own target.
+Runtime on the processor (which computes fp16 in fp32, and bf16 not at all), fp16 for ONNX Runtime on a GPU, all three
+for TensorRT. The graph stays as it was rewritten for the file's own target, and no accuracy gate holds a layer in fp32.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,12 @@ from ..errors import UserError
 from ..export.targets import Target
 from ..runtime.manifest import ModelManifest, Precision
 
-_MADE: dict[str, tuple[Precision, ...]] = {"cpu": ("int8",), "openvino": ("bf16", "int8"), "cuda": ("fp16",)}
+_MADE: dict[str, tuple[Precision, ...]] = {
+    "cpu": ("int8",),
+    "openvino": ("bf16", "int8"),
+    "cuda": ("fp16",),
+    "tensorrt": ("fp16", "bf16", "int8"),
+}
 _TARGETS: dict[str, Target] = {"cpu": "ort", "openvino": "openvino", "cuda": "tensorrt", "tensorrt": "tensorrt"}
 
 CalibrationOf = Callable[[ModelManifest], Iterable[Mapping[str, NDArray[np.float32]]]]
@@ -36,12 +41,11 @@ def in_precision(model: onnx.ModelProto, precision: Precision, backend: str, cal
     Raises UserError, with the way to export it, where that cannot be made of this file.
     """
     manifest = manifest_of(model)
-    if manifest.precision != "fp32" or precision not in _MADE.get(backend, ()):
-        made = " and ".join(_MADE.get(backend, ())) or "nothing"
-        extra = " --engine" if backend == "tensorrt" else ""
+    if manifest.precision != "fp32" or precision not in _MADE[backend]:
+        made = ", ".join(_MADE[backend])
         raise UserError(
-            f"it is {manifest.precision}, not {precision}; for backend {backend} hinas-bench makes {made} of an fp32 "
-            f"file; export it: hinas-export GENOTYPE --target {_TARGETS[backend]} --precision {precision}{extra}, then "
+            f"it is {manifest.precision}, not {precision}; for backend {backend} hinas-bench makes {made} alone, of an "
+            f"fp32 file; export it: hinas-export GENOTYPE --target {_TARGETS[backend]} --precision {precision}, then "
             "give that file with --model"
         )
     require_libraries("--precision", "onnx_ir", "ml_dtypes", "torch", extras="search,bench,cpu")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..errors import UserError
 from ..runtime.manifest import Precision
+from ..runtime.tiling import rounded_up
 from .candidates import Candidate, Variants, model_sources, open_candidates
 from .classical import CLASSICAL
 from .contestants import ALL, fitting, peer_names, peer_sources, timed_candidate, timed_classical
@@ -22,6 +23,8 @@ from .protocol import PROTOCOL_OF
 from .results import Entry, Results, write_results, write_results_csv
 from .tradeoff import tradeoff_panels
 
+_LARGEST_ALIGNMENT = 64
+"""Pixels, of any model that we know."""
 _CALIBRATION_IMAGES = 64
 """As many as int8 takes crops; each is held in memory."""
 
@@ -143,6 +146,8 @@ def _opened(
         backends=request.backends,
         precisions=request.precisions,
         threads=request.threads,
+        # One engine for all sizes; models want sides that are multiples of some pixels.
+        tile=rounded_up(max(max(size.width, size.height) for size in request.sizes), _LARGEST_ALIGNMENT),
         calibration=calibration_on(() if images is None else tuple(evenly_chosen(images.files, _CALIBRATION_IMAGES))),
     )
     candidates = open_candidates(model_sources(request.models, folder), variants, folder)

@@ -139,7 +139,7 @@ def test_mistakes_exit_with_2_and_a_line(models: dict[str, Path], picture_folder
         (["--model", models["narrow"], "--data", picture_folder, "--sigma", "70"], "no model has trained weights"),
         (["--model", gray, "--rounds", "0"], "--rounds"),
         (["--model", gray, "--backend", "auto"], "--backend: got 'auto', expected one or more of tensorrt, cuda"),
-        (["--model", gray, "--backend", "cpu,tensorrt"], "no TensorRT engine beside it"),
+        (["--model", gray, "--backend", "cpu,tensorrt"], "--backend tensorrt needs tensorrt"),
         (["--model", gray, "--precision", "fp8"], "--precision: got 'fp8'"),
         (["--model", gray, "--precision", "int8"], "give --data IMAGES"),
         (["--model", gray, "--peers", "resnet"], "no peer 'resnet'"),

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench import contestants, gpu_meter, latency, subjects
-from hinas.bench.contestants import fitting
+from hinas.bench import contestants, gpu_meter, latency, session_engines, subjects
+from hinas.bench.candidates import Variants, model_sources, open_candidates
+from hinas.bench.contestants import fitting, peer_sources, timed_candidate
 from hinas.bench.entry_labels import join_key, labels
 from hinas.bench.environment import describe_machine
 from hinas.bench.latency import MeasuredLatency, Rounds, Size, Timed, latency_of, measure_latency
-from hinas.bench.peak import shares_of_peak
+from hinas.bench.peak import peak_probes, shares_of_peak
 from hinas.bench.peers.registry import PEERS, peer_model
 from hinas.bench.peers.weights import RANDOM
 from hinas.bench.precision_variants import in_precision, manifest_of
@@ -22,14 +23,18 @@ from hinas.bench.results import ColdStart, Entry
 from hinas.bench.run import latency_entry
 from hinas.bench.tables import relative_spread
 from hinas.errors import UserError
-from hinas.runtime.backends import onnxruntime_cuda
+from hinas.export.tensorrt import engine_beside_model
+from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
+from hinas.runtime.engines.gpu import Gpu
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins.onnxruntime_gpu import make_onnxruntime
-from stand_ins.pycuda_driver import DriverLibrary
+from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
+from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for
 
+H200 = Gpu(name="NVIDIA H200", compute_capability=(9, 0), num_multiprocessors=132, memory_bytes=141 * 2**30)
 SIZE = Size(width=64, height=48)
 
 
@@ -156,6 +161,7 @@ def test_an_fp32_file_becomes_what_its_backend_computes_in(tmp_path: Path) -> No
     assert manifest_of(bf16).precision == "bf16"
     assert bf16.graph == model.graph, "OpenVINO is told; the graph stays"
     fp16 = onnx.load_from_string(in_precision(model, "fp16", "cuda", _crops))
+    assert in_precision(model, "fp16", "tensorrt", _crops) == in_precision(model, "fp16", "cuda", _crops)
     assert {item.data_type for item in fp16.graph.initializer} == {onnx.TensorProto.FLOAT16}
 
 
@@ -166,7 +172,6 @@ def test_an_fp32_file_becomes_what_its_backend_computes_in(tmp_path: Path) -> No
         ("bf16", "cpu", "--target ort --precision bf16"),
         ("fp16", "openvino", "--target openvino --precision fp16"),
         ("int8", "cuda", "--target tensorrt --precision int8"),
-        ("fp16", "tensorrt", "--target tensorrt --precision fp16 --engine"),
     ],
 )
 def test_what_cannot_be_made_names_the_export(precision: Any, backend: str, export: str) -> None:
@@ -264,3 +269,36 @@ def test_what_a_gpu_says_stands_in_the_entry() -> None:
     assert (entry.share_of_peak, entry.peak_device_bytes, entry.precision) == (0.4, 20, "fp16")
     assert entry.throughput_mpix_s == pytest.approx(64 * 48 / 2e-3 / 1e6)
     assert Entry.model_validate(json.loads(entry.model_dump_json()) | {"latency_ms": entry.latency_ms}) == entry
+
+
+def test_an_engine_is_built_where_none_lies_beside(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = SimulatedGpu()
+    install_pycuda(monkeypatch, make_pycuda(gpu, H200))
+    monkeypatch.setitem(sys.modules, "tensorrt", make_tensorrt(gpu))
+    monkeypatch.setattr(tensorrt_engine, "driver_library", lambda: DriverLibrary(gpu))
+    monkeypatch.setattr(session_engines, "require_libraries", lambda *_, **__: None)
+    built: list[int] = []
+
+    def build(model: Path, request: Any, *, quiet: bool) -> None:
+        built.append(request.tile)
+        write_engine_for(model, H200, largest=(request.tile, request.tile))
+
+    monkeypatch.setattr(engine_beside_model, "write_engine_beside", build)
+    own = tmp_path / "own.onnx"
+    own.write_bytes(models["gray"].read_bytes())
+    write_engine_for(own, H200)
+    work = tmp_path / "work"
+    work.mkdir()
+    sources = model_sources([str(own), str(models["color"])], work)
+    variants = Variants(backends=("tensorrt",), tile=128)
+    candidates = open_candidates([*sources, *peer_sources(("ffdnet",), {}, work)], variants, work)
+    assert [candidate.model for candidate in candidates] == ["own", "color", "FFDNet"]
+    assert built == [128, 128], "an engine that is there is used"
+    assert not models["color"].with_suffix(".engine").exists()
+    probes = peak_probes(candidates, work)
+    assert set(probes) == {("tensorrt", "fp32")} and built == [128, 128, 512]
+    request = timed_candidate(candidates[2]).request
+    subject = subjects.open_subject({**request, "width": 100, "height": 60})
+    assert subject.run()["transfer_out_ms"] > 0
