@@ -9,12 +9,11 @@ from typing import Literal
 from ..errors import UserError
 from ..runtime.manifest import Precision
 from ..runtime.tiling import rounded_up
-from .candidates import Candidate, Variants, model_sources, open_candidates
-from .classical import CLASSICAL
-from .contestants import ALL, fitting, peer_names, peer_sources, timed_candidate, timed_classical
+from .candidates import Candidate, Variants
 from .environment import Machine, describe_machine, device_name
 from .images import ImageSet, evenly_chosen, find_images
-from .latency import MeasuredLatency, Rounds, Size, Timed, measure_latency
+from .latency import MeasuredLatency, Rounds, Size, measure_latency
+from .lineup import lineup
 from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
 from .noise_variants import Noise
 from .peak import peak_probes, shares_of_peak
@@ -104,7 +103,16 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
         images = find_images(request.quality.data, limit=request.quality.limit)
         for warning in images.warnings:
             listener.note(f"warning: {warning}")
-    candidates, methods = _opened(request, images, folder, listener)
+    found = lineup(
+        request.models,
+        request.peers,
+        request.peer_weights,
+        sizes=request.sizes,
+        variants=_variants(request, images),
+        folder=folder,
+        note=listener.note,
+    )
+    candidates = found.candidates
     if request.quality is not None:
         _check_levels(candidates, request.quality.sigmas, listener)
     make_folder(request.out)
@@ -114,11 +122,11 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
     entries: list[Entry] = []
     probes = peak_probes(candidates, folder)
     for size in request.sizes:
-        timed = [*methods, *probes.values()]
+        timed = [*found.timed, *probes.values()]
         listener.begin(f"latency {size}", len(timed) + request.rounds.fewest)
         measured = measure_latency(timed, size, rounds=request.rounds, progress=listener.step)
         shares = shares_of_peak(measured, probes)
-        for item in measured[: len(methods)]:
+        for item in measured[: len(found.timed)]:
             entries.append(latency_entry(item, shares.get(item.timed.name), machine))
             if item.latency.is_warm is False:
                 listener.note(f"warning: {item.timed.name} at {size}: the warm-up never became steady")
@@ -138,11 +146,8 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
     return BenchOutcome(results=results, files=_written(results, scores, request.sizes, request.out))
 
 
-def _opened(
-    request: BenchRequest, images: ImageSet | None, folder: Path, listener: Listener
-) -> tuple[list[Candidate], list[Timed]]:
-    """The models and the peers: all networks, and with the classical algorithms everything that is timed."""
-    variants = Variants(
+def _variants(request: BenchRequest, images: ImageSet | None) -> Variants:
+    return Variants(
         backends=request.backends,
         precisions=request.precisions,
         threads=request.threads,
@@ -150,41 +155,6 @@ def _opened(
         tile=rounded_up(max(max(size.width, size.height) for size in request.sizes), _LARGEST_ALIGNMENT),
         calibration=calibration_on(() if images is None else tuple(evenly_chosen(images.files, _CALIBRATION_IMAGES))),
     )
-    candidates = open_candidates(model_sources(request.models, folder), variants, folder)
-    num_models = len(candidates)
-    classical: list[str] = []
-    if request.peers is not None:
-        names = peer_names(request.peers, frozenset(candidate.manifest.channels for candidate in candidates))
-        sources = peer_sources(names, request.peer_weights, folder)
-        taken = {candidate.model for candidate in candidates}
-        for source in sources:
-            if source.model in taken:
-                raise UserError(f"--peers {request.peers}: a model is called {source.model} too; rename its file")
-        candidates += open_candidates(sources, variants, folder)
-        classical = [name for name in names if name in CLASSICAL and _is_installed(name, request.peers, listener)]
-    timed = [timed_candidate(candidate) for candidate in candidates]
-    timed += [timed_classical(name, threads=request.threads) for name in classical]
-    if request.peers == ALL:
-        timed = fitting(
-            timed,
-            request.sizes,
-            required=num_models,
-            leave_out=lambda name: listener.note(f"note: {name} does not fit into the free memory, left out"),
-        )
-    kept = {method.name for method in timed}
-    return [candidate for candidate in candidates if candidate.name in kept], timed
-
-
-def _is_installed(name: str, peers: str, listener: Listener) -> bool:
-    """Whether a classical algorithm's library is there; UserError where it was asked for by its name."""
-    try:
-        CLASSICAL[name].open()
-    except UserError as error:
-        if peers != ALL:
-            raise UserError(f"--peers {name}: {error}") from error
-        listener.note(f"note: {name} left out: {error}")
-        return False
-    return True
 
 
 def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: Machine) -> Entry:

@@ -1,7 +1,10 @@
 """What is timed, in which order, and how figures come of it; processes are played."""
 
 import json
+import os
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,7 @@ from hinas.bench.contestants import fitting, peer_sources, timed_candidate
 from hinas.bench.entry_labels import join_key, labels
 from hinas.bench.environment import describe_machine
 from hinas.bench.latency import MeasuredLatency, Rounds, Size, Timed, latency_of, measure_latency
+from hinas.bench.lineup import lineup
 from hinas.bench.peak import peak_probes, shares_of_peak
 from hinas.bench.peers.registry import PEERS, peer_model
 from hinas.bench.peers.weights import RANDOM
@@ -302,3 +306,46 @@ def test_an_engine_is_built_where_none_lies_beside(
     request = timed_candidate(candidates[2]).request
     subject = subjects.open_subject({**request, "width": 100, "height": 60})
     assert subject.run()["transfer_out_ms"] > 0
+
+
+def test_the_machine_says_which_processors_may_be_used() -> None:
+    machine = describe_machine()
+    if hasattr(os, "sched_getaffinity"):
+        assert machine.affinity == tuple(sorted(os.sched_getaffinity(0)))
+        assert machine.logical_cores == len(machine.affinity)
+
+
+def test_a_classical_algorithm_is_held_to_its_processors() -> None:
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system lets no process choose its processors")
+    program = (
+        "import os; from hinas.bench.subjects import open_subject; "
+        "s = open_subject({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
+        "assert s.run()['ms'] > 0; print(len(os.sched_getaffinity(0)), s.library)"
+    )
+    result = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("1 scikit-image ")
+
+
+def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    monkeypatch.setattr(contestants, "available_bytes", lambda: 2**60)
+    monkeypatch.setattr("hinas.bench.lineup.peer_names", lambda text, _: ("nlm", "bm3d") if text == "all" else (text,))
+    notes: list[str] = []
+    arrange = partial(
+        lineup, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
+        note=notes.append,
+    )  # fmt: skip
+    found = arrange(peers="all")
+    assert ([timed.name for timed in found.timed], found.classical) == (["gray", "NLM"], ("nlm",))
+    assert len(notes) == 1 and notes[0].startswith("note: bm3d left out: BM3D needs the package bm3d")
+    with pytest.raises(UserError, match="--peers bm3d: BM3D needs the package bm3d"):
+        arrange(peers="bm3d")
+    (tmp_path / "FFDNet.onnx").write_bytes(models["gray"].read_bytes())
+    with pytest.raises(UserError, match="a model is called FFDNet too"):
+        lineup(
+            [str(tmp_path / "FFDNet.onnx")], "ffdnet", {}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
+            note=notes.append,
+        )  # fmt: skip
