@@ -11,10 +11,12 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
+from ..export.name_lists import chosen_names
 from .noise_variants import Noise
 from .option_uses import require_used
 
 if TYPE_CHECKING:
+    from ..runtime.manifest import Precision
     from .latency import Size
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -53,6 +55,23 @@ def sizes_from_text(text: str) -> "tuple[Size, ...]":
     return tuple(dict.fromkeys(sizes))
 
 
+def backends_from_options(options: list[str]) -> tuple[str, ...]:
+    """`["cpu,openvino"]` -> (cpu, openvino), each once; none: cpu. UserError for a name that is no backend."""
+    from ..runtime.backends.registry import BACKEND_NAMES
+
+    allowed = tuple(name for name in BACKEND_NAMES if name != "auto")
+    return chosen_names("--backend", ",".join(options or ["cpu"]), allowed)
+
+
+def precisions_from_options(options: list[str]) -> "tuple[Precision, ...]":
+    """`["fp32,int8"]` -> (fp32, int8), each once; UserError for a name that is no precision."""
+    from typing import get_args
+
+    from ..runtime.manifest import Precision
+
+    return chosen_names("--precision", ",".join(options), get_args(Precision)) if options else ()
+
+
 @app.command()
 def bench(
     context: typer.Context,
@@ -63,7 +82,34 @@ def bench(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A bundled name or a model file; may be repeated. Default: the bundled models.", show_default=False
+            help="A bundled name, a model file, or another denoiser's ONNX file; may be repeated. "
+            "Default: the bundled models.",
+            show_default=False,
+        ),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="cpu, openvino, cuda, tensorrt; repeated or separated by commas. Default: cpu.", show_default=False
+        ),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fp32, fp16, bf16, int8; repeated or separated by commas. Default: as each model's file is.",
+            show_default=False,
+        ),
+    ] = None,
+    peers: Annotated[
+        str | None,
+        typer.Option(help="Published methods to measure too: all, or names such as ffdnet,bm3d.", show_default=False),
+    ] = None,
+    peer_weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PEER=FILE.safetensors: score this peer too; may be repeated. Without it a network's weights are "
+            "random and its latency alone is measured.",
+            show_default=False,
         ),
     ] = None,
     sigma: Annotated[
@@ -161,14 +207,21 @@ def bench(
         return
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .contestants import weights_by_peer
     from .devices.profile import device_profile
     from .latency import Rounds
+    from .listener import Listener
     from .program import program_from_text
     from .progress import ProgressBars
-    from .run import BenchRequest, Listener, QualityRequest, run_bench
+    from .request import BenchRequest, QualityRequest
+    from .run import run_bench
 
     request = BenchRequest(
         models=tuple(model or ()),
+        backends=backends_from_options(backend or []),
+        precisions=precisions_from_options(precision or []),
+        peers=peers,
+        peer_weights=weights_by_peer(peer_weights or []),
         quality=None
         if data is None
         else QualityRequest(
@@ -229,9 +282,9 @@ def _price_operations(
     require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
+    from .listener import Listener
     from .operations import OperationsRequest, operations_table, run_operations
     from .progress import ProgressBars
-    from .run import Listener
 
     only, *more = sizes_from_text(size)
     if more:
@@ -259,9 +312,9 @@ def _calibrate(
     require_libraries("hinas-bench --calibrate", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .latency import Rounds
+    from .listener import Listener
     from .progress import ProgressBars
     from .projection.calibrate import CalibrationRequest, calibration_table, run_calibration
-    from .run import Listener
 
     only, *more = sizes_from_text(size)
     if more:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from .. import __version__
+from ..runtime.backends.cuda_driver import driver_library, gpu_name
+
+GPU_BACKENDS = frozenset({"cuda", "tensorrt"})
 
 _MISSING = "not installed"
 
@@ -24,6 +28,10 @@ class Machine(BaseModel):
     """None: the system does not say."""
     logical_cores: int
     """Processors that this process may use."""
+    affinity: tuple[int, ...] = ()
+    """Their numbers; empty: the system does not say."""
+    governor: str | None = None
+    """How the system sets the processors' clocks, such as performance; None: it does not say."""
     memory_bytes: int
     """All of the machine's memory."""
     load_average: float | None
@@ -32,6 +40,7 @@ class Machine(BaseModel):
     python: str
     numpy: str
     onnxruntime: str
+    openvino: str = "not installed"
     hinas: str
     date_utc: datetime
     """When the measurements began."""
@@ -46,19 +55,38 @@ def describe_machine() -> Machine:
     """Look at this machine now."""
     import psutil
 
+    affinity = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
     return Machine(
         cpu=_cpu_name(),
         physical_cores=psutil.cpu_count(logical=False),
-        logical_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        logical_cores=len(affinity) or os.cpu_count() or 1,
+        affinity=affinity,
+        governor=_governor(affinity),
         memory_bytes=psutil.virtual_memory().total,
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
         numpy=installed_version("numpy") or _MISSING,
         onnxruntime=installed_version("onnxruntime", "onnxruntime-gpu") or _MISSING,
+        openvino=installed_version("openvino") or _MISSING,
         hinas=__version__,
         date_utc=datetime.now(UTC).replace(microsecond=0),
     )
+
+
+def device_name(backend: str, machine: Machine) -> str:
+    """The processor or the GPU that a backend runs on."""
+    return gpu_name(driver_library()) if backend in GPU_BACKENDS else machine.cpu
+
+
+def _governor(affinity: tuple[int, ...]) -> str | None:
+    """Of the processors in use; all their governors where they differ."""
+    found: set[str] = set()
+    for number in affinity:
+        with suppress(OSError):
+            path = Path(f"/sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor")
+            found.add(path.read_text(encoding="utf-8").strip())
+    return ", ".join(sorted(found)) or None
 
 
 def installed_version(*packages: str) -> str | None:

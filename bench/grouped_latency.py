@@ -1,12 +1,16 @@
 """Latencies of many networks: in groups side by side, one network in every group to tie the groups together."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import geometric_mean
+from tempfile import TemporaryDirectory
 
-from .candidates import open_candidates
+from .candidates import Variants, model_sources, open_candidates
+from .contestants import timed_candidate
 from .latency import Rounds, Size, measure_latency
-from .run import BACKEND, Listener
+from .listener import Listener
 
+BACKEND = "cpu"
 _GROUP = 10
 """Networks measured side by side, each in a process of its own."""
 
@@ -14,7 +18,7 @@ _GROUP = 10
 def grouped_latencies_ms(
     models: Sequence[str], size: Size, *, threads: int, rounds: Rounds, listener: Listener
 ) -> tuple[list[float], str]:
-    """Median latencies of at least two model files and what ran them.
+    """Median latencies of at least two model files in ONNX Runtime on the processor, and what ran them.
 
     The first network takes part in every group; what slowed it down in one is taken off that group's others.
     """
@@ -24,12 +28,15 @@ def grouped_latencies_ms(
     references: list[float] = []
     found: list[list[float]] = []
     library = ""
-    for group in groups:
-        candidates = open_candidates([reference, *group], backend=BACKEND, threads=threads)
-        measured = measure_latency(candidates, size, rounds=rounds, progress=listener.step)
-        library = measured[0].library
-        references.append(measured[0].latency.p50)
-        found.append([item.latency.p50 for item in measured[1:]])
+    with TemporaryDirectory(prefix="hinas-grouped-") as folder:
+        for group in groups:
+            sources = model_sources([reference, *group], Path(folder))
+            candidates = open_candidates(sources, Variants(backends=(BACKEND,), threads=threads), Path(folder))
+            methods = [timed_candidate(candidate) for candidate in candidates]
+            measured = measure_latency(methods, size, rounds=rounds, progress=listener.step)
+            library = measured[0].library
+            references.append(measured[0].latency.p50)
+            found.append([item.latency.p50 for item in measured[1:]])
     typical = geometric_mean(references)
     scaled = [ms * typical / own for own, group in zip(references, found, strict=True) for ms in group]
     return [typical, *scaled], library

@@ -1,7 +1,8 @@
-"""Latency of several models, measured in interleaved rounds: what disturbs the machine disturbs all of them alike.
+"""Latency of several methods, measured in interleaved rounds: what disturbs the machine disturbs all of them alike.
 
-Each model runs in a process of its own (`latency_worker`), one at a time: a fresh start gives the cold start, then it
-runs until it is warm, then round after round every model runs once, a different one first each time.
+Each runs in a process of its own (`latency_worker`), one at a time: a fresh start gives the cold start, then it runs
+until it is warm, then round after round every method runs once, a different one first each time. On a GPU the energy
+is read last, over runs one after the other.
 """
 
 import json
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,7 +20,6 @@ import numpy as np
 
 from ..errors import UserError
 from ..runtime.process_memory import available_bytes
-from .candidates import Candidate
 from .results import ColdStart, Latency
 
 _MOST_WARM_UP_RUNS = 20
@@ -52,36 +52,61 @@ class Rounds:
     """Time that all rounds together take for each model, at least; gives fast models more runs."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Something that can be timed: a network on a backend, a classical algorithm."""
+
+    name: str
+    """For messages; unique among what is timed together."""
+    request: Mapping[str, Any]
+    """What its process is told to run, beside the size."""
+    facts: Mapping[str, Any]
+    """Fields of an Entry that go with its figures."""
+    bytes_per_pixel: Callable[[], int]
+    """Memory that a run takes at most."""
+    own_size: Size | None = None
+    """None: the size asked for."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeasuredLatency:
-    """One candidate at one size, batch 1."""
+    """One method at one size, batch 1. None: not measured, or there is no such thing."""
 
-    candidate: Candidate
+    timed: Timed
     size: Size
     latency: Latency
+    """On a GPU of the computing alone."""
     library: str
     """What really ran: library, version, provider, threads."""
     peak_memory_bytes: int | None
-    """Of the model's own process; None: the system does not say."""
+    """Of the method's own process; None: the system does not say."""
+    transfer_in_ms: float | None = None
+    """To the GPU, median."""
+    transfer_out_ms: float | None = None
+    """From the GPU, median."""
+    peak_device_bytes: int | None = None
+    """What the method's process takes of the GPU's memory."""
+    energy_j: float | None = None
+    """Of the whole GPU for one run with its transfers, mean over about a second of runs one after the other."""
 
 
 def measure_latency(
-    candidates: Sequence[Candidate], size: Size, *, rounds: Rounds, progress: Callable[[], None] = lambda: None
+    methods: Sequence[Timed], size: Size, *, rounds: Rounds, progress: Callable[[], None] = lambda: None
 ) -> list[MeasuredLatency]:
-    """Time one run of each network on one image of `size` (padded to the model's alignment), batch 1.
+    """Time one run of each method on one image of `size` (padded to a model's alignment), batch 1.
 
-    `progress` is called after each model's warm-up and after each of the first `rounds.fewest` rounds.
-    Raises UserError where the memory does not suffice or a model's process dies.
+    `progress` is called after each method's warm-up and after each of the first `rounds.fewest` rounds.
+    Raises UserError where the memory does not suffice or a method's process dies.
     """
-    check_memory(candidates, size)
+    check_memory(methods, size)
     with ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(candidate, size)) for candidate in candidates]
+        workers = [stack.enter_context(_Worker(method, size)) for method in methods]
         warm_ups: list[tuple[int, bool]] = []
         for worker in workers:
             worker.start()
-            warm_ups.append(_warm_up(worker.run))
+            warm_ups.append(_warm_up(lambda worker=worker: worker.run()["ms"]))
             progress()
-        samples: list[list[float]] = [[] for _ in workers]
+        samples: list[list[Mapping[str, float]]] = [[] for _ in workers]
         until = time.perf_counter() + rounds.seconds * len(workers)
         done = 0
         while done < rounds.fewest or time.perf_counter() < until:
@@ -93,13 +118,20 @@ def measure_latency(
                 progress()
         return [
             MeasuredLatency(
-                candidate=worker.candidate,
-                size=size,
-                latency=latency_of(times, warm_up_runs=warm_up_runs, is_warm=is_warm, cold_start=worker.cold_start),
+                timed=worker.timed,
+                size=worker.size,
+                latency=latency_of(
+                    [run["ms"] for run in runs],
+                    warm_up_runs=warm_up_runs,
+                    is_warm=is_warm,
+                    cold_start=worker.cold_start,
+                ),
                 library=worker.library,
-                peak_memory_bytes=worker.peak_memory_bytes(),
+                transfer_in_ms=_median(runs, "transfer_in_ms"),
+                transfer_out_ms=_median(runs, "transfer_out_ms"),
+                **worker.totals(),
             )
-            for worker, times, (warm_up_runs, is_warm) in zip(workers, samples, warm_ups, strict=True)
+            for worker, runs, (warm_up_runs, is_warm) in zip(workers, samples, warm_ups, strict=True)
         ]
 
 
@@ -121,13 +153,23 @@ def latency_of(
     )
 
 
-def check_memory(candidates: Sequence[Candidate], size: Size) -> None:
-    """UserError where the models, loaded together, would not fit into the free memory at this size."""
+def needed_bytes(method: Timed, size: Size) -> int:
+    """Memory that a run on a whole image of `size` takes at most."""
+    return method.bytes_per_pixel() * size.width * size.height
+
+
+def _median(runs: Sequence[Mapping[str, float]], part: str) -> float | None:
+    """None: the runs have no such part."""
+    return float(np.median([run[part] for run in runs])) if part in runs[0] else None
+
+
+def check_memory(methods: Sequence[Timed], size: Size) -> None:
+    """UserError where the methods, loaded together, would not fit into the free memory at this size."""
     pixels = size.width * size.height
     free = available_bytes()
     if pixels <= _SURELY_FITTING_PIXELS or free is None:
         return
-    needed = sum(candidate.backend.bytes_per_pixel() for candidate in candidates) * pixels
+    needed = sum(needed_bytes(method, size) for method in methods if method.own_size is None)
     if needed > free:
         raise UserError(
             f"--size {size}: the models together need about {needed / 2**30:.1f} GiB for whole images of this size, "
@@ -147,13 +189,13 @@ def _warm_up(run: Callable[[], float]) -> tuple[int, bool]:
 
 
 class _Worker:
-    """A model's own process, as a context."""
+    """A method's own process, as a context."""
 
-    def __init__(self, candidate: Candidate, size: Size) -> None:
-        self.candidate = candidate
+    def __init__(self, timed: Timed, size: Size) -> None:
+        self.timed = timed
+        self.size = timed.own_size or size
         self.library = ""
         self.cold_start: ColdStart | None = None
-        self._size = size
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -168,23 +210,18 @@ class _Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        request = {
-            "model": str(self.candidate.file),
-            "backend": self.candidate.backend_name,
-            "threads": self.candidate.threads,
-            "width": self._size.width,
-            "height": self._size.height,
-        }
+        request = {**self.timed.request, "width": self.size.width, "height": self.size.height}
         answer = self._ask(json.dumps(request))
         self.library = answer.pop("library")
         self.cold_start = ColdStart(**answer)
 
-    def run(self) -> float:
-        """Milliseconds of one run."""
-        return self._ask("run")["ms"]
+    def run(self) -> Mapping[str, float]:
+        """One run: its `ms`, and on a GPU `transfer_in_ms` and `transfer_out_ms`."""
+        return self._ask("run")
 
-    def peak_memory_bytes(self) -> int | None:
-        return self._ask("peak")["peak_memory_bytes"]
+    def totals(self) -> dict[str, Any]:
+        """The peaks of the memory, and on a GPU the energy of a run."""
+        return self._ask("totals")
 
     def _ask(self, line: str) -> dict[str, Any]:
         process = self._process
@@ -195,7 +232,7 @@ class _Worker:
             answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
-        what = f"model {self.candidate.name!r} at {self._size}"
+        what = f"{self.timed.name} at {self.size}"
         if not answer:
             status = process.wait()
             if status != -signal.SIGKILL:

@@ -1,14 +1,14 @@
-"""One model in a process of its own: `python -m hinas.bench.latency_worker`, spoken to in lines of JSON.
+"""One method in a process of its own: `python -m hinas.bench.latency_worker`, spoken to in lines of JSON.
 
-A process of its own makes the cold start cold and the peak memory the model's. First line in: what to
-measure. First line out: the cold start. Then for each line "run" the milliseconds of one run; for "peak" the
-largest memory the process ever held. A user's mistake comes out as {"error": text}. It ends with its input.
+A process of its own makes the cold start cold and the peak memory the method's. First line in: what to measure. First
+line out: the cold start. Then for each line "run" the milliseconds of one run; for "totals" the largest memory the
+process ever held and what a GPU says. A user's mistake comes out as {"error": text}. It ends with its input.
 """
 
 import json
 import signal
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,47 +27,38 @@ def main() -> None:
 
 
 def _serve(request: dict[str, Any]) -> None:
-    started = time.perf_counter()
-    import numpy as np
-    import onnxruntime  # noqa: F401  (timed: the backend imports it)
-
     from ..runtime.backends.interface import OutOfMemoryError
-    from ..runtime.backends.registry import open_backend
-    from ..runtime.tiling import rounded_up
+    from .subjects import open_subject
 
-    imported = time.perf_counter()
-    backend = open_backend(request["backend"], Path(request["model"]), threads=request["threads"])
-    loaded = time.perf_counter()
-
-    manifest = backend.manifest
-    height, width = (rounded_up(request[side], manifest.alignment) for side in ("height", "width"))
-    # Noise around middle grey; values as a picture's, and the same on every call.
-    generator = np.random.default_rng(0)
-    noisy = generator.normal(0.5, 0.2, (1, manifest.channels, height, width)).astype(np.float32)
-    sigma = np.full(1, sum(manifest.sigma_range) / 2, np.float32) if manifest.sigma_range else None
-    level = sigma if manifest.conditioned else None
-
-    def timed_run() -> float:
-        begin = time.perf_counter()
-        backend.run(noisy, level)
-        return 1000 * (time.perf_counter() - begin)
-
+    subject = open_subject(request)
     try:
+        first = subject.run()
         _say(
             {
-                "import_ms": 1000 * (imported - started),
-                "load_ms": 1000 * (loaded - imported),
-                "first_run_ms": timed_run(),
-                "library": backend.description,
+                "import_ms": subject.import_ms,
+                "load_ms": subject.load_ms,
+                "first_run_ms": sum(first.values()),
+                "library": subject.library,
             }
         )
+        device_bytes = None if subject.gpu is None else subject.gpu.taken_bytes()
         for line in sys.stdin:
-            _say({"peak_memory_bytes": _peak_memory_bytes()} if line.strip() == "peak" else {"ms": timed_run()})
-    except OutOfMemoryError as error:
+            if line.strip() != "totals":
+                _say(subject.run())
+                continue
+            energy = None if subject.gpu is None else subject.gpu.energy_of(subject.run)
+            _say(
+                {
+                    "peak_memory_bytes": _peak_memory_bytes(),
+                    "peak_device_bytes": device_bytes,
+                    "energy_j": energy,
+                }
+            )
+    except (OutOfMemoryError, MemoryError) as error:
         raise UserError("out of memory") from error
 
 
-def _say(message: dict[str, Any]) -> None:
+def _say(message: Mapping[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 

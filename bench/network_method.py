@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ..runtime.denoise import Denoiser
 from .candidates import Candidate
-from .environment import Machine
+from .environment import Machine, device_name
 from .method import Method
 
 
@@ -17,20 +17,14 @@ def network_method(candidate: Candidate, machine: Machine) -> Method:
     def denoise(noisy: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         return denoiser(noisy, sigma=sigma if manifest.conditioned else None)
 
+    facts = {
+        "library": candidate.backend.description,
+        "device": device_name(candidate.backend_name, machine),
+    }
     return Method(
         name=candidate.name,
         channels=manifest.channels,
         sigma_range=manifest.sigma_range,
         denoise=denoise,
-        facts={
-            "weights": manifest.weights,
-            "parameters": candidate.cost.parameters,
-            "macs_per_pixel": candidate.cost.macs_per_pixel,
-            "backend": candidate.backend_name,
-            "library": candidate.backend.description,
-            "precision": manifest.precision,
-            "device": machine.cpu,
-            "threads": candidate.threads,
-            "source": candidate.source,
-        },
+        facts={**candidate.facts, **facts},
     )

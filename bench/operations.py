@@ -14,11 +14,12 @@ from ..search.search_space import SearchSpace, read_search_space
 from ..search.spaces.interface import Block, SpaceDescription
 from ..search.spaces.registry import blocks, latency_probes, random_description
 from .environment import Machine, describe_machine
-from .grouped_latency import grouped_latencies_ms
+from .grouped_latency import BACKEND, grouped_latencies_ms
 from .latency import Rounds, Size
+from .listener import Listener
+from .output_files import make_folder
 from .prediction import Prediction, agreement, write_predictions
 from .price_fit import fitted_prices
-from .run import BACKEND, Listener, make_folder
 
 _FEWEST_CHECKED = 3
 

@@ -31,6 +31,7 @@ MODES: Mapping[str, Mode] = {
 _QUALITY = "quality is measured on images; give them with --data IMAGES"
 NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     **{name: (("data",), _QUALITY) for name in ("sigma", "noise", "limit", "command", "command_gray")},
+    "peer_weights": (("peers",), "of peers that are not measured; name them with --peers"),
     "check": (("operations",), "checks a latency table; give --operations SPACE too"),
     "seed": (("operations", "calibrate"), "of random networks; give --operations SPACE or --calibrate NUMBER too"),
 }

@@ -1,80 +1,36 @@
 """One session of measurements: models in, results and files out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
 
-from ..errors import UserError
-from .candidates import Candidate, open_candidates
-from .devices.profile import DeviceProfile
+from ..runtime.tiling import rounded_up
+from .candidates import Candidate, Variants
 from .environment import Machine, describe_machine
-from .images import ImageSet, find_images
-from .latency import MeasuredLatency, Rounds, Size, measure_latency
-from .measure_quality import NOISY_INPUT, ImageScore, levels_of, mean_scores, measure_quality, write_scores
+from .images import ImageSet, evenly_chosen, find_images
+from .latency import measure_latency
+from .lineup import Lineup, lineup
+from .listener import Listener
+from .measure_quality import ImageScore, measure_quality
+from .measured_entries import latency_entry, quality_entries
 from .method import Method
-from .network_method import network_method
 from .noise_variants import Noise
-from .pictures import write_pictures
-from .program import Program, program_methods
-from .projection.gpu_projections import (
-    ProjectedCandidate,
-    gpu_notes,
-    project_candidates,
-    projected_entry,
-    write_rooflines,
-)
-from .protocol import PROTOCOL_OF
-from .report import write_report
-from .results import Entry, Results, write_results, write_results_csv
+from .output_files import make_folder, write_outputs
+from .peak import peak_probes, shares_of_peak
+from .precision_variants import calibration_on
+from .projection.gpu_projections import gpu_notes, project_candidates, projected_entry
+from .published.entries import published_entries
+from .published.rows import read_published
+from .request import BenchRequest, QualityRequest
+from .results import Entry, Results
 from .sample_pictures import SamplePicture, best_method, sample_pictures
+from .scored_methods import scored_methods
 
-BACKEND = "cpu"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QualityRequest:
-    """What to measure quality on."""
-
-    data: str
-    """A folder, file or glob pattern of clean images."""
-    limit: int | None
-    """At most this many images, evenly spread; None: all."""
-    sigmas: tuple[float, ...]
-    """Grey levels 0..255."""
-    noise: Noise
-    programs: tuple[Program, ...] = ()
-    """Scored beside the models."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchRequest:
-    """Everything that `hinas-bench` measures and where it writes."""
-
-    models: tuple[str, ...]
-    """Bundled names or paths; none: all bundled models."""
-    quality: QualityRequest | None
-    """None: latency alone."""
-    sizes: tuple[Size, ...]
-    """Of the latency, at least one."""
-    gpus: tuple[DeviceProfile, ...] = ()
-    """To project the latencies on."""
-    threads: int
-    rounds: Rounds
-    out: Path
-    """A folder; made if missing, files of the same names in it are replaced."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """Who is told what happens meanwhile."""
-
-    note: Callable[[str], None] = lambda _: None
-    """A line for a person."""
-    begin: Callable[[str, int], None] = lambda _, __: None
-    """A stage by name, and the number of steps it takes."""
-    step: Callable[[], None] = lambda: None
-    """A step of the stage is done."""
+_LARGEST_ALIGNMENT = 64
+"""Pixels, of any model that we know."""
+_CALIBRATION_IMAGES = 64
+"""As many as int8 takes crops; each is held in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,139 +42,113 @@ class BenchOutcome:
     """Written, results.json first."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Quality:
+    """What the images said."""
+
+    scores: tuple[ImageScore, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    samples: tuple[SamplePicture, ...] = ()
+
+
 def run_bench(request: BenchRequest, listener: Listener) -> BenchOutcome:
     """Measure, then write results.json, results.csv and report.html, with images quality.csv and the pictures too.
 
     Raises UserError for everything a person can mend, before the measurements where that is possible.
     """
+    with TemporaryDirectory(prefix="hinas-bench-") as folder:
+        return _run(request, Path(folder), listener)
+
+
+def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcome:
+    """`folder`: for the files that are made to be measured."""
     machine = describe_machine()
-    candidates = open_candidates(request.models, backend=BACKEND, threads=request.threads)
-    images: ImageSet | None = None
-    methods: list[Method] = []
+    images = None
     if request.quality is not None:
         images = find_images(request.quality.data, limit=request.quality.limit)
         for warning in images.warnings:
-            listener.note(f"warning: {warning}")
-        methods = [network_method(item, machine) for item in candidates if item.manifest.weights == "trained"]
-        taken = [NOISY_INPUT, *(item.name for item in candidates)]
-        methods += program_methods(request.quality.programs, request.quality.noise, machine, taken)
-        _check_levels(candidates, methods, request.quality.sigmas, listener)
+            listener.warn(warning)
+    found = lineup(
+        request.models,
+        request.peers,
+        request.peer_weights,
+        sizes=request.sizes,
+        variants=_variants(request, images),
+        folder=folder,
+        note=listener.note,
+    )
+    methods: list[Method] = []
+    if request.quality is not None:
+        methods = scored_methods(found, request.quality, machine, request.threads, listener)
     for note in gpu_notes(request.gpus):
         listener.note(note)
-    projected = project_candidates(candidates, request.sizes, request.gpus)
+    projected = project_candidates(_one_of_each(found.candidates), request.sizes, request.gpus)
+    published = [entry for entry in published_entries(read_published()) if entry.dataset_time_s] if request.gpus else []
     make_folder(request.out)
     if machine.is_busy:
-        listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
+        listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
 
-    entries: list[Entry] = []
-    for size in request.sizes:
-        listener.begin(f"latency {size}", len(candidates) + request.rounds.fewest)
-        measured = measure_latency(candidates, size, rounds=request.rounds, progress=listener.step)
-        entries += [latency_entry(item, machine) for item in measured]
-        for item in measured:
-            if item.latency.is_warm is False:
-                listener.note(f"warning: {item.candidate.name} at {size}: the warm-up never became steady")
-    entries += [projected_entry(item) for item in projected]
-    scores: list[ImageScore] = []
-    samples: list[SamplePicture] = []
+    latencies = _latencies(request, found, machine, folder, listener)
+    quality = _Quality()
     if request.quality is not None and images is not None:
-        listener.begin("quality", len(images.files))
-        scores = measure_quality(
-            methods,
-            images,
-            sigmas=request.quality.sigmas,
-            noise=request.quality.noise,
-            progress=listener.step,
-            warn=lambda text: listener.note(f"warning: {text}"),
-        )
-        entries += quality_entries(scores, methods, images.name, request.quality.noise)
-        samples = _samples(methods, images, scores, request.quality)
-    results = Results(machine=machine, entries=tuple(entries))
-    files = _written(results, scores, samples, projected, request)
+        quality = _quality(request.quality, methods, images, listener)
+    entries = (*latencies, *map(projected_entry, projected), *quality.entries, *published)
+    results = Results(machine=machine, entries=entries)
+    sizes = [str(size) for size in request.sizes]
+    files = write_outputs(results, quality.scores, quality.samples, projected, sizes, request.out)
     return BenchOutcome(results=results, files=files)
 
 
-def latency_entry(item: MeasuredLatency, machine: Machine) -> Entry:
-    """A measured latency as a line of the results."""
-    pixels = item.size.width * item.size.height
-    return Entry(
-        model=item.candidate.name,
-        channels=_channels(item.candidate.manifest.channels),
-        weights=item.candidate.manifest.weights,
-        parameters=item.candidate.cost.parameters,
-        macs_per_pixel=item.candidate.cost.macs_per_pixel,
-        backend=item.candidate.backend_name,
-        library=item.library,
-        precision=item.candidate.manifest.precision,
-        device=machine.cpu,
-        threads=item.candidate.threads,
-        size=str(item.size),
-        batch=1,
-        origin="measured",
-        latency_ms=item.latency,
-        throughput_mpix_s=pixels / 1000 / item.latency.p50,
-        peak_memory_bytes=item.peak_memory_bytes,
-        source=item.candidate.source,
+def _variants(request: BenchRequest, images: ImageSet | None) -> Variants:
+    return Variants(
+        backends=request.backends,
+        precisions=request.precisions,
+        threads=request.threads,
+        # One engine for all sizes; models want sides that are multiples of some pixels.
+        tile=rounded_up(max(max(size.width, size.height) for size in request.sizes), _LARGEST_ALIGNMENT),
+        calibration=calibration_on(() if images is None else tuple(evenly_chosen(images.files, _CALIBRATION_IMAGES))),
     )
 
 
-def quality_entries(scores: Iterable[ImageScore], methods: Sequence[Method], dataset: str, noise: Noise) -> list[Entry]:
-    """The means of the scores as lines of the results, the noisy input's among them, each with its time for all images.
-
-    As the papers give it: the denoising alone, image after image.
-    """
-    facts = {method.name: method.facts for method in methods} | {NOISY_INPUT: {"source": "clean image plus noise"}}
-    return [
-        Entry(
-            model=model,
-            channels=_channels(channels),
-            origin="measured",
-            # JSON knows no infinity.
-            psnr_db=mean.psnr_db if mean.psnr_db < float("inf") else None,
-            ssim=mean.ssim,
-            dataset=dataset,
-            num_images=mean.num_images,
-            dataset_time_s=mean.total_seconds,
-            sigma=sigma,
-            protocol=PROTOCOL_OF[noise],
-            **facts[model],
-        )
-        for (model, channels, sigma), mean in mean_scores(scores).items()
-    ]
-
-
-def _check_levels(
-    candidates: Sequence[Candidate], methods: Sequence[Method], sigmas: tuple[float, ...], listener: Listener
-) -> None:
-    """Say which qualities will not be measured; UserError where none will be."""
+def _one_of_each(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Each model once: a projection is for another backend. Its file in fp32 stands for all precisions."""
+    chosen: dict[str, Candidate] = {}
     for candidate in candidates:
-        if candidate.manifest.weights == "random":
-            listener.note(f"note: {candidate.name} has random weights: its latency is measured, its quality is not")
-    for method in methods:
-        missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(method, sigmas)]
-        if missing and method.sigma_range is not None:
-            low, high = method.sigma_range
-            listener.note(f"note: {method.name} is for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}")
-    if not any(levels_of(method, sigmas) for method in methods):
-        levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
-        raise UserError(
-            f"--sigma {levels}: no model has trained weights for any of these; leave --data out for latency alone"
-        )
+        if candidate.model not in chosen or candidate.manifest.precision == "fp32":
+            chosen[candidate.model] = candidate
+    return list(chosen.values())
 
 
-def _channels(channels: int) -> Literal[1, 3]:
-    """ModelManifest allows nothing else."""
-    return 1 if channels == 1 else 3
+def _latencies(request: BenchRequest, found: Lineup, machine: Machine, folder: Path, listener: Listener) -> list[Entry]:
+    entries: list[Entry] = []
+    probes = peak_probes(found.candidates, folder)
+    for size in request.sizes:
+        timed = [*found.timed, *probes.values()]
+        listener.begin(f"latency {size}", len(timed) + request.rounds.fewest)
+        measured = measure_latency(timed, size, rounds=request.rounds, progress=listener.step)
+        shares = shares_of_peak(measured, probes)
+        for item in measured[: len(found.timed)]:
+            entries.append(latency_entry(item, shares.get(item.timed.name), machine))
+            if item.latency.is_warm is False:
+                listener.warn(f"{item.timed.name} at {size}: the warm-up never became steady")
+    return entries
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for the results; UserError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise UserError(f"--out {folder}: a file of that name is in the way; give a folder") from error
-    except OSError as error:
-        raise UserError(f"--out {folder}: cannot make this folder ({error.strerror})") from error
+def _quality(request: QualityRequest, methods: Sequence[Method], images: ImageSet, listener: Listener) -> _Quality:
+    listener.begin("quality", len(images.files))
+    scores = measure_quality(
+        methods,
+        images,
+        sigmas=request.sigmas,
+        noise=request.noise,
+        progress=listener.step,
+        warn=listener.warn,
+    )
+    return _Quality(
+        scores=tuple(scores),
+        entries=tuple(quality_entries(scores, methods, images.name, request.noise)),
+        samples=tuple(_samples(methods, images, scores, request)),
+    )
 
 
 def _samples(
@@ -233,24 +163,3 @@ def _samples(
     # Patches with noise of their own make no picture.
     noise = Noise.standard if request.noise is Noise.hinas_patches else request.noise
     return sample_pictures(method, images, sigma=sigma, noise=noise)
-
-
-def _written(
-    results: Results,
-    scores: Sequence[ImageScore],
-    samples: Sequence[SamplePicture],
-    projected: Sequence[ProjectedCandidate],
-    request: BenchRequest,
-) -> tuple[Path, ...]:
-    files = [request.out / name for name in ("results.json", "results.csv", "report.html")]
-    write_results(results, files[0])
-    write_results_csv(results, files[1])
-    if scores:
-        files.append(request.out / "quality.csv")
-        write_scores(scores, files[-1])
-    charts = [
-        *write_pictures(results, [str(size) for size in request.sizes], request.out),
-        *write_rooflines(projected, request.out),
-    ]
-    write_report(results, files[2], size=str(request.sizes[0]), charts=charts, samples=samples)
-    return (*files, *charts)

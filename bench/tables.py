@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from .entry_labels import labels
 from .results import Entry, Results
 
 
@@ -9,19 +12,26 @@ def results_table(results: Results) -> str:
     """A table of the measured latencies, one of the projected and one of the qualities, with conditions above each."""
     latencies = [entry for entry in results.entries if entry.latency_ms is not None and entry.origin == "measured"]
     projected = [entry for entry in results.entries if entry.latency_ms is not None and entry.origin == "projected"]
-    qualities = [entry for entry in results.entries if entry.ssim is not None or entry.psnr_db is not None]
+    scored = [entry for entry in results.entries if entry.ssim is not None or entry.psnr_db is not None]
+    qualities = [entry for entry in scored if entry.origin == "measured"]
     parts: list[str] = []
     if latencies:
         conditions = {f"{entry.device}, {entry.library}, batch {entry.batch}" for entry in latencies}
         parts.append("Latency: " + "; ".join(sorted(conditions)))
-        parts.append(text_table(_LATENCY_HEADING, [_latency_row(entry) for entry in latencies]))
+        named = zip(latencies, labels(latencies), strict=True)
+        parts.append(text_table(_LATENCY_HEADING, [_latency_row(entry, label) for entry, label in named]))
     if projected:
         parts.append("Latency PROJECTED, not measured: batch 1, an engine that fuses; true ones expected in the range")
         parts.append(text_table(_PROJECTED_HEADING, [_projected_row(entry) for entry in projected]))
     if qualities:
         conditions = {f"{entry.dataset}, {entry.protocol} protocol" for entry in qualities}
         parts.append("Quality: " + "; ".join(sorted(conditions)))
-        parts.append(text_table(_QUALITY_HEADING, [_quality_row(entry) for entry in qualities]))
+        named = zip(qualities, labels(qualities), strict=True)
+        parts.append(text_table(_QUALITY_HEADING, [_quality_row(entry, label) for entry, label in named]))
+    if any(entry.origin == "published" for entry in results.entries):
+        parts.append(
+            "The papers' figures stand in the pictures and the report; --published prints them all."
+        )
     return "\n".join(parts)
 
 
@@ -32,11 +42,17 @@ _LATENCY_HEADING = (
     "min ms",
     "p90 ms",
     "p99 ms",
+    "spread %",
     "runs",
     "load ms",
     "first ms",
+    "in ms",
+    "out ms",
     "Mpix/s",
+    "% of peak",
+    "J",
     "peak MiB",
+    "GPU MiB",
     "parameters",
     "kMAC/px",
 )
@@ -44,22 +60,34 @@ _PROJECTED_HEADING = ("model", "GPU", "precision", "size", "projected ms", "rang
 _QUALITY_HEADING = ("model", "images", "sigma", "PSNR dB", "SSIM", "all images s")
 
 
-def _latency_row(entry: Entry) -> tuple[str, ...]:
+def relative_spread(samples_ms: Sequence[float]) -> float:
+    """The interquartile range over the median: how far apart the runs lie, whatever the outliers."""
+    low, middle, high = np.percentile(samples_ms, [25, 50, 75])
+    return float((high - low) / middle)
+
+
+def _latency_row(entry: Entry, label: str) -> tuple[str, ...]:
     latency = entry.latency_ms
     assert latency is not None
     cold = latency.cold_start
     return (
-        entry.model if entry.weights != "random" else f"{entry.model} (random weights)",
+        label if entry.weights != "random" else f"{label} (random weights)",
         entry.size or "",
         _number(latency.p50, 2),
         _number(latency.min, 2),
         _number(latency.p90, 2),
         _number(latency.p99, 2),
+        _number(100 * relative_spread(latency.samples) if latency.samples else None, 1),
         str(latency.runs or "-") + ("" if latency.is_warm is not False else "!"),
         _number(cold.load_ms if cold else None, 1),
         _number(cold.first_run_ms if cold else None, 1),
+        _number(entry.transfer_in_ms, 2),
+        _number(entry.transfer_out_ms, 2),
         _number(entry.throughput_mpix_s, 3),
+        _number(entry.share_of_peak and 100 * entry.share_of_peak, 0),
+        _number(entry.energy_j, 3),
         _number(entry.peak_memory_bytes and entry.peak_memory_bytes / 2**20, 0),
+        _number(entry.peak_device_bytes and entry.peak_device_bytes / 2**20, 0),
         f"{entry.parameters:,}" if entry.parameters is not None else "-",
         _number(entry.macs_per_pixel and entry.macs_per_pixel / 1000, 1),
     )
@@ -79,9 +107,9 @@ def _projected_row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _quality_row(entry: Entry) -> tuple[str, ...]:
+def _quality_row(entry: Entry, label: str) -> tuple[str, ...]:
     return (
-        entry.model,
+        label,
         "grey" if entry.channels == 1 else "colour",
         f"{entry.sigma:g}",
         "infinite" if entry.psnr_db is None else f"{entry.psnr_db:.2f}",
@@ -95,13 +123,14 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def text_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, all others to the right."""
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    """The first column to the left, all others to the right; a column that tells nothing is left out."""
+    columns = [column for column in zip(heading, *rows, strict=True) if set(column[1:]) != {"-"}]
+    widths = [max(map(len, column)) for column in columns]
     lines = [
         "  ".join(
             cell.ljust(width) if index == 0 else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in (heading, *rows)
+        for row in zip(*columns, strict=True)
     ]
     return "\n".join(f"  {line}" for line in lines)

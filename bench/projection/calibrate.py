@@ -18,8 +18,9 @@ from ...search.spaces.registry import random_description, space_settings
 from ..environment import Machine, describe_machine
 from ..grouped_latency import grouped_latencies_ms
 from ..latency import Rounds, Size
+from ..listener import Listener
+from ..output_files import make_folder
 from ..prediction import Agreement, Prediction, agreement, write_predictions
-from ..run import Listener, make_folder
 from .efficiency_fit import fitted_efficiency, left_out_projections_ms
 from .host_roof import host_roof
 from .known_networks import dncnn, ffdnet, separable_chain

@@ -49,12 +49,25 @@ class CudaGraph:
         _require(self._driver, self._driver.cuGraphLaunch(self._executable, self._stream))
 
 
+def gpu_name(driver: Any) -> str:
+    """Of the first GPU that CUDA shows. Raises CudaDriverError."""
+    name = ctypes.create_string_buffer(256)
+    _require(driver, driver.cuDeviceGetName(name, ctypes.c_int(len(name)), _first_device(driver)))
+    return name.value.decode()
+
+
+def pci_bus_id(driver: Any) -> str:
+    """Where the first GPU that CUDA shows is plugged in, such as 0000:01:00.0. Raises CudaDriverError."""
+    place = ctypes.create_string_buffer(32)
+    _require(driver, driver.cuDeviceGetPCIBusId(place, ctypes.c_int(len(place)), _first_device(driver)))
+    return place.value.decode()
+
+
 def free_memory_bytes(driver: Any) -> int:
     """Free memory of the first GPU, in bytes. Raises CudaDriverError."""
-    device, context, popped = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+    context, popped = ctypes.c_void_p(), ctypes.c_void_p()
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    _require(driver, driver.cuInit(ctypes.c_uint(0)))
-    _require(driver, driver.cuDeviceGet(ctypes.byref(device), ctypes.c_int(0)))
+    device = _first_device(driver)
     _require(driver, driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
     try:
         _require(driver, driver.cuCtxPushCurrent_v2(context))
@@ -65,6 +78,13 @@ def free_memory_bytes(driver: Any) -> int:
     finally:
         driver.cuDevicePrimaryCtxRelease_v2(device)
     return free.value
+
+
+def _first_device(driver: Any) -> ctypes.c_int:
+    device = ctypes.c_int()
+    _require(driver, driver.cuInit(ctypes.c_uint(0)))
+    _require(driver, driver.cuDeviceGet(ctypes.byref(device), ctypes.c_int(0)))
+    return device
 
 
 def _require(driver: Any, status: int) -> None:

@@ -4,6 +4,7 @@ Shapes: `B` images of a batch, `C` channels, `H`, `W` pixels.
 """
 
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..manifest import ModelManifest
@@ -20,6 +21,15 @@ MOST_BYTES_PER_PIXEL = 8192
 
 class OutOfMemoryError(MemoryError):
     """A backend could not allocate what one run needs; a smaller window may succeed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunTimes:
+    """Where the time of one run on a GPU goes, in milliseconds."""
+
+    transfer_in_ms: float
+    compute_ms: float
+    transfer_out_ms: float
 
 
 class Backend(Protocol):
@@ -52,6 +62,11 @@ class Backend(Protocol):
         """
         for noisy_BCHW in windows:
             yield self.run(noisy_BCHW, sigma_B)
+
+    def timed_run(self, noisy_BCHW: "NDArray[np.float32]", sigma_B: "NDArray[np.float32] | None") -> RunTimes | None:
+        """As `run`, whose result is dropped: how long its parts took; None: it has no parts, time it from outside."""
+        self.run(noisy_BCHW, sigma_B)
+        return None
 
     @property
     def window_limits(self) -> WindowLimits | None:

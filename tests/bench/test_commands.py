@@ -7,15 +7,23 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from hinas.bench.entry_labels import join_key
 from hinas.bench.images import evenly_chosen, find_images
+from hinas.bench.latency import Rounds, Size
 from hinas.bench.noise_variants import Noise
+from hinas.bench.peers.registry import PEERS, peer_shapes
 from hinas.bench.protocol import noisy_image
 from hinas.bench.quality import psnr_db
 from hinas.bench.results import read_results
+from hinas.bench.run import BenchRequest, Listener, QualityRequest, run_bench
+from hinas.bench.tables import results_table
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
+from onnx import TensorProto, helper
 from PIL import Image
+from safetensors.numpy import save_file
 
 
 def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -61,6 +69,52 @@ def test_latency_and_quality_of_two_models(models: dict[str, Path], picture_fold
     assert "denoised by color1" in report
 
 
+def test_backends_peers_and_a_foreign_model_in_one_run(
+    models: dict[str, Path], picture_folder: Path, tmp_path: Path
+) -> None:
+    out, foreign = tmp_path / "results", tmp_path / "theirs.onnx"
+    shape = ["N", 1, "H", "W"]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "theirs", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), foreign)
+    weights = tmp_path / "ffdnet.safetensors"
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in peer_shapes(PEERS["ffdnet"]).items()}
+    save_file(tensors, weights)
+    request = BenchRequest(
+        models=(str(models["gray"]), str(foreign)),
+        quality=QualityRequest(data=str(picture_folder), limit=None, sigmas=(30.0,), noise=Noise.standard),
+        sizes=(Size(width=48, height=32),),
+        backends=("cpu", "openvino"),
+        precisions=(),
+        gpus=(),
+        peers="ffdnet,dncnn,nlm",
+        peer_weights={"ffdnet": weights},
+        threads=1,
+        rounds=Rounds(fewest=1, seconds=0),
+        out=out,
+    )
+    outcome = run_bench(request, Listener())
+    entries = outcome.results.entries
+    latencies = {join_key(entry): entry for entry in entries if entry.latency_ms}
+    scores = {join_key(entry): entry for entry in entries if entry.ssim and entry.model != "noisy input"}
+    networks = {(name, backend) for name in ("gray", "theirs", "FFDNet", "DnCNN-S") for backend in ("cpu", "openvino")}
+    assert {(entry.model, entry.backend) for entry in latencies.values()} == {*networks, ("NLM", None)}
+    for entry in latencies.values():
+        assert entry.threads == 1 and entry.device
+        assert (entry.share_of_peak is None) == (not entry.macs_per_pixel)
+    # Random weights have no quality.
+    scored = {key: entry for key, entry in scores.items() if entry.backend}
+    assert {entry.model for entry in scored.values()} == {"gray", "theirs", "FFDNet"}
+    assert set(scored) < set(latencies)
+    [noisy] = [entry for entry in entries if entry.model == "noisy input"]
+    assert noisy.psnr_db is not None
+    for entry in scored.values():
+        if entry.model == "theirs":
+            assert entry.psnr_db == pytest.approx(noisy.psnr_db, abs=1e-4), "it gives the image back"
+    for words in ("gray openvino fp32", "DnCNN-S cpu fp32 (random weights)", "% of peak", "spread %"):
+        assert words in results_table(outcome.results)
+
+
 def test_without_images_the_latency_alone_is_measured(models: dict[str, Path], tmp_path: Path) -> None:
     result = _bench("--model", models["gray"], "--size", "16x16", "--rounds", "1", "--out", tmp_path / "r", "--json")
     assert result.returncode == 0, result.stderr
@@ -88,6 +142,12 @@ def test_mistakes_exit_with_2_and_a_line(models: dict[str, Path], picture_folder
         (["--model", gray, "--data", picture_folder, "--sigma", "loud"], "is no noise level"),
         (["--model", models["narrow"], "--data", picture_folder, "--sigma", "70"], "no model has trained weights"),
         (["--model", gray, "--rounds", "0"], "--rounds"),
+        (["--model", gray, "--backend", "auto"], "--backend: got 'auto', expected one or more of tensorrt, cuda"),
+        (["--model", gray, "--backend", "cpu,tensorrt"], "--backend tensorrt needs tensorrt"),
+        (["--model", gray, "--precision", "fp8"], "--precision: got 'fp8'"),
+        (["--model", gray, "--precision", "int8"], "give --data IMAGES"),
+        (["--model", gray, "--peers", "resnet"], "no peer 'resnet'"),
+        (["--model", gray, "--peer-weights", "ffdnet=x"], "name them with --peers"),
     ):
         result = _bench(*arguments, "--out", out)
         assert result.returncode == 2, (arguments, result.stderr)

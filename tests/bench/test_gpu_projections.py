@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from hinas.bench.candidates import open_candidates
+from hinas.bench.candidates import Variants, model_sources, open_candidates
 from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency import Size
 from hinas.bench.projection.gpu_projections import gpu_notes, project_candidates
@@ -71,7 +71,7 @@ def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path],
     precision = next(item for item in model.metadata_props if item.key == "hinas.precision")
     precision.value = "fp16"
     onnx.save(model, tmp_path / "half.onnx")
-    candidates = open_candidates([str(tmp_path / "half.onnx")], backend="cpu", threads=1)
+    candidates = open_candidates(model_sources([str(tmp_path / "half.onnx")], tmp_path), Variants(), tmp_path)
     assert len(project_candidates(candidates, [SIZE], [device_profile("h200")])) == 1
     with pytest.raises(UserError, match=r"half on GeForce GTX 1080 Ti: .*no usable fp16"):
         project_candidates(candidates, [SIZE], [device_profile("1080ti")])

@@ -66,6 +66,12 @@ def test_results_are_those_of_the_processor_and_memory_is_kept_for_a_shape(
     assert kinds.count("gives back") == 2, "what another shape took is given back before the next one's"
 
 
+def test_a_timed_run_is_told_in_parts(models: Models, install: Callable[..., Any]) -> None:
+    install()
+    times = OnnxRuntimeCuda(models["gray"]).timed_run(np.zeros((1, 1, 8, 12), np.float32), np.full(1, 25, np.float32))
+    assert min(times.transfer_in_ms, times.compute_ms, times.transfer_out_ms) > 0
+
+
 def test_windows_that_lie_across_memory_are_copied(models: Models, install: Callable[..., Any]) -> None:
     install()
     noisy = np.random.default_rng(0).random((1, 1, 12, 8), np.float32).transpose(0, 1, 3, 2)

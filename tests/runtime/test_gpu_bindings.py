@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from hinas.runtime.backends import cuda_driver, onnxruntime_cuda, tensorrt_engine
+from hinas.runtime.backends.memory_probe import inputs_for
 from hinas.runtime.engines.gpu import Gpu
 from stand_ins.onnxruntime_gpu import make_onnxruntime
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
@@ -42,6 +43,12 @@ def _check(model: Path) -> bool:
     """The script that runs where a GPU is, with the stand-ins."""
     script = runpy.run_path(str(SCRIPT))
     return script["check"]([model], 5, lambda model, folder: write_engine_for(model, GPU, path=folder / "m.engine"))
+
+
+def _time(model: Path, folder: Path) -> None:
+    """What hinas-bench asks of an engine beside running it."""
+    engine = tensorrt_engine.TensorRtEngine(write_engine_for(model, GPU, path=folder / "timed.engine"))
+    engine.timed_run(*inputs_for(engine.manifest, 16))
 
 
 @pytest.mark.parametrize("name", ["gray", "single"])
@@ -125,9 +132,10 @@ def _mistakes(source: str, uses: set[tuple[str, int, tuple[str, ...]]]) -> list[
 
 @pytest.mark.slow
 def test_pycuda_has_everything_that_the_runtime_uses(
-    machine: Any, models: dict[str, Path], pycuda_sources: str
+    machine: Any, models: dict[str, Path], pycuda_sources: str, tmp_path: Path
 ) -> None:
     assert _check(models["gray"])
+    _time(models["gray"], tmp_path)
     uses = set(machine.driver.uses)
     assert {"Stream.wait_for_event", "Event.record", "memcpy_htod_async", "Device.retain_primary_context"} <= {
         path for path, _, _ in uses
@@ -145,6 +153,8 @@ def test_the_driver_has_everything_that_the_runtime_calls(
 ) -> None:
     assert _check(models["gray"])
     cuda_driver.free_memory_bytes(machine.library)
+    assert cuda_driver.gpu_name(machine.library) == "Simulated GPU"
+    assert cuda_driver.pci_bus_id(machine.library) == "0000:01:00.0"
     renamed = dict(re.findall(r"#define (cu\w+)\s+(?:__CUDA_API_PTSZ\()?(cu\w+)", cuda_header))
     prototypes = {
         renamed.get(name, name): len([part for part in parameters.split(",") if part.strip() != "void"])

@@ -338,3 +338,14 @@ def test_what_is_missing_on_the_machine_is_said(
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(UserError, match=r"TensorRT is not installed, or does not load: pip install 'hinas\[gpu\]'"):
         open_backend("tensorrt", path)
+
+
+def test_a_timed_run_is_told_in_parts_and_changes_nothing(gpu: SimulatedGpu, model: Callable[..., Path]) -> None:
+    path = model("gray")
+    engine = TensorRtEngine(path)
+    windows, sigma = _windows(path, 1)
+    for _ in range(3):
+        times = engine.timed_run(windows[0], sigma)
+        assert min(times.transfer_in_ms, times.compute_ms, times.transfer_out_ms) > 0
+    assert gpu.num_launches == 2, "the second run of a shape is a graph, timed or not"
+    assert np.array_equal(engine.run(windows[0], sigma), OnnxRuntimeCpu(path, threads=1).run(windows[0], sigma))

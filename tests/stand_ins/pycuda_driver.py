@@ -83,10 +83,12 @@ def make_pycuda(gpu: SimulatedGpu, device: Gpu) -> Any:
         @needs_context
         def __init__(self, flags: int = 0) -> None:
             self.clock, self.operation = {}, None
+            self.is_timed, self.is_recorded = not flags & 2, False
 
         @needs_context
         def record(self, stream: Stream) -> "Event":
             self.clock, self.operation = dict(stream.simulated.clock), stream.simulated.last
+            self.is_recorded = True
             return self
 
         @needs_context
@@ -96,6 +98,9 @@ def make_pycuda(gpu: SimulatedGpu, device: Gpu) -> Any:
 
         @needs_context
         def time_since(self, event: "Event") -> float:
+            for end in (self, event):
+                if not (end.is_timed and end.is_recorded and (end.operation is None or end.operation.is_done)):
+                    raise LogicError("cuEventElapsedTime failed: device not ready, or an event without timing")
             return 1.0
 
     class DeviceAllocation:
@@ -243,6 +248,12 @@ class DriverLibrary:
     def cuMemGetInfo_v2(self, free: Any, total: Any) -> None:  # noqa: N802
         free._obj.value = self._gpu.memory_bytes - self._gpu.used_bytes
         total._obj.value = self._gpu.memory_bytes
+
+    def cuDeviceGetName(self, name: Any, length: Any, device: Any) -> None:  # noqa: N802
+        name.value = b"Simulated GPU"
+
+    def cuDeviceGetPCIBusId(self, place: Any, length: Any, device: Any) -> None:  # noqa: N802
+        place.value = b"0000:01:00.0"
 
     def cuGetErrorName(self, status: Any, name: Any) -> None:  # noqa: N802
         name._obj.value = b"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"

@@ -1,0 +1,114 @@
+"""Denoisers from elsewhere: every documented form runs as it should, every other is refused with its inputs named."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hinas.bench.candidates import Variants, model_sources, open_candidates
+from hinas.bench.foreign_models import in_own_form
+from hinas.bench.precision_variants import manifest_of
+from hinas.errors import UserError
+from hinas.runtime.denoise import Denoiser
+from onnx import TensorProto, helper, numpy_helper
+
+FREE = ("N", "H", "W")
+
+
+def _model(
+    *inputs: tuple[str, list[Any]],
+    nodes: list[onnx.NodeProto],
+    constants: dict[str, np.ndarray] | None = None,
+    kind: int = TensorProto.FLOAT,
+    outputs: tuple[str, ...] = ("y",),
+    opset: int = 13,
+) -> onnx.ModelProto:
+    given = [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs]
+    made = [helper.make_tensor_value_info(name, kind, None) for name in outputs]
+    stored = [numpy_helper.from_array(values, name) for name, values in (constants or {}).items()]
+    graph = helper.make_graph(nodes, "foreign", given, made, stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+def _image(channels: int) -> list[Any]:
+    return ["N", channels, "H", "W"]
+
+
+def _less(image: str, level: str) -> list[onnx.NodeProto]:
+    return [helper.make_node("Sub", [image, level], ["y"])]
+
+
+BLIND = _model(
+    ("x", _image(3)), nodes=[helper.make_node("Mul", ["x", "half"], ["y"])], constants={"half": np.float32([0.5])}
+)
+# Inner names are those of hinas's own interface.
+SCALAR = _model(("noisy", _image(1)), ("denoised", [1, 1, 1, 1]), nodes=_less("noisy", "denoised"))
+MAP = _model(("x", _image(3)), ("sigma", ["N", 1, "H", "W"]), nodes=_less("x", "sigma"))
+LIST = _model(
+    ("x", _image(1)),
+    ("level", ["N"]),
+    nodes=[helper.make_node("Reshape", ["level", "shape"], ["l"]), *_less("x", "l")],
+    constants={"shape": np.array([-1, 1, 1, 1])},
+)
+COLUMN = _model(
+    ("x", _image(1)),
+    ("level", ["N", 1]),
+    nodes=[helper.make_node("Reshape", ["level", "shape"], ["l"]), *_less("x", "l")],
+    constants={"shape": np.array([-1, 1, 1, 1])},
+)
+CHANNEL = _model(
+    ("x", _image(4)),
+    nodes=[helper.make_node("Split", ["x", "parts"], ["image", "map"], axis=1), *_less("image", "map")],
+    constants={"parts": np.array([3, 1])},
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "channels"), [(SCALAR, 1), (MAP, 3), (LIST, 1), (COLUMN, 1), (CHANNEL, 3), (BLIND, 3)]
+)
+def test_every_form_of_noise_level_reaches_the_network(model: onnx.ModelProto, channels: int, tmp_path: Path) -> None:
+    onnx.save(model, tmp_path / "theirs.onnx")
+    [source] = model_sources([str(tmp_path / "theirs.onnx")], tmp_path)
+    [candidate] = open_candidates([source], Variants(), tmp_path)
+    assert (candidate.model, candidate.manifest.channels, candidate.manifest.alignment) == ("theirs", channels, 1)
+    assert candidate.source.startswith("theirs.onnx, SHA-256 ")
+    image = np.random.default_rng(0).random((13, 17, 3)[: 2 if channels == 1 else 3], np.float32)
+    conditioned = model is not BLIND
+    result = Denoiser(candidate.backend)(image, sigma=51 if conditioned else None)
+    expected = image - np.float32(0.2) if conditioned else image / 2
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_the_multiple_of_pixels_is_found_by_trying() -> None:
+    kernel = np.ones((1, 1, 4, 4), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["small"], strides=[4, 4]),
+        helper.make_node("ConvTranspose", ["small", "k"], ["large"], strides=[4, 4]),
+        helper.make_node("Add", ["x", "large"], ["y"]),
+    ]
+    wrapped = in_own_form(_model(("x", _image(1)), nodes=nodes, constants={"k": kernel}))
+    assert manifest_of(wrapped).alignment == 4
+
+
+TWICE = [helper.make_node("Concat", ["x", "x"], ["y"], axis=2)]
+SAME = [helper.make_node("Identity", ["x"], ["y"])]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (_model(("x", ["N", 1, 256, 256]), nodes=SAME), "takes images of 256x256 alone"),
+        (_model(("x", _image(5)), nodes=SAME), r"inputs x float \(\?, 5, \?, \?\); outputs y float .*expected float32"),
+        (_model(("x", ["N", "H", "W", 3]), nodes=SAME), r"inputs x float \(\?, \?, \?, 3\); "),
+        (_model(("x", _image(1)), nodes=SAME, kind=TensorProto.FLOAT16), r"inputs x float16"),
+        (_model(("x", _image(1)), ("a", ["N"]), ("b", ["N"]), nodes=SAME), "no denoiser that hinas-bench knows"),
+        (_model(("x", _image(1)), nodes=TWICE), "does not turn images into images of their size"),
+        (_model(("x", _image(1)), nodes=SAME, opset=9), "opset 9; convert it"),
+        (_model(("x", _image(1)), nodes=[helper.make_node("Nonsense", ["x"], ["y"])]), "does not load it"),
+    ],
+)
+def test_what_cannot_be_run_is_named(model: onnx.ModelProto, message: str, tmp_path: Path) -> None:
+    onnx.save(model, tmp_path / "theirs.onnx")
+    with pytest.raises(UserError, match=rf"theirs\.onnx: .*({message})"):
+        model_sources([str(tmp_path / "theirs.onnx")], tmp_path)
