@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, opened
+from .rest_of_file import notes_on_rest
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -27,7 +28,7 @@ Chunk = tuple[bytes, bytes]
 
 def picture_from_png(data: bytes) -> Picture:
     """The picture in the bytes of a PNG file."""
-    chunks = _chunks(data)
+    chunks, end = _chunks(data)
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise UserError("damaged PNG: it does not begin with the chunk IHDR")
     width, height, depth, colour = struct.unpack(">IIBB", chunks[0][1][:10])
@@ -37,7 +38,7 @@ def picture_from_png(data: bytes) -> Picture:
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
     transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes: list[str] = []
+    notes = list(notes_on_rest(data[end:], _SIGNATURE))
     if colour == 3 or depth < 8:
         mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
         channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
@@ -64,13 +65,13 @@ def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
     import imagecodecs
 
-    encoded = _chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(with_alpha(picture)), level=5)))
+    encoded, _ = _chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(with_alpha(picture)), level=5)))
     carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
     return _file([encoded[0], *carried, *encoded[1:]])
 
 
-def _chunks(data: bytes) -> list[Chunk]:
-    """(name, payload) of every chunk, checksums verified."""
+def _chunks(data: bytes) -> tuple[list[Chunk], int]:
+    """(name, payload) of every chunk, checksums verified, and where the last one ends."""
     chunks: list[Chunk] = []
     position = len(_SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
@@ -86,7 +87,7 @@ def _chunks(data: bytes) -> list[Chunk]:
             raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')}")
         chunks.append((name, payload))
         position += 12 + length
-    return chunks
+    return chunks, position
 
 
 def _file(chunks: list[Chunk]) -> bytes:

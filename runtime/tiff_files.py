@@ -4,7 +4,9 @@ tifffile codes the pixels; the tags are carried over as raw values by `exif_bloc
 """
 
 import io
+import math
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -149,6 +151,10 @@ def checked_page(file: Any) -> Any:
     if len(file.pages) != 1:
         raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
     page: Any = file.pages[0]
+    if (num := _num_pictures(page)) > 1:
+        raise UserError(f"holds {num} pictures under one page; hinas writes one picture per file, split it first")
+    if not all(below.is_reduced for below in _below(page)):
+        raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
     photometric, bits = int(page.photometric), page.bitspersample
     if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR):
         name = _NAMES.get(photometric, f"photometric {photometric}")
@@ -177,9 +183,28 @@ def notes_of(page: Any) -> tuple[str, ...]:
         notes.append("inverted grey (white is zero) became plain grey")
     if int(page.photometric) == _PALETTE:
         notes.append("the palette became 8-bit RGB, since denoising makes new colours")
+    if _below(page):
+        notes.append("smaller copies of the picture (SubIFDs) were left out")
     if _PHOTOSHOP_LAYERS in page.tags:
         notes.append("Photoshop layers were left out; the flattened picture is denoised")
     return tuple(notes)
+
+
+def _num_pictures(page: Any) -> int:
+    """How many pictures follow each other in the file though one is listed: ImageJ and tifffile write such files."""
+    num = 1
+    if images := re.search(r"\AImageJ=.*^images=(\d+)$", page.description, re.MULTILINE | re.DOTALL):
+        num = int(images[1])
+    elif shape := re.search(r'\A\{.*"shape": *\[([\d, ]+)\]', page.description, re.DOTALL):
+        num = math.prod(map(int, shape[1].split(","))) // page.size
+    # Programs also copy a description to files that no longer hold what it says.
+    is_there = page.is_contiguous and page.dataoffsets[0] + num * page.nbytes <= page.parent.filehandle.size
+    return num if is_there else 1
+
+
+def _below(page: Any) -> list[Any]:
+    """The pages that `page` itself lists."""
+    return list(page.pages) if page.subifds else []
 
 
 def channels_of(page: Any, stored: Image) -> Image:
