@@ -56,6 +56,8 @@ def denoise(
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
       hinas-denoise photos/ clean/ --skip-existing
     """
+    import logging
+
     from .denoise_files import denoise_files
     from .memory_guard import refuse_more_than_is_free
     from .options import bytes_of, precision_of, sigma_of, tile_of
@@ -78,6 +80,8 @@ def denoise(
         skip_existing=skip_existing,
     )
     refuse_more_than_is_free()
+    # It describes every damaged tag on stderr; what matters comes as one error.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     denoise_files(request, Reporter(quiet=quiet, json=json))
 
 

@@ -142,8 +142,15 @@ def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
     return TiffDetails(
         tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
-        alpha_kind=int(page.extrasamples[0]) if page.extrasamples else 2,
+        alpha_kind=_alpha_kind(page),
     )
+
+
+def _alpha_kind(page: Any) -> int:
+    if not page.extrasamples:
+        return 2
+    kind = int(page.extrasamples[0])
+    return kind if kind in _EXTRA_SAMPLES else 0
 
 
 def checked_page(file: Any) -> Any:
@@ -151,6 +158,10 @@ def checked_page(file: Any) -> Any:
     if len(file.pages) != 1:
         raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
     page: Any = file.pages[0]
+    # tifffile would fill what is missing with black.
+    num_parts = math.prod(page.chunked)
+    if min(len(page.dataoffsets), len(page.databytecounts)) < num_parts and not page.is_contiguous:
+        raise UserError(f"damaged TIFF: it lists {len(page.dataoffsets)} of its {num_parts} tiles or strips")
     if (num := _num_pictures(page)) > 1:
         raise UserError(f"holds {num} pictures under one page; hinas writes one picture per file, split it first")
     if not all(below.is_reduced for below in _below(page)):
