@@ -138,7 +138,8 @@ assert resource.getrlimit(resource.RLIMIT_DATA) == (first // 2, hard)
 
 
 def _mutated(content: bytes, other: bytes, draw: np.random.Generator) -> bytes:
-    """A few bytes changed, most of them in the frame and not in the weights; or the file cut, a part doubled, or ended by another one."""
+    """A few bytes changed, most of them in the frame and not in the weights; or the file cut, a part doubled, or the
+    end of another file put in the place of its own."""
     kind = draw.random()
     if kind < 0.1:
         return content[: draw.integers(len(content))]
