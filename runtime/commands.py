@@ -36,7 +36,9 @@ def denoise(
     strength: Annotated[
         float, typer.Option(help="1: the network's answer; 0: the picture as it is; between: a mixture.")
     ] = 1.0,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work, about 0.07 dB.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave pictures that exist: goes on with a run that was stopped.")
