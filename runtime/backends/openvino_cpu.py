@@ -5,7 +5,7 @@ seen, so only the last shape's is kept. Tiles of a plan have one shape.
 """
 
 import threading
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class OpenVinoCpu(Backend):
             raise UserError(f"threads is {threads}; allowed: a whole number of at least 1")
         self._path, self._threads = model, threads
         openvino = _imported_openvino()
-        self._core = openvino.Core()
+        self._core = _core()
         self._model = _read(self._core, model)
         try:
             self._manifest = ModelManifest.from_metadata(_metadata(self._model))
@@ -149,6 +149,16 @@ def _read(core: Any, model: Path) -> Any:
         return core.read_model(content, b"")
     except Exception as error:  # OpenVINO's own are RuntimeErrors, but its texts may not even decode
         raise UserError(f"{model}: damaged, or not an ONNX model ({last_line(error)})") from error
+
+
+@cache
+def _core() -> Any:
+    """One for the whole process, never destroyed.
+
+    A Core sets up the stack of signal handlers and takes it down with itself: where a second one was made meanwhile,
+    the next signal, Ctrl-C, finds no stack and the process dies (OpenVINO 2026.4).
+    """
+    return _imported_openvino().Core()
 
 
 def _imported_openvino() -> Any:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
+from hinas.runtime.backends import openvino_cpu
 from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
 from hinas.runtime.backends.registry import open_backend
 from hinas.runtime.manifest import ModelManifest
@@ -112,7 +113,8 @@ def test_a_processor_that_cannot_says_so(models: Models, monkeypatch: pytest.Mon
         def get_property(self, *_: object) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(openvino, "Core", Core)
+    core = Core()
+    monkeypatch.setattr(openvino_cpu, "_core", lambda: core)
     with pytest.raises(UserError, match=r"gray\.onnx: precision bf16 was asked for, which this processor does not"):
         OpenVinoCpu(models["gray"], precision="bf16")
     assert OpenVinoCpu(models["gray"], precision="fp32").precision == "fp32"
@@ -131,6 +133,39 @@ def test_windows_that_overflow_in_bf16_run_again_in_fp32_from_the_same_file(tmp_
         result = denoiser(image)
     assert len(heard) == 1, "the other windows are finite"
     assert np.array_equal(result, expected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_models_that_come_and_go_leave_the_stack_of_signal_handlers_alone(models: Models) -> None:
+    """OpenVINO's Core sets it up and takes it down; with several of them Ctrl-C ended in a segmentation fault."""
+    program = f"""
+import ctypes, signal
+from pathlib import Path
+import numpy as np
+from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
+
+class Stack(ctypes.Structure):
+    _fields_ = [("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+def address():
+    stack = Stack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    return stack.address
+
+addresses = []
+for _ in range(4):
+    following = OpenVinoCpu(Path({str(models["gray"])!r}))
+    following.run(np.zeros((1, 1, 64, 64), np.float32), np.full(1, 25, np.float32))
+    backend = following  # the one before it goes
+    addresses.append(address())
+assert len(set(addresses)) == 1, addresses
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "heard\n"), result.stderr
 
 
 def test_the_command_takes_the_option(models: Models, tmp_path: Path) -> None:
