@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..learnt_numbers import Key, Numbers, keep_numbers, kept_numbers, sha256_of
+from ..learnt_numbers import Key, Numbers, keep_numbers, kept_numbers
 from ..manifest import ModelManifest
 from .interface import Backend, OutOfMemoryError
 from .memory_probe import inputs_for
@@ -36,7 +36,6 @@ class FasterOnCpu(Backend):
         self._model = model
         self._threads = threads
         self._cpu = OnnxRuntimeCpu(model, threads=threads)
-        self._sha256 = sha256_of(model)
         self._lock = threading.Lock()
         self._numbers: Numbers | None = None
         self._openvino: Backend | None = None
@@ -81,7 +80,7 @@ class FasterOnCpu(Backend):
         """Kept from an earlier run or measured now. Loads OpenVINO in the second case alone."""
         key = Key(
             what="OpenVINO against ONNX Runtime",
-            model_sha256=self._sha256,
+            model_sha256=self._cpu.model_sha256,
             backend=f"{self.description}; openvino {version('openvino')}",
         )
         numbers = kept_numbers(key)

@@ -39,7 +39,7 @@ class OnnxRuntimeCpu(Backend):
         """`threads`: processor threads of one run; None: one for each physical core."""
         ort = imported_onnxruntime(extras="cpu")
         self._ort = ort
-        self._sha256 = sha256_of(model)
+        self.model_sha256 = sha256_of(model)
         self._session = open_session(ort, model, session_options(ort, threads), (_PROVIDER, {}))
         if self._session.get_providers() != [_PROVIDER]:
             running = ", ".join(self._session.get_providers())
@@ -72,7 +72,7 @@ class OnnxRuntimeCpu(Backend):
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        return learnt_bytes_per_pixel(self, model_sha256=self._sha256)
+        return learnt_bytes_per_pixel(self, model_sha256=self.model_sha256)
 
     def _run(
         self, noisy_BCHW: NDArray[np.float32], sigma_B: NDArray[np.float32] | None, options: Any
