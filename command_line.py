@@ -8,6 +8,8 @@ import typer
 
 from .errors import UserError
 
+_CTRL_C = 130
+
 
 def run_command(app: typer.Typer) -> NoReturn:
     """Run a typer application and exit: 0 success, 2 a mistake of the user's, 130 Ctrl-C, 1 a defect of ours."""
@@ -18,7 +20,12 @@ def run_command(app: typer.Typer) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_CTRL_C)
+    except SystemExit as end:
+        # typer makes this of Ctrl-C, without a word.
+        if end.code == _CTRL_C:
+            print("stopped", file=sys.stderr)
+        raise
     sys.exit(0)
 
 

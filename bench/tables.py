@@ -29,9 +29,7 @@ def results_table(results: Results) -> str:
         named = zip(qualities, labels(qualities), strict=True)
         parts.append(text_table(_QUALITY_HEADING, [_quality_row(entry, label) for entry, label in named]))
     if any(entry.origin == "published" for entry in results.entries):
-        parts.append(
-            "The papers' figures stand in the pictures and the report; --published prints them all."
-        )
+        parts.append("The papers' figures stand in the pictures and the report; --published prints them all.")
     return "\n".join(parts)
 
 

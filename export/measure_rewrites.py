@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
 
 from ..errors import UserError
+from ..runtime.backends.openvino_core import openvino_core
 from .optimise import rules_for, stages
 from .targets import Target
 
@@ -69,7 +69,7 @@ def check_measurable(targets: Sequence[Target]) -> None:
         if target not in ENGINES:
             raise UserError(f"--measure: target {target} cannot be measured here; allowed: {', '.join(ENGINES)}")
         if target == "openvino":
-            _imported_openvino()
+            openvino_core()
 
 
 def measured_target(plain: onnx.ModelProto, target: Target, alignment: int, effort: Effort) -> tuple[Timing, ...]:
@@ -121,9 +121,7 @@ def measured_models(models: Mapping[str, bytes], engine: Engine, alignment: int,
 def engines_of(target: Target) -> list[Engine]:
     """What runs a target here; no bf16 where the processor has none: OpenVINO would compute in fp32 and not say so."""
     engines = list(ENGINES[target])
-    if "openvino bf16" in engines and "BF16" not in _imported_openvino().Core().get_property(
-        "CPU", "OPTIMIZATION_CAPABILITIES"
-    ):
+    if "openvino bf16" in engines and "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         engines.remove("openvino bf16")
     return engines
 
@@ -147,16 +145,8 @@ def _opened(content: bytes, engine: Engine, feeds: Mapping[str, np.ndarray]) -> 
         options.enable_mem_pattern = False  # as the runtime does
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         return partial(session.run, None, feeds)
-    openvino = _imported_openvino()
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(content, b"")
     model.reshape({name: list(value.shape) for name, value in feeds.items()})
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "bf16" if engine == "openvino bf16" else "f32"}
     return partial(core.compile_model(model, "CPU", settings).create_infer_request().infer, dict(feeds))
-
-
-def _imported_openvino() -> Any:
-    try:
-        return import_module("openvino")
-    except ImportError as error:
-        raise UserError(f"--measure: openvino is not installed; install it: pip install openvino ({error})") from error

@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from ..runtime.backends.openvino_core import openvino_core
 from ..runtime.manifest import Precision
 from .precisions.emulation import emulated
 from .precisions.half_precision import bf16
@@ -86,15 +87,13 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 def _openvino_computes_in(precision: Precision) -> bool:
     if find_spec("openvino") is None:
         return False
-    import openvino
-
-    return precision.upper() in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> Engine:
     import openvino
 
-    core = openvino.Core()
+    core = openvino_core()
     read = core.read_model(model.SerializeToString(), b"")
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": _OPENVINO_HINTS[precision]})
     version = openvino.__version__.split("-")[0]

@@ -1,10 +1,10 @@
 """The denoiser: an array in, a clean array of the same shape and number type out."""
 
-import math
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from copy import copy
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .backends.interface import MOST_BYTES_PER_PIXEL, Backend, OutOfMemoryError
+from .backends.interface import MOST_BYTES_PER_PIXEL, Arithmetic, Backend, OutOfMemoryError
 from .backends.registry import open_backend
 from .bundled_models import model_file
 from .fp32_twin import twin_in_fp32
@@ -28,6 +28,7 @@ from .memory_budget import (
     working_bytes,
 )
 from .noise_estimate import estimate_sigma
+from .noise_level import NoiseLevel, noise_level_for, range_text
 from .pixel_values import Image, checked_image
 from .self_ensemble import ensemble_of
 from .stitching import Network, Progress, blended, stitched
@@ -36,18 +37,6 @@ from .tiling import Span, TilePlan, plan_tiles
 from .window_streams import always_finite, mixed
 
 _IN_COLOUR = "the image is in colour, but the model is for grey images; use the model 'color'"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NoiseLevel:
-    """The noise level a picture is denoised at."""
-
-    sigma: float | None
-    """Standard deviation in grey levels 0..255; None: the model needs none. 0: the picture is left as it is."""
-    is_estimated: bool
-    """Whether it was measured on the picture (else given by a person)."""
-    estimate: float | None = None
-    """The measurement before it was moved into the model's range; None where `sigma` was given."""
 
 
 class Denoiser:
@@ -83,23 +72,26 @@ class Denoiser:
         backend: str = "auto",
         *,
         threads: int | None = None,
+        precision: Arithmetic | None = None,
         memory_bytes: int | None = None,
         tile: int | None = None,
         ensemble: bool = False,
     ) -> Self:
         """`model`: a bundled name ("color", "gray") or the path of a model file; `backend`: auto or a name.
 
+        `precision`: of floating-point layers, None: what the model file is for; bf16 is for OpenVINO alone.
+
         Raises UserError where the model or the backend cannot be had; a backend asked for by name is
         never replaced by another.
         """
         file = model_file(model)
-        opened = open_backend(backend, file, threads=threads)
+        opened = open_backend(backend, file, threads=threads, precision=precision)
         return cls(
             opened,
             memory_bytes=memory_bytes,
             tile=tile,
             ensemble=ensemble,
-            in_fp32=partial(twin_in_fp32, file, opened.manifest, threads=threads),
+            in_fp32=lambda: opened.in_fp32() or twin_in_fp32(file, opened.manifest, threads=threads),
         )
 
     @property
@@ -109,7 +101,7 @@ class Denoiser:
 
     @property
     def description(self) -> str:
-        """What really runs: library, version, device."""
+        """What runs: library, version, device; large pictures may go another way (`description_for`)."""
         return self._backend.description
 
     def __call__(
@@ -133,10 +125,11 @@ class Denoiser:
         if level.sigma == 0 or strength == 0:
             return image.copy()
         sigma_B = np.full(1, level.sigma, np.float32) if self.manifest.conditioned else None
+        chosen = self._for_job(image.shape[0], image.shape[1])
         try:
-            return self._denoised(image, self.plan_for(image), sigma_B, strength, progress)
+            return chosen._denoised(image, chosen._plan_of(image), sigma_B, strength, progress)
         finally:
-            self._backend.release_memory()
+            chosen._backend.release_memory()
 
     def noise_level(self, image: Image, sigma: float | None = None) -> NoiseLevel:
         """The level `image` would be denoised at. `sigma` as in a call; outside the model's range: UserError."""
@@ -144,34 +137,14 @@ class Denoiser:
 
     def noise_level_from(self, estimated: Callable[[], float], sigma: float | None = None) -> NoiseLevel:
         """As `noise_level`; `estimated` measures the noise, and is called only where that is needed."""
-        manifest = self.manifest
-        if sigma is not None:
-            if not math.isfinite(sigma) or sigma < 0:
-                raise UserError(f"sigma is {sigma:g}; allowed: a number of at least 0, in grey levels 0..255")
-            if sigma == 0:
-                return NoiseLevel(sigma=0.0, is_estimated=False)
-            if manifest.sigma_range is None:
-                raise UserError(f"sigma is {sigma:g}, but this model takes no noise level; leave sigma out")
-            low, high = manifest.sigma_range
-            if not low <= sigma <= high:
-                raise UserError(f"sigma is {sigma:g}; this model was trained for {_range_text(low, high)} grey levels")
-            return NoiseLevel(sigma=float(sigma), is_estimated=False)
-        if not manifest.conditioned:
-            return NoiseLevel(sigma=None, is_estimated=False)
-        assert manifest.sigma_range is not None
-        estimate = estimated()
-        low, high = manifest.sigma_range
-        # A picture without any noise stays as it is, whatever the model's lowest level.
-        return NoiseLevel(
-            sigma=min(max(estimate, low), high) if estimate else 0.0, is_estimated=True, estimate=estimate
-        )
+        return noise_level_for(self.manifest, estimated, sigma)
 
     def range_note(self, level: NoiseLevel) -> str:
         """What to tell a person whose picture's noise lies outside the model's range."""
         assert self.manifest.sigma_range is not None and level.estimate is not None
         return (
             f"the noise is estimated at {level.estimate:.1f} grey levels, but the model was trained for "
-            f"{_range_text(*self.manifest.sigma_range)}; using {level.sigma:g}"
+            f"{range_text(*self.manifest.sigma_range)}; using {level.sigma:g}"
         )
 
     def bands(
@@ -186,21 +159,39 @@ class Denoiser:
             raise UserError(_IN_COLOUR)
         if self.manifest.tiling == "approximate":
             raise UserError("the picture does not fit into the memory, and this model looks at a whole picture at once")
-        plan = self._plan(source.height, source.width, self._band_tile(source))
+        chosen = self._for_job(source.height, source.width)
+        plan = chosen._plan(source.height, source.width, chosen._band_tile(source))
         sigma_B = np.full(1, sigma, np.float32) if self.manifest.conditioned else None
 
         def denoised(pixels: Image, plan: TilePlan, count: Progress) -> Image:
             if sigma == 0 or strength == 0:
                 return pixels
-            return self._denoised(pixels, plan, sigma_B, strength, count)
+            return chosen._denoised(pixels, plan, sigma_B, strength, count)
 
         try:
             yield from denoised_bands(source, plan, denoised, progress)
         finally:
-            self._backend.release_memory()
+            chosen._backend.release_memory()
 
     def plan_for(self, image: Image) -> TilePlan:
         """The tiles that a call would cut `image` into."""
+        return self._for_job(image.shape[0], image.shape[1])._plan_of(image)
+
+    def description_for(self, height: int, width: int) -> str:
+        """What really runs for a picture of `height` x `width` pixels: library, version, device."""
+        return self._for_job(height, width).description
+
+    def _for_job(self, height: int, width: int) -> Self:
+        """This denoiser with the backend that ends such a picture earliest."""
+        # A second library takes memory of its own, which a bound may not have.
+        backend = self._backend.for_job(height * width) if self._memory_bytes is None else self._backend
+        if backend is self._backend:
+            return self
+        chosen = copy(self)
+        chosen._backend = backend
+        return chosen
+
+    def _plan_of(self, image: Image) -> TilePlan:
         return self._plan(image.shape[0], image.shape[1], self._chosen_tile(image))
 
     def _suitable(self, image: Any) -> Image:
@@ -247,7 +238,7 @@ class Denoiser:
         if twin is None:
             return None
         warnings.warn(
-            f"the model's output was not finite in {self.manifest.precision} for one window; it was run again in fp32",
+            f"the model's output was not finite in {self._backend.precision} for one window; it was run again in fp32",
             stacklevel=5,
         )
         try:
@@ -340,7 +331,3 @@ class Denoiser:
         )
         working = streaming_bytes(self._memory_bytes) - source.most_bytes_at_once
         return largest_band_tile(working, cost, bytes_per_row=source.bytes_per_row)
-
-
-def _range_text(low: float, high: float) -> str:
-    return f"{low:g} alone" if low == high else f"{low:g} to {high:g}"

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ..errors import UserError
-from .image_files import SUFFIXES
+from .image_files import OTHER_SUFFIXES, SUFFIXES
 from .memory_budget import working_bytes
 from .picture_size import decoded_bytes
 from .picture_stages import Denoised, Job, Loaded, PictureStages, heard_warnings
@@ -38,6 +38,8 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         stages = PictureStages(request, heard=heard, reserved_bytes=reserved)
 
         def load(job: Job) -> Loaded:
+            if job.source.suffix.lower() in OTHER_SUFFIXES:
+                raise UserError(f"{job.source}: hinas writes {', '.join(SUFFIXES)}; convert it to one of them first")
             try:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -107,7 +109,7 @@ def _jobs(source: Path, target: Path, reporter: Reporter) -> list[Job]:
         # Hidden files are other programs' notes on pictures, or what a killed run left.
         if not file.is_file() or file.name.startswith(".") or is_own_output(file):
             continue
-        if file.suffix.lower() in SUFFIXES:
+        if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
             jobs.append(Job(file, target / file.relative_to(source)))
         else:
             skipped.append(file)

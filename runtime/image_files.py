@@ -22,6 +22,9 @@ SUFFIXES: dict[str, Format] = {
     ".webp": "WebP",
 }
 
+OTHER_SUFFIXES = (".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".mpo", ".psd")
+"""Pictures by their names that hinas does not write: among others they are refused, not passed over."""
+
 
 def format_for(path: Path) -> Format:
     """The format that a file name asks for. Raises UserError for a suffix hinas cannot write."""

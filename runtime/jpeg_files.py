@@ -4,6 +4,7 @@ From JPEG to JPEG, metadata segments are copied as bytes: EXIF with its maker no
 """
 
 import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,15 @@ import numpy as np
 from ..errors import UserError
 from .picture import Metadata, Picture
 from .pillow_files import opened
+from .rest_of_file import notes_on_rest
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _QUALITY = 95
 _MOST_ICC_BYTES_PER_SEGMENT = 65519
+_MARKER_AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""Within the pixels 0xFF is followed by 0 or by a restart marker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +37,7 @@ class JpegDetails:
 
 def picture_from_jpeg(data: bytes) -> Picture:
     """The picture in the bytes of a JPEG file."""
-    segments = _segments(data)
+    segments, pixels_at = _segments(data)
     if any(marker == 0xE2 and payload.startswith(b"MPF\0") for marker, payload in segments) and _num_pictures(data) > 1:
         raise UserError("holds several pictures (MPO, such as previews or depth maps); save it as a plain JPEG first")
     image: Any = opened(data, "JPEG")
@@ -55,6 +59,7 @@ def picture_from_jpeg(data: bytes) -> Picture:
             segments=tuple(segment for segment in segments if _is_metadata(*segment)),
             quantisation=image.quantization,
         ),
+        notes=notes_on_rest(_behind_the_picture(data, pixels_at), b"\xff\xd8\xff"),
     )
 
 
@@ -84,8 +89,8 @@ def jpeg_from_picture(picture: Picture) -> bytes:
     return encoded[:after_jfif] + b"".join(parts) + encoded[after_jfif:]
 
 
-def _segments(data: bytes) -> list[tuple[int, bytes]]:
-    """(marker, payload) of every segment up to the start of the pixels."""
+def _segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """(marker, payload) of every segment up to the start of the pixels, and where these start."""
     segments: list[tuple[int, bytes]] = []
     position = 2
     while True:
@@ -95,10 +100,20 @@ def _segments(data: bytes) -> list[tuple[int, bytes]]:
             raise UserError("damaged or truncated JPEG: it ends before the pixels begin")
         marker = data[position + 1]
         if marker in (0xDA, 0xD9):
-            return segments
+            return segments, position
         (length,) = struct.unpack_from(">H", data, position + 2)
         segments.append((marker, data[position + 4 : position + 2 + length]))
         position += 2 + length
+
+
+def _behind_the_picture(data: bytes, position: int) -> bytes:
+    """All behind the end of the picture whose pixels' first marker stands at `position`."""
+    while marker := _MARKER_AFTER_PIXELS.search(data, position):
+        if marker[0] == b"\xff\xd9":
+            return data[marker.end() :]
+        length = int.from_bytes(data[marker.end() : marker.end() + 2])
+        position = marker.end() + length
+    return b""
 
 
 def _is_metadata(marker: int, payload: bytes) -> bool:

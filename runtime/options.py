@@ -3,6 +3,7 @@
 import re
 
 from ..errors import UserError
+from .backends.interface import Arithmetic
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _UNITS |= {"k": 2**10, "m": 2**20, "g": 2**30}
@@ -16,6 +17,17 @@ def sigma_of(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise UserError(f"--sigma {text}: allowed: auto, or a number in grey levels 0..255") from None
+
+
+def precision_of(text: str) -> Arithmetic | None:
+    """What floating-point layers are computed in, or None for auto."""
+    match text:
+        case "auto":
+            return None
+        case "fp32" | "bf16":
+            return text
+        case _:
+            raise UserError(f"--precision {text}: allowed: auto, fp32, bf16")
 
 
 def tile_of(text: str) -> int | None:

@@ -51,9 +51,19 @@ class Picture:
         return self.pixels.ndim == 3
 
     @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.pixels.shape[1]
+
+    @property
     def size_text(self) -> str:
         """Width x height."""
-        return f"{self.pixels.shape[1]}x{self.pixels.shape[0]}"
+        return f"{self.width}x{self.height}"
 
     def with_pixels(self, pixels: Image) -> "Picture":
         """The same picture with other pixels of the same shape and depth."""

@@ -49,6 +49,8 @@ class Denoised:
     """A picture ready to be written."""
 
     loaded: Loaded
+    backend: str
+    """What ran the model."""
     clean: Picture | None
     """None: too large to be held, and written already."""
     notes: tuple[str, ...]
@@ -100,6 +102,7 @@ class PictureStages:
                 )
         return Denoised(
             loaded=loaded,
+            backend=loaded.denoiser.description_for(content.height, content.width),
             clean=clean,
             notes=_about(loaded.job, dict.fromkeys(self._heard.taken())),
             seconds=time.perf_counter() - start,
@@ -168,6 +171,7 @@ class PictureStages:
                     name,
                     request.backend,
                     threads=request.threads,
+                    precision=request.precision,
                     memory_bytes=self._model_memory,
                     tile=request.tile,
                     ensemble=request.ensemble,
@@ -243,18 +247,17 @@ def _text(loaded: Loaded, seconds: float) -> str:
 def _values(denoised: Denoised, seconds: float) -> dict[str, Any]:
     loaded = denoised.loaded
     content, level = loaded.content, loaded.level
-    width, height = map(int, content.size_text.split("x"))
     return {
         "input": str(loaded.job.source),
         "output": str(loaded.job.target),
-        "width": width,
-        "height": height,
+        "width": content.width,
+        "height": content.height,
         "channels": 3 if content.is_colour else 1,
         "bits": content.bits,
         "sigma": level.sigma,
         "sigma_estimate": level.estimate,
         "model": loaded.model,
-        "backend": loaded.denoiser.description,
+        "backend": denoised.backend,
         "seconds": round(seconds, 3),
         "notes": [*loaded.notes, *denoised.notes],
     }

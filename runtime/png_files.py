@@ -14,9 +14,11 @@ import numpy as np
 from ..errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, opened
+from .rest_of_file import notes_on_rest
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -27,21 +29,24 @@ Chunk = tuple[bytes, bytes]
 
 def picture_from_png(data: bytes) -> Picture:
     """The picture in the bytes of a PNG file."""
-    chunks = _chunks(data)
+    chunks, end = _chunks(data)
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise UserError("damaged PNG: it does not begin with the chunk IHDR")
-    width, height, depth, colour = struct.unpack(">IIBB", chunks[0][1][:10])
+    width, height, depth, colour, compression, filters, interlacing = struct.unpack(">IIBBBBB", chunks[0][1])
     check_size(width, height)
+    # The decoder would only print a warning of its own.
+    if depth not in _DEPTHS.get(colour, ()) or (compression, filters) != (0, 0) or interlacing > 1:
+        raise UserError("damaged PNG: no such kind of pixels")
     if any(name == b"acTL" for name, _ in chunks):
         raise UserError("an animated PNG; hinas writes one picture per file, split it first")
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
     transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes: list[str] = []
+    notes = list(notes_on_rest(data[end:], _SIGNATURE))
     if colour == 3 or depth < 8:
         mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
         channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
-        notes.append(f"{depth}-bit {_COLOURS.get(colour, '?')} became 8-bit {mode}, since denoising makes new colours")
+        notes.append(f"{depth}-bit {_COLOURS[colour]} became 8-bit {mode}, since denoising makes new colours")
     else:
         import imagecodecs
 
@@ -64,13 +69,13 @@ def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
     import imagecodecs
 
-    encoded = _chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(with_alpha(picture)), level=5)))
+    encoded, _ = _chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(with_alpha(picture)), level=5)))
     carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
     return _file([encoded[0], *carried, *encoded[1:]])
 
 
-def _chunks(data: bytes) -> list[Chunk]:
-    """(name, payload) of every chunk, checksums verified."""
+def _chunks(data: bytes) -> tuple[list[Chunk], int]:
+    """(name, payload) of every chunk, checksums verified, and where the last one ends."""
     chunks: list[Chunk] = []
     position = len(_SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
@@ -81,12 +86,12 @@ def _chunks(data: bytes) -> list[Chunk]:
         payload = data[position + 8 : position + 8 + length]
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4:
-            raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')}")
+            raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
         if zlib.crc32(name + payload) != int.from_bytes(checksum):
-            raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')}")
+            raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")
         chunks.append((name, payload))
         position += 12 + length
-    return chunks
+    return chunks, position
 
 
 def _file(chunks: list[Chunk]) -> bytes:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from .backends.interface import Arithmetic
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -18,6 +20,8 @@ class Request:
     """Grey levels 0..255; None: estimated on each picture where the model needs it."""
     backend: str = "auto"
     """As `open_backend` takes it."""
+    precision: Arithmetic | None = None
+    """Of floating-point layers; None: what the model file is for."""
     tile: int | None = None
     """Pixels; None: by the memory."""
     memory_bytes: int | None = None

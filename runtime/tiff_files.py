@@ -4,7 +4,9 @@ tifffile codes the pixels; the tags are carried over as raw values by `exif_bloc
 """
 
 import io
+import math
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -140,8 +142,15 @@ def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
     return TiffDetails(
         tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
-        alpha_kind=int(page.extrasamples[0]) if page.extrasamples else 2,
+        alpha_kind=_alpha_kind(page),
     )
+
+
+def _alpha_kind(page: Any) -> int:
+    if not page.extrasamples:
+        return 2
+    kind = int(page.extrasamples[0])
+    return kind if kind in _EXTRA_SAMPLES else 0
 
 
 def checked_page(file: Any) -> Any:
@@ -149,6 +158,14 @@ def checked_page(file: Any) -> Any:
     if len(file.pages) != 1:
         raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
     page: Any = file.pages[0]
+    # tifffile would fill what is missing with black.
+    num_parts = math.prod(page.chunked)
+    if min(len(page.dataoffsets), len(page.databytecounts)) < num_parts and not page.is_contiguous:
+        raise UserError(f"damaged TIFF: it lists {len(page.dataoffsets)} of its {num_parts} tiles or strips")
+    if (num := _num_pictures(page)) > 1:
+        raise UserError(f"holds {num} pictures under one page; hinas writes one picture per file, split it first")
+    if not all(below.is_reduced for below in _below(page)):
+        raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
     photometric, bits = int(page.photometric), page.bitspersample
     if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR):
         name = _NAMES.get(photometric, f"photometric {photometric}")
@@ -177,9 +194,28 @@ def notes_of(page: Any) -> tuple[str, ...]:
         notes.append("inverted grey (white is zero) became plain grey")
     if int(page.photometric) == _PALETTE:
         notes.append("the palette became 8-bit RGB, since denoising makes new colours")
+    if _below(page):
+        notes.append("smaller copies of the picture (SubIFDs) were left out")
     if _PHOTOSHOP_LAYERS in page.tags:
         notes.append("Photoshop layers were left out; the flattened picture is denoised")
     return tuple(notes)
+
+
+def _num_pictures(page: Any) -> int:
+    """How many pictures follow each other in the file though one is listed: ImageJ and tifffile write such files."""
+    num = 1
+    if images := re.search(r"\AImageJ=.*^images=(\d+)$", page.description, re.MULTILINE | re.DOTALL):
+        num = int(images[1])
+    elif shape := re.search(r'\A\{.*"shape": *\[([\d, ]+)\]', page.description, re.DOTALL):
+        num = math.prod(map(int, shape[1].split(","))) // page.size
+    # Programs also copy a description to files that no longer hold what it says.
+    is_there = page.is_contiguous and page.dataoffsets[0] + num * page.nbytes <= page.parent.filehandle.size
+    return num if is_there else 1
+
+
+def _below(page: Any) -> list[Any]:
+    """The pages that `page` itself lists."""
+    return list(page.pages) if page.subifds else []
 
 
 def channels_of(page: Any, stored: Image) -> Image:

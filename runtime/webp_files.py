@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import UserError
 from .picture import Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import opened
+from .rest_of_file import notes_on_rest
 
 
 def picture_from_webp(data: bytes) -> Picture:
@@ -26,6 +27,8 @@ def picture_from_webp(data: bytes) -> Picture:
             icc=image.info.get("icc_profile"),
             xmp=image.info.get("xmp"),
         ),
+        # RIFF's length counts from behind itself.
+        notes=notes_on_rest(data[8 + int.from_bytes(data[4:8], "little") :], b"RIFF"),
     )
 
 

@@ -184,6 +184,12 @@ def tiny_model(
 
 
 @pytest.fixture(scope="session")
+def tiny() -> Callable[..., Path]:
+    """`tiny_model`, for networks that `models` has not."""
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model files by name: gray, color (conditioned, alignment 2), gray1, color1 (alignment 1), single (sigma 30)."""
     folder = tmp_path_factory.mktemp("models")

@@ -37,6 +37,19 @@ def test_an_unknown_option_is_the_users_mistake(module: str) -> None:
     assert "--no-such-option" in result.stderr
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "typer.Exit(130)"])
+def test_ctrl_c_is_130_and_a_word(raised: str) -> None:
+    program = (
+        "import typer; from hinas.command_line import run_command\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        f"def command() -> None: raise {raised}\n"
+        "run_command(app)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "stopped\n")
+
+
 def test_a_missing_library_is_named_with_what_installs_it() -> None:
     require_libraries("hinas-train", "sys", "json", extras="search")
     with pytest.raises(UserError, match=r"hinas-train needs nosuch; install: pip install 'hinas\[search\]'"):

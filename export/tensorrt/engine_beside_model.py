@@ -16,7 +16,7 @@ def write_engine_beside(model_file: Path, request: BuildRequest, *, quiet: bool)
 
     Returns the engine file's path and the engine. Raises UserError, saying what is missing, where TensorRT or a GPU is.
     """
-    require_libraries("--engine", "tensorrt", "pycuda", "platformdirs", "filelock", extras="gpu")
+    require_libraries("--engine", "tensorrt", "pycuda", "filelock", extras="gpu")
     from .engine_from_onnx import engine_for
     from .engine_report import EngineReport
 

@@ -5,7 +5,7 @@ Shapes: `B` images of a batch, `C` channels, `H`, `W` pixels.
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..manifest import ModelManifest
 from ..tiling import WindowLimits
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
+Arithmetic = Literal["fp32", "bf16"]
+"""What a person may ask floating-point layers to be computed in."""
 
 MOST_BYTES_PER_PIXEL = 8192
 """Above every model we measured (a full-resolution search network took 5.7 kB): where nothing can be measured."""
@@ -44,6 +47,19 @@ class Backend(Protocol):
     def description(self) -> str:
         """What really runs: library, version, provider, threads."""
         ...
+
+    @property
+    def precision(self) -> str:
+        """What the heavy layers are computed in."""
+        return self.manifest.precision
+
+    def for_job(self, num_pixels: int) -> "Backend":
+        """The backend that ends a job of so many pixels earliest; its answers are the same up to fp32 rounding."""
+        return self
+
+    def in_fp32(self) -> "Backend | None":
+        """The same model file with its floating-point layers in fp32; None where they are, or where it cannot."""
+        return None
 
     def run(self, noisy_BCHW: "NDArray[np.float32]", sigma_B: "NDArray[np.float32] | None") -> "NDArray[np.float32]":
         """Denoise a batch of values in 0..1, each image at its noise level in grey levels 0..255.

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ..learnt_numbers import sha256_of
 from ..manifest import ModelManifest
 from ..process_memory import return_free_memory
 from .interface import Backend, OutOfMemoryError
-from .memory_probe import inputs_for, measured_bytes_per_pixel
+from .memory_probe import inputs_for, learnt_bytes_per_pixel
 from .model_interface import cannot_run, first_line
 from .onnxruntime_session import (
     checked_manifest,
@@ -38,6 +39,7 @@ class OnnxRuntimeCpu(Backend):
         """`threads`: processor threads of one run; None: one for each physical core."""
         ort = imported_onnxruntime(extras="cpu")
         self._ort = ort
+        self.model_sha256 = sha256_of(model)
         self._session = open_session(ort, model, session_options(ort, threads), (_PROVIDER, {}))
         if self._session.get_providers() != [_PROVIDER]:
             running = ", ".join(self._session.get_providers())
@@ -70,7 +72,7 @@ class OnnxRuntimeCpu(Backend):
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        return measured_bytes_per_pixel(self.run, self._manifest)
+        return learnt_bytes_per_pixel(self, model_sha256=self.model_sha256)
 
     def _run(
         self, noisy_BCHW: NDArray[np.float32], sigma_B: NDArray[np.float32] | None, options: Any

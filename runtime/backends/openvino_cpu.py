@@ -1,4 +1,4 @@
-"""OpenVINO on the processor: fp32, bf16 where the processor computes in it, int8 models as they are.
+"""OpenVINO on the processor: fp32, bf16 where the processor computes in it, int8 models with the rest in either.
 
 A compiled model belongs to one shape: OpenVINO compiles anew for every other one and keeps the memory of all it has
 seen, so only the last shape's is kept. Tiles of a plan have one shape.
@@ -13,26 +13,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..manifest import ModelManifest
+from ..learnt_numbers import sha256_of
+from ..manifest import ModelManifest, Precision
 from ..model_bytes import model_bytes
 from ..process_memory import return_free_memory
-from .interface import Backend, OutOfMemoryError
-from .memory_probe import measured_bytes_per_pixel
+from .interface import Arithmetic, Backend, OutOfMemoryError
+from .memory_probe import learnt_bytes_per_pixel
 from .model_interface import GraphInput, cannot_run, check_any_size, check_interface, last_line
+from .openvino_core import imported_openvino, openvino_core
 
-_HINTS = {"fp32": "f32", "int8": "f32", "fp16": "f32", "bf16": "bf16"}
-"""What OpenVINO computes in where the graph does not say; by itself it would take bf16 for an fp32 model."""
+_ARITHMETIC: dict[Precision, Arithmetic] = {"fp32": "fp32", "int8": "fp32", "fp16": "fp32", "bf16": "bf16"}
+"""What a model file is for, where the graph does not say; by itself OpenVINO would take bf16 for an fp32 model."""
+_HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoCpu(Backend):
     """A model file compiled by OpenVINO for the processor."""
 
-    def __init__(self, model: Path, *, threads: int | None = None) -> None:
-        """`threads`: processor threads of one run; None: one for each physical core."""
+    def __init__(self, model: Path, *, threads: int | None = None, precision: Arithmetic | None = None) -> None:
+        """`threads`: processor threads of one run; None: one for each physical core.
+
+        `precision`: of what the model file leaves in floating point; None: what the file is for. Raises UserError where
+        the processor cannot compute in it.
+        """
         if threads is not None and threads < 1:
             raise UserError(f"threads is {threads}; allowed: a whole number of at least 1")
-        openvino = _imported_openvino()
-        self._core = openvino.Core()
+        self._path, self._threads = model, threads
+        openvino = imported_openvino()
+        self._core = openvino_core()
         self._model = _read(self._core, model)
         try:
             self._manifest = ModelManifest.from_metadata(_metadata(self._model))
@@ -43,6 +51,7 @@ class OpenVinoCpu(Backend):
             outputs = [item.any_name for item in self._model.outputs]
             check_interface(self._manifest, inputs, outputs, float_type="f32")
             check_any_size(inputs)
+            self._arithmetic: Arithmetic = self._checked_arithmetic(precision)
             self._settings = self._compile_settings(threads)
         except UserError as error:
             raise UserError(f"{model}: {error}") from error
@@ -52,8 +61,9 @@ class OpenVinoCpu(Backend):
         self._shape: tuple[int, ...] | None = None
         self._compiled: Any = None
         used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
+        self._sha256 = sha256_of(model)
         version = str(openvino.__version__).split("-")[0]
-        self._description = f"openvino {version}, CPU, {self._manifest.precision}, {used}"
+        self._description = f"openvino {version}, CPU, {self.precision}, {used}"
 
     @property
     def manifest(self) -> ModelManifest:
@@ -62,6 +72,18 @@ class OpenVinoCpu(Backend):
     @property
     def description(self) -> str:
         return self._description
+
+    @property
+    def precision(self) -> str:
+        if self._manifest.precision == "int8" and self._arithmetic == "bf16":
+            return "int8 and bf16"
+        own = _ARITHMETIC[self._manifest.precision]
+        return self._manifest.precision if self._arithmetic == own else self._arithmetic
+
+    def in_fp32(self) -> Backend | None:
+        if self._arithmetic == "fp32":
+            return None
+        return OpenVinoCpu(self._path, threads=self._threads, precision="fp32")
 
     def run(self, noisy_BCHW: NDArray[np.float32], sigma_B: NDArray[np.float32] | None) -> NDArray[np.float32]:
         feeds = {"noisy": noisy_BCHW} if sigma_B is None else {"noisy": noisy_BCHW, "sigma": sigma_B}
@@ -88,7 +110,7 @@ class OpenVinoCpu(Backend):
 
     @cached_property
     def _bytes_per_pixel(self) -> int:
-        return measured_bytes_per_pixel(self.run, self._manifest)
+        return learnt_bytes_per_pixel(self, model_sha256=self._sha256)
 
     def _compile(self, shapes: dict[str, list[int]]) -> None:
         self._shape = self._compiled = None
@@ -96,14 +118,16 @@ class OpenVinoCpu(Backend):
         shaped.reshape(shapes)
         self._compiled = self._core.compile_model(shaped, "CPU", self._settings)
 
+    def _checked_arithmetic(self, asked: Arithmetic | None) -> Arithmetic:
+        arithmetic = asked or _ARITHMETIC[self._manifest.precision]
+        if arithmetic == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            whose = "the model is for bf16" if asked is None else "precision bf16 was asked for"
+            raise UserError(f"{whose}, which this processor does not compute in; use --precision fp32")
+        return arithmetic
+
     def _compile_settings(self, threads: int | None) -> dict[str, Any]:
-        precision = self._manifest.precision
-        can = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bf16" and "BF16" not in can:
-            raise UserError(
-                "the model is for bf16, which this processor does not compute in; export it with --precision fp32"
-            )
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        hint = _HINTS[self._arithmetic]
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         return settings
@@ -126,11 +150,3 @@ def _read(core: Any, model: Path) -> Any:
         return core.read_model(content, b"")
     except Exception as error:  # OpenVINO's own are RuntimeErrors, but its texts may not even decode
         raise UserError(f"{model}: damaged, or not an ONNX model ({last_line(error)})") from error
-
-
-def _imported_openvino() -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        raise UserError(f"openvino is not installed; install it: pip install openvino ({error})") from error
-    return openvino

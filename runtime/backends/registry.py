@@ -1,41 +1,68 @@
 """The backends by the names that `--backend` takes. A backend asked for by name is never replaced by another."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import UserError
-from .interface import Backend
+from ..manifest import Precision
+from .interface import Arithmetic, Backend
 
 _ENGINE_SUFFIX = ".engine"
 
 
-def _tensorrt(model: Path, threads: int | None) -> Backend:
+Open = Callable[[Path, int | None, Arithmetic | None], Backend]
+"""Opens (model, threads, precision)."""
+
+
+def _tensorrt(model: Path, threads: int | None, precision: Arithmetic | None) -> Backend:
     from .tensorrt_engine import TensorRtEngine
 
-    return TensorRtEngine(model)
+    return _as_asked(TensorRtEngine(model), precision, _ON_THE_GPU)
 
 
-def _cuda(model: Path, threads: int | None) -> Backend:
+def _cuda(model: Path, threads: int | None, precision: Arithmetic | None) -> Backend:
     from .onnxruntime_cuda import OnnxRuntimeCuda
 
-    return OnnxRuntimeCuda(model, threads=threads)
+    return _as_asked(OnnxRuntimeCuda(model, threads=threads), precision, _ON_THE_GPU)
 
 
-def _openvino(model: Path, threads: int | None) -> Backend:
+def _openvino(model: Path, threads: int | None, precision: Arithmetic | None) -> Backend:
     from .openvino_cpu import OpenVinoCpu
 
-    return OpenVinoCpu(model, threads=threads)
+    return OpenVinoCpu(model, threads=threads, precision=precision)
 
 
-def _cpu(model: Path, threads: int | None) -> Backend:
+def _cpu(model: Path, threads: int | None, precision: Arithmetic | None) -> Backend:
     from .onnxruntime_cpu import OnnxRuntimeCpu
 
-    return OnnxRuntimeCpu(model, threads=threads)
+    return _as_asked(OnnxRuntimeCpu(model, threads=threads), precision, _ON_THE_PROCESSOR)
 
 
-_OPEN: dict[str, Callable[[Path, int | None], Backend]] = {
+def _faster_on_cpu(model: Path, threads: int | None, precision: Arithmetic | None) -> Backend:
+    from .faster_on_cpu import FasterOnCpu
+
+    return _as_asked(FasterOnCpu(model, threads=threads), precision, _ON_THE_PROCESSOR)
+
+
+# What an int8 model leaves in floating point is fp32. ONNX Runtime opens those bf16 models alone that are fp32 graphs.
+_ON_THE_PROCESSOR: dict[Precision, Arithmetic] = {"fp32": "fp32", "int8": "fp32", "bf16": "fp32"}
+_ON_THE_GPU: dict[Precision, Arithmetic] = {"fp32": "fp32", "int8": "fp32", "bf16": "bf16"}
+
+
+def _as_asked(backend: Backend, asked: Arithmetic | None, arithmetic: Mapping[Precision, Arithmetic]) -> Backend:
+    """`backend`, or UserError where it does not compute in what was `asked`. `arithmetic`: by the file's precision."""
+    precision = backend.manifest.precision
+    if asked is None or arithmetic.get(precision) == asked:
+        return backend
+    raise UserError(
+        f"precision {asked}: this backend cannot run a model written for {precision} in it ({backend.description}); "
+        "use --backend openvino, or export the model in that precision"
+    )
+
+
+_OPEN: dict[str, Open] = {
     "tensorrt": _tensorrt,
     "cuda": _cuda,
     "openvino": _openvino,
@@ -44,12 +71,13 @@ _OPEN: dict[str, Callable[[Path, int | None], Backend]] = {
 BACKEND_NAMES = ("auto", *_OPEN)
 
 
-def open_backend(name: str, model: Path, *, threads: int | None = None) -> Backend:
+def open_backend(name: str, model: Path, *, threads: int | None = None, precision: Arithmetic | None = None) -> Backend:
     """Make `model` ready to run.
 
-    `auto`: tensorrt where an engine lies beside the model, else cuda where ONNX Runtime is built for it, else cpu; a
-    GPU's backend that is installed and does not open is passed over with a warning that says why. `threads`: processor
-    threads, None leaves the number to the library.
+    `auto`: tensorrt where an engine lies beside the model, else cuda where ONNX Runtime is built for it, else cpu, or
+    openvino for large jobs where it is measured to be faster. A GPU's backend that is installed and does not open is
+    passed over with a warning that says why. `threads`: processor threads, None leaves the number to the library.
+    `precision`: of floating-point layers; None: what the model file is for. bf16 with `auto` is openvino.
     Raises UserError for a name that is unknown, for a library that is not installed, and for a file that is no hinas
     model.
     """
@@ -60,13 +88,15 @@ def open_backend(name: str, model: Path, *, threads: int | None = None) -> Backe
             raise UserError(f"{model}: backend {name!r} does not run engines; use tensorrt, or give the .onnx file")
         name = "tensorrt"
     if name != "auto":
-        return _OPEN[name](model, threads)
+        return _OPEN[name](model, threads, precision)
+    if precision == "bf16":
+        return _openvino(model, threads, precision)
     for candidate in _installed_for_gpu(model):
         try:
-            return _OPEN[candidate](model, threads)
+            return _OPEN[candidate](model, threads, precision)
         except UserError as error:
             warnings.warn(f"backend {candidate} is not used: {error}", stacklevel=2)
-    return _cpu(model, threads)
+    return _faster_on_cpu(model, threads, precision)
 
 
 def _installed_for_gpu(model: Path) -> list[str]:

@@ -153,10 +153,10 @@ def test_warnings_of_the_model_reach_the_person(
             warnings.warn(f"{len(pixels)} rows", stacklevel=2)
             return denoiser(pixels, *others, **more)
 
-        call.manifest, call.noise_level, call.description = (  # type: ignore[attr-defined]
+        call.manifest, call.noise_level, call.description_for = (  # type: ignore[attr-defined]
             denoiser.manifest,
             denoiser.noise_level,
-            denoiser.description,
+            denoiser.description_for,
         )
         return call
 

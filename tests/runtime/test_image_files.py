@@ -439,6 +439,46 @@ def test_flipped_bytes_never_give_another_error(tmp_path: Path, generator: np.ra
     assert num_refused > 0
 
 
+def test_an_unknown_kind_of_alpha_is_written_back_as_unspecified(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
+    array = channels(generator, 4, np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", array, photometric="rgb", extrasamples=["unassalpha"])
+    with tifffile.TiffFile(tmp_path / "in.tif") as file:
+        where = file.pages[0].tags["ExtraSamples"].valueoffset  # type: ignore[union-attr]
+    data = (tmp_path / "in.tif").read_bytes()
+    (tmp_path / "in.tif").write_bytes(data[:where] + struct.pack("<H", 999) + data[where + 2 :])
+    rewritten(tmp_path / "in.tif", tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert int(file.pages[0].extrasamples[0]) == 0  # type: ignore[union-attr]
+        assert np.array_equal(file.pages[0].asarray(), array)
+
+
+def test_a_tiff_that_lists_too_few_tiles_is_not_filled_with_black(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
+    array = np.tile(channels(generator, 3, np.uint8), (4, 4, 1))
+    tifffile.imwrite(tmp_path / "in.tif", array, photometric="rgb", tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(tmp_path / "in.tif") as file:
+        tags = [file.pages[0].tags[name] for name in ("TileOffsets", "TileByteCounts")]  # type: ignore[union-attr]
+    data = bytearray((tmp_path / "in.tif").read_bytes())
+    for tag in tags:
+        data[tag.offset + 4 : tag.offset + 8] = struct.pack("<I", tag.count - 3)
+    (tmp_path / "in.tif").write_bytes(data)
+    with pytest.raises(UserError, match=r"damaged TIFF: it lists 17 of its 20 tiles or strips"):
+        read_picture(tmp_path / "in.tif")
+
+
+@pytest.mark.parametrize("kind", [(7, 2, 0, 0, 0), (8, 5, 0, 0, 0), (8, 2, 1, 0, 0), (8, 2, 0, 9, 0), (8, 2, 0, 0, 2)])
+def test_a_png_of_no_known_kind(tmp_path: Path, generator: np.random.Generator, kind: tuple[int, ...]) -> None:
+    data = bytearray(png_of(channels(generator, 3, np.uint8)))
+    data[24:29] = bytes(kind)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "in.png").write_bytes(data)
+    with pytest.raises(UserError, match=r"in\.png: damaged PNG: no such kind of pixels"):
+        read_picture(tmp_path / "in.png")
+
+
 def test_absurd_sizes_are_refused_before_decoding(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n"

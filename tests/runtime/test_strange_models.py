@@ -137,14 +137,18 @@ assert resource.getrlimit(resource.RLIMIT_DATA) == (first // 2, hard)
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def _mutated(content: bytes, draw: np.random.Generator) -> bytes:
-    """A few bytes changed, most of them in the frame and not in the weights; or the file cut, or a part doubled."""
+def _mutated(content: bytes, other: bytes, draw: np.random.Generator) -> bytes:
+    """A few bytes changed, most of them in the frame and not in the weights; or the file cut, a part doubled, or the
+    end of another file put in the place of its own."""
     kind = draw.random()
     if kind < 0.1:
         return content[: draw.integers(len(content))]
     if kind < 0.2:
         start, stop = sorted(draw.integers(len(content), size=2))
         return content[:stop] + content[start:]
+    if kind < 0.3:
+        place = draw.integers(min(len(content), len(other)))
+        return content[:place] + other[place:]
     changed = bytearray(content)
     for _ in range(draw.integers(1, 9)):
         changed[draw.integers(len(content))] = draw.integers(256)
@@ -155,12 +159,12 @@ def _mutated(content: bytes, draw: np.random.Generator) -> bytes:
 def test_mutated_models_work_or_end_in_one_error(models: Models, tmp_path: Path, backend: str) -> None:
     if backend == "openvino":
         pytest.importorskip("openvino")
-    content = models["gray"].read_bytes()
+    content, other = models["gray"].read_bytes(), models["color1"].read_bytes()
     image = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
     refused = 0
     for seed in range(NUM_MUTATIONS):
         file = tmp_path / f"{seed}.onnx"
-        file.write_bytes(_mutated(content, np.random.default_rng(seed)))
+        file.write_bytes(_mutated(content, other, np.random.default_rng(seed)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
