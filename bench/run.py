@@ -19,7 +19,7 @@ from .noise_variants import Noise
 from .output_files import make_folder, write_outputs
 from .peak import peak_probes, shares_of_peak
 from .precision_variants import calibration_on
-from .projection.gpu_projections import gpu_notes, project_candidates, projected_entry
+from .projection.gpu_projections import gpu_plan, project_candidates, projected_entry
 from .published.entries import published_entries
 from .published.rows import read_published
 from .request import BenchRequest, QualityRequest
@@ -68,21 +68,23 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
         images = find_images(request.quality.data, limit=request.quality.limit)
         for warning in images.warnings:
             listener.warn(warning)
+    gpus = gpu_plan(request.gpus)
+    for note in gpus.notes:
+        listener.note(note)
+    backends = tuple(dict.fromkeys((*request.backends, *gpus.backends)))
     found = lineup(
         request.models,
         request.peers,
         request.peer_weights,
         sizes=request.sizes,
-        variants=_variants(request, images),
+        variants=_variants(request, backends, images),
         folder=folder,
         note=listener.note,
     )
     methods: list[Method] = []
     if request.quality is not None:
         methods = scored_methods(found, request.quality, machine, request.threads, listener)
-    for note in gpu_notes(request.gpus):
-        listener.note(note)
-    projected = project_candidates(_one_of_each(found.candidates), request.sizes, request.gpus)
+    projected = project_candidates(_one_of_each(found.candidates), request.sizes, gpus.projected)
     published = [entry for entry in published_entries(read_published()) if entry.dataset_time_s] if request.gpus else []
     make_folder(request.out)
     if machine.is_busy:
@@ -99,9 +101,9 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
     return BenchOutcome(results=results, files=files)
 
 
-def _variants(request: BenchRequest, images: ImageSet | None) -> Variants:
+def _variants(request: BenchRequest, backends: tuple[str, ...], images: ImageSet | None) -> Variants:
     return Variants(
-        backends=request.backends,
+        backends=backends,
         precisions=request.precisions,
         threads=request.threads,
         # One engine for all sizes; models want sides that are multiples of some pixels.

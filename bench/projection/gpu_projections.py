@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 from ...errors import UserError
+from ...runtime.backends.registry import installed_for_gpu
 from ..candidates import Candidate
 from ..devices.installed import device_present, version_warnings
 from ..devices.profile import DeviceProfile
@@ -52,17 +53,46 @@ def _precisions(candidate: Candidate, profile: DeviceProfile) -> tuple[Precision
     return profile.precisions if precision == "fp32" else (precision,)
 
 
-def gpu_notes(
-    gpus: Sequence[DeviceProfile], *, is_present: Callable[[DeviceProfile], bool] = device_present
-) -> list[str]:
-    """What a person must know beside the projections: a line each."""
+@dataclass(frozen=True, kw_only=True)
+class GpuPlan:
+    """What is done about the GPUs that a person names."""
+
+    backends: tuple[str, ...]
+    """To measure with, on the one that is in this machine."""
+    projected: tuple[DeviceProfile, ...]
+    """Those that are not, or that nothing installed runs on."""
+    notes: tuple[str, ...]
+    """What a person must know of it, a line each."""
+
+
+def gpu_plan(
+    gpus: Sequence[DeviceProfile],
+    *,
+    is_present: Callable[[DeviceProfile], bool] = device_present,
+    installed: Callable[[], tuple[str, ...]] = installed_for_gpu,
+) -> GpuPlan:
+    """Measure on the GPU that is here, project on the others."""
+    present = [profile for profile in gpus if is_present(profile)]
+    backends = installed() if present else ()
+    notes = [*_version_notes(gpus)]
+    for profile in present:
+        if backends:
+            notes.append(f"note: {profile.name} is in this machine and is measured with {', '.join(backends)}")
+        else:
+            notes.append(
+                f"note: {profile.name} is in this machine, but neither TensorRT with pycuda nor onnxruntime-gpu is "
+                "installed: its latencies are projected"
+            )
+    projected = tuple(profile for profile in gpus if not backends or profile not in present)
+    return GpuPlan(backends=backends, projected=projected, notes=tuple(notes))
+
+
+def _version_notes(gpus: Sequence[DeviceProfile]) -> list[str]:
     notes: list[str] = []
     tensorrt = installed_version("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-cu11")
     onnxruntime = installed_version("onnxruntime-gpu")
     for profile in gpus:
         notes += [f"warning: {warning}" for warning in version_warnings(profile, tensorrt, onnxruntime)]
-        if is_present(profile):
-            notes.append(f"note: a {profile.name} is in this machine: measure it; what follows is only projected")
     return notes
 
 

@@ -101,9 +101,14 @@ def open_backend(name: str, model: Path, *, threads: int | None = None, precisio
 
 def _installed_for_gpu(model: Path) -> list[str]:
     """The GPU's backends that could run this model here, fastest first."""
-    found = []
-    has_tensorrt = find_spec("tensorrt") is not None and find_spec("pycuda") is not None
-    if has_tensorrt and model.with_suffix(_ENGINE_SUFFIX).is_file():
+    has_engine = model.with_suffix(_ENGINE_SUFFIX).is_file()
+    return [name for name in installed_for_gpu() if name != "tensorrt" or has_engine]
+
+
+def installed_for_gpu() -> tuple[str, ...]:
+    """The GPU's backends whose libraries are installed, fastest first; whether they run is another question."""
+    found: list[str] = []
+    if find_spec("tensorrt") is not None and find_spec("pycuda") is not None:
         found.append("tensorrt")
     if find_spec("onnxruntime") is not None:
         from .onnxruntime_cuda import has_cuda_provider
@@ -111,4 +116,4 @@ def _installed_for_gpu(model: Path) -> list[str]:
 
         if has_cuda_provider(imported_onnxruntime(extras="cpu")):
             found.append("cuda")
-    return found
+    return tuple(found)

@@ -9,7 +9,7 @@ import pytest
 from hinas.bench.candidates import Variants, model_sources, open_candidates
 from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency import Size
-from hinas.bench.projection.gpu_projections import gpu_notes, project_candidates
+from hinas.bench.projection.gpu_projections import gpu_plan, project_candidates
 from hinas.bench.projection.known_networks import separable_chain
 from hinas.bench.projection.roofline import project_latency
 from hinas.bench.projection.roofline_plot import roofline_figure
@@ -83,10 +83,16 @@ def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> No
         "hinas.bench.projection.gpu_projections.installed_version", lambda first, *_: versions.get(first)
     )
     profile = device_profile("1080ti")
-    assert gpu_notes([profile], is_present=lambda _: False) == [
-        "warning: TensorRT 10.0.1 does not run on GeForce GTX 1080 Ti; the last that does is 8.6"
-    ]
-    assert "measure it" in gpu_notes([profile], is_present=lambda _: True)[-1]
+    absent = gpu_plan([profile], is_present=lambda _: False, installed=lambda: ("cuda",))
+    assert absent.notes == ("warning: TensorRT 10.0.1 does not run on GeForce GTX 1080 Ti; the last that does is 8.6",)
+    assert (absent.backends, absent.projected) == ((), (profile,))
+    other = device_profile("h200")
+    here = gpu_plan([profile, other], is_present=lambda asked: asked is profile, installed=lambda: ("tensorrt", "cuda"))
+    assert (here.backends, here.projected) == (("tensorrt", "cuda"), (other,))
+    assert "is measured with tensorrt, cuda" in here.notes[-1]
+    bare = gpu_plan([profile], is_present=lambda _: True, installed=lambda: ())
+    assert (bare.backends, bare.projected) == ((), (profile,))
+    assert "its latencies are projected" in bare.notes[-1]
 
 
 def test_the_picture_says_that_nothing_was_measured(tmp_path: Path) -> None:
