@@ -63,11 +63,11 @@ def impulses(grey: NDArray[np.float32]) -> float:
     """The share of pixels at black or white whose four neighbours' median lies in the middle half."""
     if min(grey.shape) < 3:
         return 0.0
-    around = np.stack([grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]])
-    middle = np.median(around, axis=0)
     centre = grey[1:-1, 1:-1]
     extreme = (centre <= 0) | (centre >= 255)
-    return float(np.mean(extreme & (middle > 64) & (middle < 191)))
+    sides = (grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:])
+    middle = np.median(np.stack([side[extreme] for side in sides]), axis=0)
+    return np.count_nonzero((middle > 64) & (middle < 191)) / centre.size
 
 
 def correlation(residuals: NDArray[np.float32]) -> float:
