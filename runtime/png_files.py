@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, opened
+from .png_pixels import pixel_chunks
 from .rest_of_file import notes_on_rest
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -67,9 +68,7 @@ def picture_from_png(data: bytes) -> Picture:
 
 def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
-    import imagecodecs
-
-    encoded, _ = _chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(with_alpha(picture)), level=5)))
+    encoded = pixel_chunks(with_alpha(picture))
     carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
     return _file([encoded[0], *carried, *encoded[1:]])
 
