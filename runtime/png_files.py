@@ -86,7 +86,7 @@ def _chunks(data: bytes) -> tuple[list[Chunk], int]:
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4:
             raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
-        if zlib.crc32(name + payload) != int.from_bytes(checksum):
+        if _checksum(name, payload) != int.from_bytes(checksum):
             raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")
         chunks.append((name, payload))
         position += 12 + length
@@ -96,8 +96,12 @@ def _chunks(data: bytes) -> tuple[list[Chunk], int]:
 def _file(chunks: list[Chunk]) -> bytes:
     parts = [_SIGNATURE]
     for name, payload in chunks:
-        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", zlib.crc32(name + payload))]
+        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _checksum(name, payload))]
     return b"".join(parts)
+
+
+def _checksum(name: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(name))
 
 
 def _pixel_file(chunks: list[Chunk]) -> bytes:
