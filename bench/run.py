@@ -23,7 +23,7 @@ from .projection.gpu_projections import gpu_plan, project_candidates, projected_
 from .published.entries import published_entries
 from .published.rows import read_published
 from .request import BenchRequest, QualityRequest
-from .results import Entry, Results
+from .results import Entry, Results, write_results
 from .sample_pictures import SamplePicture, best_method, sample_pictures
 from .scored_methods import scored_methods
 
@@ -90,11 +90,13 @@ def _run(request: BenchRequest, folder: Path, listener: Listener) -> BenchOutcom
     if machine.is_busy:
         listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
 
-    latencies = _latencies(request, found, machine, folder, listener)
+    latencies = [*_latencies(request, found, machine, folder, listener), *map(projected_entry, projected)]
+    # What comes may take long or fail on an image; the latencies are not lost with it.
+    write_results(Results(machine=machine, entries=tuple(latencies)), request.out / "results.json")
     quality = _Quality()
     if request.quality is not None and images is not None:
         quality = _quality(request.quality, methods, images, listener)
-    entries = (*latencies, *map(projected_entry, projected), *quality.entries, *published)
+    entries = (*latencies, *quality.entries, *published)
     results = Results(machine=machine, entries=entries)
     sizes = [str(size) for size in request.sizes]
     files = write_outputs(results, quality.scores, quality.samples, projected, sizes, request.out)
