@@ -102,8 +102,10 @@ def _axes_of(
     lowest = {_kind(panel): axes for axes, panel in drawn}
     for axes, panel in drawn:
         axes.set_visible(True)
-        # Of what exactly of an enlarged picture, the papers' tables do not say.
-        images = "grey images" if panel.channels == 1 else "colour images" if panel.task == "denoise" else "as published"
+        images = "grey images" if panel.channels == 1 else "colour images"
+        if panel.task != "denoise":
+            # Of what exactly of an enlarged picture, the papers' tables do not say.
+            images = "as published"
         is_first = is_crowded or axes.get_subplotspec().is_first_col()
         axes.set_ylabel(f"{_QUALITY_TEXTS[panel.quality]}, {images}" if is_first else "")
         if is_crowded or axes.get_subplotspec().rowspan.start == lowest[kinds[-1]].get_subplotspec().rowspan.start:
