@@ -66,7 +66,8 @@ def draw_tradeoff(panels: Sequence[Panel], *, title: str, conditions: str) -> Fi
         for axes, panel in drawn:
             _draw_panel(axes, panel, scale, dashes, depth=depth)
         _set_limits(drawn, depth=depth)
-        scale.add_colourbar(figure, [axes for axes, _ in drawn], shrink=1 / len(drawn) if is_crowded else 1.0)
+        num_rows = len({panel.sigma for panel in panels}) if is_crowded else 1
+        scale.add_colourbar(figure, [axes for axes, _ in drawn], shrink=1 / num_rows)
         figure.suptitle(f"{title}\n{conditions}", x=0.01, ha="left", fontsize=9, parse_math=False)
         _add_legend(figure, letters, dashes)
         # Labels need the final positions of everything else.
@@ -85,20 +86,19 @@ def _height(point: TradeoffPoint, panel: Panel, depth: float) -> float:
 def _axes_of(
     panels: Sequence[Panel], *, num_groups: int, is_crowded: bool
 ) -> tuple[Figure, list[tuple["Axes", Panel]]]:
-    """A row for each kind of image and a column for each sigma; crowded panels one below the other."""
+    """A row for each kind of image and a column for each sigma; where panels are crowded, the other way round."""
     kinds = sorted({_kind(panel) for panel in panels})
     sigmas = sorted({panel.sigma or 0.0 for panel in panels})
     legend_inches = 0.45 + 0.17 * num_groups
     if is_crowded:
-        figure = new_figure(7.6, 0.7 + 4.4 * len(panels) + legend_inches)
-        column = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-        drawn = list(zip(column, sorted(panels, key=lambda panel: (_kind(panel), panel.sigma or 0)), strict=True))
+        figure = new_figure(1.0 + 6.6 * len(kinds), 0.7 + 4.2 * len(sigmas) + legend_inches)
+        grid = figure.subplots(len(sigmas), len(kinds), squeeze=False).T
     else:
         figure = new_figure(max(7.6, 2.2 + 2.9 * len(sigmas)), 0.9 + 2.7 * len(kinds) + legend_inches)
         grid = figure.subplots(len(kinds), len(sigmas), squeeze=False)
-        for axes in grid.flat:
-            axes.set_visible(False)
-        drawn = [(grid[kinds.index(_kind(panel))][sigmas.index(panel.sigma or 0.0)], panel) for panel in panels]
+    for axes in grid.flat:
+        axes.set_visible(False)
+    drawn = [(grid[kinds.index(_kind(panel))][sigmas.index(panel.sigma or 0.0)], panel) for panel in panels]
     lowest = {_kind(panel): axes for axes, panel in drawn}
     for axes, panel in drawn:
         axes.set_visible(True)

@@ -82,7 +82,8 @@ def tradeoff_panels(
 ) -> list[Panel]:
     """Panels for the times at `size`, batch 1, ordered by task, kind of image and sigma.
 
-    An entry that states both a time and a quality is a point by itself. Apart from that a measured quality takes
+    An entry that states both a time and a quality is a point by itself; the time for a whole set counts only where no
+    latency was measured, for it depends on more than the network. Apart from that a measured quality takes
     - the measured latencies of the same model, kind of image, device, backend and precision, and
     - the projected latencies of the same model, kind of image and precision: points of origin projected.
     Qualities without a finite figure or without a time have no point. The model named `noisy_input` gives the panels'
@@ -101,7 +102,10 @@ def tradeoff_panels(
             # Entry guarantees a data set and a protocol beside a quality.
             baselines.setdefault(place, {})[str(entry.dataset), str(entry.protocol)] = value
             continue
-        timed = [entry] if _time_ms(entry, size) is not None else [item for item in latencies if _join(item, entry)]
+        timed = [item for item in latencies if _join(item, entry)]
+        is_timed = entry.latency_ms is None and any(item.origin == "measured" for item in timed)
+        if _time_ms(entry, size) is not None and not is_timed:
+            timed.append(entry)
         for item in timed:
             point = _point(item, entry, size, value)
             # Qualities that several backends measured alike meet a projection once.

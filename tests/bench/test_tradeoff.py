@@ -54,6 +54,16 @@ def _panels(*entries: Entry, size: str = "481x321", **options: Any) -> list[Pane
     return tradeoff_panels(entries, size, noisy_input=NOISY, **options)
 
 
+def test_a_measured_latency_counts_before_the_time_for_the_whole_set() -> None:
+    quality = _quality("a", 28.5, dataset_time_s=20.0, num_images=200)
+    program = _quality("b", 28.0, dataset_time_s=20.0, num_images=200)
+    (panel,) = _panels(_latency("a"), quality, program)
+    assert [(point.model, point.time_ms) for point in panel.points] == [("a", 11.0), ("b", 100.0)]
+    projected = _latency("a", 2.0, origin="projected", latency_range_ms=(1.0, 5.0), device="gpu", backend=None)
+    (panel,) = _panels(_latency("a"), projected, quality)
+    assert [(point.group.origin, point.time_ms) for point in panel.points] == [("measured", 11.0), ("projected", 2.0)]
+
+
 def test_a_latency_meets_the_quality_of_the_same_run() -> None:
     quality = _quality("a", 28.5)
     (panel,) = _panels(_latency("a"), quality, _quality(NOISY, 18.0))
