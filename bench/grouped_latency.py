@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from .candidates import Variants, model_sources, open_candidates
 from .contestants import timed_candidate
-from .latency import Rounds, Size, measure_latency
+from .latency import Rounds, Size, measure_latency, progress_steps
 from .listener import Listener
 
 BACKEND = "cpu"
@@ -24,7 +24,7 @@ def grouped_latencies_ms(
     """
     reference, *others = models
     groups = [others[start : start + _GROUP] for start in range(0, len(others), _GROUP)]
-    listener.begin(f"latency {size}", sum(len(group) + 1 + rounds.fewest for group in groups))
+    listener.begin(f"latency {size}", sum(progress_steps(len(group) + 1, rounds) for group in groups))
     references: list[float] = []
     found: list[list[float]] = []
     library = ""

@@ -1,8 +1,8 @@
 """Latency of several methods, measured in interleaved rounds: what disturbs the machine disturbs all of them alike.
 
 Each runs in a process of its own (`latency_worker`), one at a time: a fresh start gives the cold start, then it runs
-until it is warm, then round after round every method runs once, a different one first each time. On a GPU the energy
-is read last, over runs one after the other.
+until it is warm, then round after round every method runs once, a different one first each time. All that is done
+several times, with new processes. On a GPU the energy is read last, over runs one after the other.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from statistics import fmean, median
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,6 +51,9 @@ class Rounds:
     """Timed runs of each model, at least."""
     seconds: float = 2.0
     """Time that all rounds together take for each model, at least; gives fast models more runs."""
+    starts: int = 4
+    """Times that every model's process is started anew, the rounds spread over them: where a process happens to lie in
+    the memory makes some percent of its latency (one model, 14 starts: 116 to 130 ms)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +99,40 @@ def measure_latency(
 ) -> list[MeasuredLatency]:
     """Time one run of each method on one image of `size` (padded to a model's alignment), batch 1.
 
-    `progress` is called after each method's warm-up and after each of the first `rounds.fewest` rounds.
+    `progress` is called after each warm-up and after each of the first `rounds.fewest` rounds: `progress_steps` times.
     Raises UserError where the memory does not suffice or a method's process dies.
     """
     check_memory(methods, size)
+    starts = [_one_start(methods, size, part, progress) for part in _parts(rounds)]
+    return [_joined(list(of_one_method)) for of_one_method in zip(*starts, strict=True)]
+
+
+def progress_steps(num_methods: int, rounds: Rounds) -> int:
+    """How often `measure_latency` calls `progress`."""
+    return num_methods * len(_parts(rounds)) + rounds.fewest
+
+
+def _parts(rounds: Rounds) -> list[Rounds]:
+    """What is measured after each start."""
+    starts = min(rounds.starts, rounds.fewest)
+    return [
+        Rounds(fewest=rounds.fewest // starts + (index < rounds.fewest % starts), seconds=rounds.seconds / starts)
+        for index in range(starts)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """One method from its process's start to its end."""
+
+    worker: "_Worker"
+    runs: Sequence[Mapping[str, float]]
+    warm_up_runs: int
+    is_warm: bool
+    totals: Mapping[str, Any]
+
+
+def _one_start(methods: Sequence[Timed], size: Size, rounds: Rounds, progress: Callable[[], None]) -> list[_Start]:
     with ExitStack() as stack:
         workers = [stack.enter_context(_Worker(method, size)) for method in methods]
         warm_ups: list[tuple[int, bool]] = []
@@ -117,22 +151,41 @@ def measure_latency(
             if done <= rounds.fewest:
                 progress()
         return [
-            MeasuredLatency(
-                timed=worker.timed,
-                size=worker.size,
-                latency=latency_of(
-                    [run["ms"] for run in runs],
-                    warm_up_runs=warm_up_runs,
-                    is_warm=is_warm,
-                    cold_start=worker.cold_start,
-                ),
-                library=worker.library,
-                transfer_in_ms=_median(runs, "transfer_in_ms"),
-                transfer_out_ms=_median(runs, "transfer_out_ms"),
-                **worker.totals(),
-            )
+            _Start(worker=worker, runs=runs, warm_up_runs=warm_up_runs, is_warm=is_warm, totals=worker.totals())
             for worker, runs, (warm_up_runs, is_warm) in zip(workers, samples, warm_ups, strict=True)
         ]
+
+
+def _joined(starts: Sequence[_Start]) -> MeasuredLatency:
+    first = starts[0].worker
+    runs = [run for start in starts for run in start.runs]
+    cold_starts = [start.worker.cold_start for start in starts if start.worker.cold_start is not None]
+    return MeasuredLatency(
+        timed=first.timed,
+        size=first.size,
+        latency=latency_of(
+            [run["ms"] for run in runs],
+            warm_up_runs=sum(start.warm_up_runs for start in starts),
+            is_warm=all(start.is_warm for start in starts),
+            cold_start=_median_start(cold_starts) if cold_starts else None,
+        ),
+        library=first.library,
+        transfer_in_ms=_median(runs, "transfer_in_ms"),
+        transfer_out_ms=_median(runs, "transfer_out_ms"),
+        peak_memory_bytes=_over(starts, "peak_memory_bytes", max),
+        peak_device_bytes=_over(starts, "peak_device_bytes", max),
+        energy_j=_over(starts, "energy_j", fmean),
+    )
+
+
+def _median_start(starts: Sequence[ColdStart]) -> ColdStart:
+    return ColdStart(**{part: median(getattr(start, part) for start in starts) for part in ColdStart.model_fields})
+
+
+def _over(starts: Sequence[_Start], part: str, join: Callable[[list[Any]], Any]) -> Any:
+    """None where a start does not say."""
+    values = [start.totals.get(part) for start in starts]
+    return None if None in values else join(values)
 
 
 def latency_of(

@@ -39,4 +39,5 @@ def write_outputs(
         write_scores(scores, files[-1])
     charts = [*write_pictures(results, sizes, out), *write_rooflines(projected, out)]
     write_report(results, files[2], size=sizes[0], charts=charts, samples=samples)
-    return (*files, *charts)
+    # The papers draw both; one is enough for the report.
+    return (*files, *charts, *write_pictures(results, sizes[:1], out, quality="ssim"))

@@ -9,7 +9,7 @@ from ..runtime.tiling import rounded_up
 from .candidates import Candidate, Variants
 from .environment import Machine, describe_machine
 from .images import ImageSet, evenly_chosen, find_images
-from .latency import measure_latency
+from .latency import measure_latency, progress_steps
 from .lineup import Lineup, lineup
 from .listener import Listener
 from .measure_quality import ImageScore, measure_quality
@@ -128,7 +128,7 @@ def _latencies(request: BenchRequest, found: Lineup, machine: Machine, folder: P
     probes = peak_probes(found.candidates, folder)
     for size in request.sizes:
         timed = [*found.timed, *probes.values()]
-        listener.begin(f"latency {size}", len(timed) + request.rounds.fewest)
+        listener.begin(f"latency {size}", progress_steps(len(timed), request.rounds))
         measured = measure_latency(timed, size, rounds=request.rounds, progress=listener.step)
         shares = shares_of_peak(measured, probes)
         for item in measured[: len(found.timed)]:

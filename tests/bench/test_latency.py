@@ -17,7 +17,7 @@ from hinas.bench.candidates import Variants, model_sources, open_candidates
 from hinas.bench.contestants import fitting, peer_sources, timed_candidate
 from hinas.bench.entry_labels import join_key, labels
 from hinas.bench.environment import describe_machine
-from hinas.bench.latency import MeasuredLatency, Rounds, Size, Timed, latency_of, measure_latency
+from hinas.bench.latency import MeasuredLatency, Rounds, Size, Timed, latency_of, measure_latency, progress_steps
 from hinas.bench.lineup import lineup
 from hinas.bench.peak import peak_probes, shares_of_peak
 from hinas.bench.peers.registry import PEERS, peer_model
@@ -75,14 +75,24 @@ def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: p
     _Played.runs = []
     monkeypatch.setattr(latency, "_Worker", _Played)
     names = ["a", "b", "c"]
-    measured = measure_latency([_timed(name) for name in names], SIZE, rounds=Rounds(fewest=6, seconds=0))
+    steps: list[None] = []
+    rounds = Rounds(fewest=9, seconds=0, starts=2)
+    measured = measure_latency(
+        [_timed(name) for name in names], SIZE, rounds=rounds, progress=lambda: steps.append(None)
+    )
+    assert len(steps) == progress_steps(3, rounds)
     warm_up = [name for method in names for name in (f"start {method}", *[method] * 3)]
-    assert _Played.runs[: len(warm_up)] == warm_up, "one process is at work at a time"
-    rounds = np.reshape(_Played.runs[len(warm_up) :], (6, 3))
-    assert [sorted(row) for row in rounds] == [names] * 6
-    assert [row[0] for row in rounds] == [*names, *names]
+    rest = _Played.runs
+    for done in (5, 4):
+        assert rest[: len(warm_up)] == warm_up, "one process is at work at a time"
+        played = np.reshape(rest[len(warm_up) :][: 3 * done], (done, 3))
+        assert [sorted(row) for row in played] == [names] * done
+        assert [row[0] for row in played] == [*names, *names][:done]
+        rest = rest[len(warm_up) + 3 * done :]
+    assert not rest
     for item in measured:
-        assert item.latency.runs == 6
+        assert item.latency.runs == 9
+        assert item.latency.warm_up_runs == 6
         assert (item.transfer_in_ms, item.transfer_out_ms, item.energy_j, item.peak_device_bytes) == (0.5, 0.25, 3, 2)
 
 
