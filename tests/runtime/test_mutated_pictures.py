@@ -160,7 +160,8 @@ def test_mutated_pictures_end_in_a_picture_or_one_line(models: Models, tmp_path:
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=MOST_SECONDS,
     )  # fmt: skip
     assert result.returncode == 2, result.stderr[-2000:]
-    assert {line.partition(":")[0] for line in result.stderr.splitlines()} <= {
+    # Two threads' warnings of the PNG decoder may mix, text and line end apart.
+    assert {line.partition(":")[0] for line in result.stderr.splitlines() if line} <= {
         "error",
         "note",
         "PNG warning",  # the decoder's own
