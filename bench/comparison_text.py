@@ -43,6 +43,7 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 _LATENCY_HEADING = ("model", "what", "old ms", "new ms", "factor", "99 % interval", "verdict", "file")
+_MOST_NAMED = 8
 _QUALITY_HEADING = ("model", "what", "measure", "old", "new", "change", "file")
 
 
@@ -100,7 +101,11 @@ def _what(subject: Subject) -> str:
 
 
 def _only(which: str, subjects: Sequence[Subject]) -> list[str]:
-    lines = [f"  {subject.model}: {_what(subject)}" for subject in subjects]
+    """Measured ones by name; what was not measured does not change by itself, so it is only counted."""
+    measured = [subject for subject in subjects if subject.origin == "measured"]
+    lines = [f"  {subject.model}: {_what(subject)}" for subject in measured[:_MOST_NAMED]]
+    if others := len(subjects) - len(lines):
+        lines.append(f"  and {others} more, {len(subjects) - len(measured)} of them published or projected")
     return [f"Only in the {which} file:", *lines] if lines else []
 
 
