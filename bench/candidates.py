@@ -66,6 +66,8 @@ class Candidate:
     """Counted on the graph as it was before its precision was lowered here."""
     source: str
     """Where the figures come from."""
+    caveat: str | None = None
+    """What a reader of its figures must know."""
 
     @property
     def manifest(self) -> ModelManifest:
@@ -85,6 +87,7 @@ class Candidate:
             "precision": self.manifest.precision,
             "threads": self.threads,
             "source": self.source,
+            "note": self.caveat,
         }
 
 
@@ -128,9 +131,16 @@ def open_candidates(sources: Sequence[ModelSource], variants: Variants, folder: 
                     threads=variants.threads,
                     cost=cost,
                     source=source.source + note,
+                    caveat=_OF_INT8 if note and precision == "int8" else None,
                 )
             )
     return candidates
+
+
+_OF_INT8 = (
+    "made of the finished fp32 file, whose rewrites suit int8 badly, and without a gate; what int8 can do shows the "
+    "file that hinas-export --precision int8 makes of the genotype"
+)
 
 
 def _unique_names(models: dict[Path, str]) -> dict[Path, str]:

@@ -40,6 +40,9 @@ def lineup(
     """
     candidates = open_candidates(model_sources(models, folder), variants, folder)
     num_models = len(candidates)
+    for candidate in candidates:
+        if candidate.caveat is not None:
+            note(f"note: {candidate.name}: {candidate.caveat}")
     classical: list[str] = []
     if peers is not None:
         names = peer_names(peers, frozenset(candidate.manifest.channels for candidate in candidates))

@@ -21,8 +21,8 @@ class GraphCost:
     """What a graph costs, whatever runs it."""
 
     parameters: int
-    """Elements of all floating-point constants the graph computes with. Zeros among others, which fill a block of
-    channels for some engine, do not count."""
+    """Elements of all constants the graph computes with, quantised weights among them. Zeros among others, which fill a
+    block of channels for some engine, do not count."""
     macs_per_pixel: float
     """Multiply-adds of convolutions and matrix products per input pixel, at an input of 64x64 pixels; with such zeros
     none."""
@@ -54,9 +54,19 @@ def _layers(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, float]]:
 
 
 def _filled_constants(model: onnx.ModelProto) -> dict[str, float]:
-    """The share that is not zero of every floating-point constant, by name."""
+    """The share that is not zero of every constant that is computed with, by name.
+
+    Those are the floating-point ones and, behind a DequantizeLinear, integers; scales and zero points only tell how.
+    """
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
-    constants = [item for item in model.graph.initializer if item.data_type in floats and item.dims]
+    quantising = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    integers = {node.input[0] for node in quantising if node.op_type == "DequantizeLinear"}
+    left_out = {name for node in quantising for name in node.input[1:]}
+    constants = [
+        item
+        for item in model.graph.initializer
+        if item.dims and item.name not in left_out and (item.data_type in floats or item.name in integers)
+    ]
     return {item.name: _filled(numpy_helper.to_array(item)) for item in constants}
 
 

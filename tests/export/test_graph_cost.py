@@ -41,6 +41,22 @@ def test_zeros_that_fill_a_block_do_not_count() -> None:
     assert cost.macs_per_pixel == pytest.approx(5 * 3 * 9)
 
 
+def test_quantised_weights_count_and_their_scales_do_not() -> None:
+    constants = {
+        "whole": np.full((8, 4, 3, 3), 7, np.int8),
+        "scales": np.full(8, 0.1, np.float32),
+        "zeros": np.zeros(8, np.int8),
+        "bias": np.ones(8, np.float32),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["whole", "scales", "zeros"], ["weights"], axis=0),
+        helper.make_node("Conv", ["noisy", "weights", "bias"], ["denoised"], pads=[1, 1, 1, 1]),
+    ]
+    cost = cost_of_graph(_model(nodes, constants))
+    assert cost.parameters == 8 * 4 * 9 + 8
+    assert cost.macs_per_pixel == 8 * 4 * 9
+
+
 def test_a_graph_that_does_not_run_is_a_users_error() -> None:
     nodes = [helper.make_node("Conv", ["noisy", "wrong"], ["denoised"])]
     with pytest.raises(UserError, match="ONNX Runtime cannot run the model"):
