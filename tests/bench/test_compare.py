@@ -1,7 +1,6 @@
 """Two results files compared: noise is no change, a slower model is one, a slower machine is not blamed on a model."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,13 @@ import pytest
 from hinas.bench.commands import app
 from hinas.bench.compare import Comparison, compare_results, drawn_medians
 from hinas.bench.comparison_text import comparison_json, comparison_table
-from hinas.bench.environment import Machine
 from hinas.bench.latency import latency_of
 from hinas.bench.results import Entry, Results, write_results
 from hinas.errors import UserError
+from stand_ins.machine import MACHINE
 from typer.testing import CliRunner
 
 MODELS = {"a": 5.0, "b": 40.0, "c": 160.0, "d": 700.0}
-MACHINE = Machine(
-    cpu="Testing 1000",
-    physical_cores=2,
-    logical_cores=2,
-    memory_bytes=2**34,
-    load_average=0.0,
-    system="Linux",
-    python="3.11",
-    numpy="2",
-    onnxruntime="1",
-    hinas="0",
-    date_utc=datetime(2026, 1, 2, tzinfo=UTC),
-)
 
 
 def _entry(model: str, **given: Any) -> Entry:

@@ -4,14 +4,12 @@ import base64
 import hashlib
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hinas.bench.advice import advice_of
-from hinas.bench.environment import Machine
 from hinas.bench.images import find_images
 from hinas.bench.measure_quality import ImageScore
 from hinas.bench.method import Method
@@ -22,21 +20,10 @@ from hinas.bench.results import Entry, Latency, Results
 from hinas.bench.sample_pictures import LARGEST_HEIGHT, LARGEST_WIDTH, SamplePicture, best_method, sample_pictures
 from hinas.bench.tradeoff import Group, Panel, TradeoffPoint
 from PIL import Image
+from stand_ins.machine import MACHINE as TESTED
 
 HOSTILE = """</script><script>document.title="taken"</script>"'><img src=x onerror='document.title="taken"'>{{ 7*7 }}"""
-MACHINE = Machine(
-    cpu="Testing <1000>",
-    physical_cores=None,
-    logical_cores=2,
-    memory_bytes=2**34,
-    load_average=3.0,
-    system="Linux",
-    python="3.11",
-    numpy="2",
-    onnxruntime="1",
-    hinas="0",
-    date_utc=datetime(2026, 1, 2, tzinfo=UTC),
-)
+MACHINE = TESTED.model_copy(update={"cpu": "Testing <1000>", "physical_cores": None, "load_average": 3.0})
 
 
 def _results(*models: str) -> Results:

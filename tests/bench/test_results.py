@@ -2,7 +2,6 @@
 
 import csv
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,7 @@ from hinas.bench.latency import latency_of
 from hinas.bench.results import Entry, Results, read_results, results_from_json, write_results, write_results_csv
 from hinas.errors import UserError
 from pydantic import ValidationError
-
-MACHINE = Machine(
-    cpu="Testing 1000",
-    physical_cores=2,
-    logical_cores=2,
-    memory_bytes=2**34,
-    load_average=0.0,
-    system="Linux",
-    python="3.11",
-    numpy="2",
-    onnxruntime="1",
-    hinas="0",
-    date_utc=datetime(2026, 1, 2, tzinfo=UTC),
-)
+from stand_ins.machine import MACHINE
 
 
 def _latency(model: str, *, channels: int = 1, size: str = "481x321") -> Entry:
