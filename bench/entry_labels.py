@@ -1,13 +1,8 @@
-"""What ties the entries of one method together, and what a person calls it."""
+"""What a person calls the entries of results."""
 
 from collections.abc import Hashable, Iterable, Sequence
 
 from .results import Entry
-
-
-def join_key(entry: Entry) -> Hashable:
-    """Equal for a latency and a quality of the same thing: model, kind of image, backend, precision and origin."""
-    return entry.model, entry.channels, entry.backend, entry.precision, entry.origin
 
 
 def labels(entries: Sequence[Entry]) -> list[str]:

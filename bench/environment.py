@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .. import __version__
 from ..runtime.backends.cuda_driver import driver_library, gpu_name
+from ..runtime.processor_name import processor_name
 
 GPU_BACKENDS = frozenset({"cuda", "tensorrt"})
 
@@ -57,7 +58,7 @@ def describe_machine() -> Machine:
 
     affinity = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
     return Machine(
-        cpu=_cpu_name(),
+        cpu=processor_name(),
         physical_cores=psutil.cpu_count(logical=False),
         logical_cores=len(affinity) or os.cpu_count() or 1,
         affinity=affinity,
@@ -97,14 +98,3 @@ def installed_version(*packages: str) -> str | None:
         except PackageNotFoundError:
             continue
     return None
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, separator, value = line.partition(":")
-            if separator and name.strip() == "model name":
-                return value.strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or "unknown processor"

@@ -60,7 +60,7 @@ def run_operations(request: OperationsRequest, listener: Listener) -> Operations
     machine = describe_machine()
     make_folder(request.out)
     if machine.is_busy:
-        listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
+        listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
     probes = latency_probes(space.space, space.settings)
     draw = Random(request.seed)
     checked = [random_description(space.space, space.settings, draw) for _ in range(request.check)]

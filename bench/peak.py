@@ -35,7 +35,7 @@ def peak_probes(candidates: Sequence[Candidate], folder: Path) -> dict[Kind, Tim
     kinds: dict[Kind, int] = {
         (candidate.backend_name, candidate.manifest.precision): candidate.threads for candidate in candidates
     }
-    model = _chain()
+    model = peak_chain()
     macs = cost_of_graph(model).macs_per_pixel
     probes: dict[Kind, Timed] = {}
     for (backend, precision), threads in kinds.items():
@@ -80,7 +80,8 @@ def _macs(item: MeasuredLatency) -> float:
     return item.timed.facts["macs_per_pixel"] * item.size.width * item.size.height
 
 
-def _chain() -> onnx.ModelProto:
+def peak_chain() -> onnx.ModelProto:
+    """The chain as a hinas model for grey images."""
     layers = Layers(RANDOM.tensor)
     value = layers.conv("noisy", "widen", (1, _WIDTH), side=1)
     for index in range(_NUM_LAYERS):

@@ -19,6 +19,7 @@ from .. import __version__
 from ..atomic_files import written_whole
 from ..errors import UserError
 from .engines.sealed_bytes import DamagedError, sealed, unsealed
+from .processor_name import processor_name
 
 Numbers = dict[str, float]
 
@@ -85,12 +86,4 @@ def _identity(key: Key) -> dict[str, Any]:
 def _machine() -> dict[str, Any]:
     """Home folders are shared between machines, and containers get other cores of one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"machine": platform.node(), "processor": _processor(), "cores": cores}
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return f"{platform.machine()} {platform.processor()}"
+    return {"machine": platform.node(), "processor": processor_name(), "cores": cores}

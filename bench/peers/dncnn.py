@@ -8,10 +8,10 @@ colour and blind (CDnCNN-B): 20 layers; 64 channels.
 from .layers import Layers
 
 
-def dncnn(layers: Layers, *, channels: int, num_layers: int) -> str:
+def dncnn(layers: Layers, *, channels: int, num_layers: int, width: int = 64) -> str:
     """The denoised image. Tensors are named as in a chain of convolutions and ReLUs: model.0, model.2, ..."""
-    value = layers.relu(layers.conv("noisy", "model.0", (channels, 64)))
+    value = layers.relu(layers.conv("noisy", "model.0", (channels, width)))
     for index in range(1, num_layers - 1):
-        value = layers.relu(layers.conv(value, f"model.{2 * index}", (64, 64)))
-    noise = layers.conv(value, f"model.{2 * num_layers - 2}", (64, channels))
+        value = layers.relu(layers.conv(value, f"model.{2 * index}", (width, width)))
+    noise = layers.conv(value, f"model.{2 * num_layers - 2}", (width, channels))
     return layers.node("Sub", "noisy", noise)

@@ -37,6 +37,7 @@ class Layers:
         *,
         side: int = 3,
         stride: int = 1,
+        groups: int = 1,
         has_bias: bool = True,
         input_order: list[int] | None = None,
     ) -> str:
@@ -44,12 +45,13 @@ class Layers:
 
         `input_order`: of the weights' input channels; entry i names the one that meets channel i of `value`.
         """
-        kernel = self._weights(f"{name}.weight", (channels[1], channels[0], side, side))
+        kernel = self._weights(f"{name}.weight", (channels[1], channels[0] // groups, side, side))
         inputs = [value, self._constant(f"{name}.weight", kernel if input_order is None else kernel[:, input_order])]
         if has_bias:
             inputs.append(self._constant(f"{name}.bias", self._weights(f"{name}.bias", (channels[1],))))
         pad = side // 2 if stride == 1 else 0
-        return self.node("Conv", *inputs, kernel_shape=[side, side], pads=[pad] * 4, strides=[stride] * 2)
+        sides, strides = [side, side], [stride, stride]
+        return self.node("Conv", *inputs, kernel_shape=sides, pads=[pad] * 4, strides=strides, group=groups)
 
     def upconv(self, value: str, name: str, channels: tuple[int, int]) -> str:
         """A transposed convolution of 2 x 2 with stride 2 and no bias."""

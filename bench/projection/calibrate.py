@@ -105,7 +105,7 @@ def run_calibration(request: CalibrationRequest, listener: Listener) -> Calibrat
     machine = describe_machine()
     make_folder(request.out)
     if machine.is_busy:
-        listener.note(f"warning: load average {machine.load_average}: other programs disturb the latencies")
+        listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
     listener.begin("peaks", 1)
     roof = host_roof(machine.cpu, threads=request.threads)
     listener.step()

@@ -7,8 +7,9 @@ import numpy as np
 import onnx
 
 from ..latency import Size
-from .graph_builder import GraphBuilder
-from .known_networks import dncnn
+from ..peak import peak_chain
+from ..peers.layers import Layers
+from .known_networks import timed_model
 from .layers import layers_of
 from .roofline import Roof
 
@@ -22,16 +23,13 @@ _NUM_LAUNCHED = 200
 def host_roof(device: str, *, threads: int) -> Roof:
     """Measure the fp32 peak, the memory's bandwidth and the cost of a node on an idle machine; takes seconds.
 
-    The peak is that of a chain of 3x3 convolutions of 64 channels, the bandwidth that of reading and writing 64 MiB
+    The peak is that of the chain that every session measures (`peak`), the bandwidth that of reading and writing 64 MiB
     each, the cost of a node that of nodes that have nothing to do.
     """
-    chain = dncnn(depth=12, width=64)
+    chain = peak_chain()
     macs = sum(layer.macs for layer in layers_of(chain, _PEAK_SIZE, value_bytes=4))
-    copy = GraphBuilder(1)
-    launched = GraphBuilder(1)
-    value = "noisy"
-    for _ in range(_NUM_LAUNCHED):
-        value = launched.node("Sigmoid", value)
+    copy = timed_model(lambda layers: layers.node("Neg", "noisy"), 1)
+    launched = timed_model(_launched, 1)
     copied_bytes = 2 * 4 * _COPY_SIZE.width * _COPY_SIZE.height
     block = _block_of_channels()
     macs_per_s = macs / _shortest_s(chain, _PEAK_SIZE, threads)
@@ -40,13 +38,20 @@ def host_roof(device: str, *, threads: int) -> Roof:
         precision="fp32",
         macs_per_s=macs_per_s,
         grouped_macs_per_s=macs_per_s,
-        bytes_per_s=copied_bytes / _shortest_s(copy.model(copy.node("Neg", "noisy")), _COPY_SIZE, threads),
-        launch_s=_shortest_s(launched.model(value), _LAUNCH_SIZE, threads) / _NUM_LAUNCHED,
+        bytes_per_s=copied_bytes / _shortest_s(copy, _COPY_SIZE, threads),
+        launch_s=_shortest_s(launched, _LAUNCH_SIZE, threads) / _NUM_LAUNCHED,
         in_channel_multiple=block,
         out_channel_multiple=block,
         # A picture's few channels are taken as they are.
         fills_from_in_channels=block,
     )
+
+
+def _launched(layers: Layers) -> str:
+    value = "noisy"
+    for _ in range(_NUM_LAUNCHED):
+        value = layers.node("Sigmoid", value)
+    return value
 
 
 def _shortest_s(model: onnx.ModelProto, size: Size, threads: int) -> float:

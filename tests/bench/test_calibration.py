@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hinas.bench.commands import app
 from hinas.bench.latency import Rounds, Size
+from hinas.bench.listener import Listener
 from hinas.bench.projection.calibrate import CalibrationRequest, calibration_table, run_calibration
 from hinas.bench.projection.efficiency_fit import fitted_efficiency, left_out_projections_ms
 from hinas.bench.projection.known_networks import dncnn, ffdnet, separable_chain
 from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_layers
-from hinas.bench.run import Listener
 from hinas.errors import UserError
 from PIL import Image
 from typer.testing import CliRunner

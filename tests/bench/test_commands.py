@@ -9,21 +9,26 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.entry_labels import join_key
 from hinas.bench.images import evenly_chosen, find_images
 from hinas.bench.latency import Rounds, Size
+from hinas.bench.listener import Listener
 from hinas.bench.noise_variants import Noise
 from hinas.bench.peers.registry import PEERS, peer_shapes
 from hinas.bench.protocol import noisy_image
 from hinas.bench.quality import psnr_db
-from hinas.bench.results import read_results
-from hinas.bench.run import BenchRequest, Listener, QualityRequest, run_bench
+from hinas.bench.request import BenchRequest, QualityRequest
+from hinas.bench.results import Entry, read_results
+from hinas.bench.run import run_bench
 from hinas.bench.tables import results_table
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.numpy import save_file
+
+
+def _variant(entry: Entry) -> tuple[str, str | None]:
+    return entry.model, entry.backend
 
 
 def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -95,8 +100,8 @@ def test_backends_peers_and_a_foreign_model_in_one_run(
     )
     outcome = run_bench(request, Listener())
     entries = outcome.results.entries
-    latencies = {join_key(entry): entry for entry in entries if entry.latency_ms}
-    scores = {join_key(entry): entry for entry in entries if entry.ssim and entry.model != "noisy input"}
+    latencies = {_variant(entry): entry for entry in entries if entry.latency_ms}
+    scores = {_variant(entry): entry for entry in entries if entry.ssim and entry.model != "noisy input"}
     networks = {(name, backend) for name in ("gray", "theirs", "FFDNet", "DnCNN-S") for backend in ("cpu", "openvino")}
     assert {(entry.model, entry.backend) for entry in latencies.values()} == {*networks, ("NLM", None)}
     for entry in latencies.values():

@@ -8,8 +8,8 @@ import onnx
 import pytest
 from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency import Size
-from hinas.bench.projection.graph_builder import GraphBuilder
-from hinas.bench.projection.known_networks import KNOWN_NETWORKS, dncnn, ffdnet
+from hinas.bench.peers.layers import Layers
+from hinas.bench.projection.known_networks import dncnn, ffdnet, rdn, timed_model
 from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.published_times import comparison_table, published_times
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_latency, project_layers, roof_of
@@ -27,10 +27,13 @@ PERFECT = Calibration(dense=1, pointwise=1, grouped=1, memory=1, range_factors=(
 
 def _residual_network() -> onnx.ModelProto:
     """1 -> 5 channels, an activation, 5 -> 5 depthwise, a sum with the activation, 5 -> 1 pointwise."""
-    graph = GraphBuilder(1)
-    wide = graph.node("LeakyRelu", graph.conv("noisy", 1, 5), alpha=0.2)
-    summed = graph.node("Add", graph.conv(wide, 5, 5, groups=5), wide)
-    return graph.model(graph.conv(summed, 5, 1, kernel=1))
+
+    def build(graph: Layers) -> str:
+        wide = graph.node("LeakyRelu", graph.conv("noisy", "a", (1, 5)), alpha=0.2)
+        summed = graph.node("Add", graph.conv(wide, "b", (5, 5), groups=5), wide)
+        return graph.conv(summed, "c", (5, 1), side=1)
+
+    return timed_model(build, 1)
 
 
 def test_a_small_graph_counted_by_hand() -> None:
@@ -85,19 +88,21 @@ def test_times_follow_from_the_counts() -> None:
 
 
 def test_a_value_read_twice_is_not_fused_away() -> None:
-    graph = GraphBuilder(1)
-    wide = graph.conv("noisy", 1, 4)
-    active = graph.relu(wide)
-    both = graph.node("Concat", wide, active, axis=1)
-    layers = layers_of(graph.model(graph.conv(both, 8, 1)), SIZE, value_bytes=4)
+    def build(graph: Layers) -> str:
+        wide = graph.conv("noisy", "a", (1, 4))
+        return graph.conv(graph.node("Concat", wide, graph.relu(wide), axis=1), "b", (8, 1))
+
+    layers = layers_of(timed_model(build, 1), SIZE, value_bytes=4)
     assert [layer.operator for layer in layers] == ["Conv", "Relu", "Concat", "Conv"]
     assert layers[2].bytes == 2 * 4 * 8 * PIXELS
 
 
 def test_a_sum_joins_the_later_of_two_convolutions_and_reads_the_other() -> None:
-    graph = GraphBuilder(1)
-    left, right = graph.conv("noisy", 1, 4), graph.conv("noisy", 1, 4)
-    layers = layers_of(graph.model(graph.conv(graph.relu(graph.node("Add", right, left)), 4, 1)), SIZE, value_bytes=4)
+    def build(graph: Layers) -> str:
+        left, right = graph.conv("noisy", "a", (1, 4)), graph.conv("noisy", "b", (1, 4))
+        return graph.conv(graph.relu(graph.node("Add", right, left)), "c", (4, 1))
+
+    layers = layers_of(timed_model(build, 1), SIZE, value_bytes=4)
     assert [layer.operator for layer in layers] == ["Conv", "Conv+Add+Relu", "Conv"]
     assert layers[1].bytes_read == 4 * (PIXELS + 4 * PIXELS + 9 * 4 + 4)
 
@@ -194,11 +199,10 @@ def test_what_cannot_be_projected_is_refused() -> None:
         layers_of(unknown, SIZE, value_bytes=4)
 
 
-def test_rebuilt_networks_have_the_published_numbers_of_parameters() -> None:
-    published = {"DnCNN": 0.556, "FFDNet": 0.486, "RDN": 22.3, "DRUNet": 32.6}
-    for name, millions in published.items():
-        graph = KNOWN_NETWORKS[name]().graph
-        assert sum(math.prod(item.dims) for item in graph.initializer) / 1e6 == pytest.approx(millions, rel=0.005)
+def test_the_rebuilt_network_has_the_published_number_of_parameters() -> None:
+    """That of RCAN is nowhere printed to the digit; the peers' have tests of their own."""
+    numbers = (math.prod(item.dims) for item in rdn().graph.initializer)
+    assert sum(numbers) / 1e6 == pytest.approx(22.3, rel=0.005)
 
 
 def test_published_times_lie_within_the_range_of_the_projection() -> None:
