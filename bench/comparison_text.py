@@ -23,7 +23,7 @@ def comparison_table(comparison: Comparison) -> str:
             "a change of all models may be the machine's"
         )
     if latencies:
-        parts.append("Latency changed, the drift taken out:")
+        parts.append(f"Latency changed{', the drift taken out' if comparison.drifts else ''}:")
         parts.append(text_table(_LATENCY_HEADING, [_latency_row(change) for change in latencies]))
     if qualities:
         parts.append("Quality changed:")
