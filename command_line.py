@@ -2,7 +2,7 @@
 
 import sys
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import typer
 
@@ -34,3 +34,15 @@ def require_libraries(command: str, *names: str, extras: str) -> None:
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise UserError(f"{command} needs {', '.join(missing)}; install: pip install 'hinas[{extras}]'")
+
+
+_Name = TypeVar("_Name", bound=str)
+
+
+def chosen_names(option: str, text: str, allowed: tuple[_Name, ...]) -> tuple[_Name, ...]:
+    """Read names separated by commas, each once; UserError for a name that is not allowed."""
+    known: dict[str, _Name] = {name: name for name in allowed}
+    names = [name.strip() for name in text.split(",")]
+    if len(set(names) & set(known)) < len(names):
+        raise UserError(f"{option}: got {text!r}, expected one or more of {', '.join(allowed)}, each once")
+    return tuple(known[name] for name in names)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..command_line import require_libraries, run_command
+from ..command_line import chosen_names, require_libraries, run_command
 from ..errors import UserError
-from ..export.name_lists import chosen_names
-from .noise_variants import Noise
 from .option_uses import require_used
+from .quality.noise_variants import Noise
 
 if TYPE_CHECKING:
-    from ..runtime.manifest import Precision
-    from .latency import Size
+    from ..runtime.model.manifest import Precision
+    from .latency.latency import Size
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -42,7 +41,7 @@ def sigmas_from_text(text: str) -> tuple[float, ...]:
 
 def sizes_from_text(text: str) -> "tuple[Size, ...]":
     """`481x321,1920x1080` -> sizes, each once; UserError where one is not WIDTHxHEIGHT."""
-    from .latency import Size
+    from .latency.latency import Size
 
     sizes: list[Size] = []
     for part in text.split(","):
@@ -67,7 +66,7 @@ def precisions_from_options(options: list[str]) -> "tuple[Precision, ...]":
     """`["fp32,int8"]` -> (fp32, int8), each once; UserError for a name that is no precision."""
     from typing import get_args
 
-    from ..runtime.manifest import Precision
+    from ..runtime.model.manifest import Precision
 
     return chosen_names("--precision", ",".join(options), get_args(Precision)) if options else ()
 
@@ -207,14 +206,13 @@ def bench(
         return
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .contestants import weights_by_peer
+    from .contestants.contestants import weights_by_peer
+    from .contestants.program import program_from_text
     from .devices.profile import device_profile
-    from .latency import Rounds
-    from .listener import Listener
-    from .program import program_from_text
-    from .progress import ProgressBars
+    from .latency.latency import Rounds
+    from .progress import Listener, ProgressBars
     from .request import BenchRequest, QualityRequest
-    from .run import run_bench
+    from .session import run_bench
 
     request = BenchRequest(
         models=tuple(model or ()),
@@ -245,7 +243,7 @@ def bench(
     if as_json:
         print(outcome.results.to_json(), end="")
     else:
-        from .tables import results_table
+        from .results.tables import results_table
 
         print(results_table(outcome.results))
     if not quiet:
@@ -268,9 +266,9 @@ def _print_published(choice: str, as_json: bool) -> None:
 
 def _compare(old: Path, new: Path, as_json: bool) -> None:
     require_libraries("hinas-bench --compare", "pydantic", extras="bench")
-    from .compare import compare_results
-    from .comparison_text import comparison_json, comparison_table
-    from .results import read_results
+    from .results.compare import compare_results
+    from .results.comparison_text import comparison_json, comparison_table
+    from .results.results import read_results
 
     comparison = compare_results(read_results(old), read_results(new))
     print(comparison_json(comparison) if as_json else comparison_table(comparison), end="" if as_json else "\n")
@@ -281,10 +279,9 @@ def _price_operations(
 ) -> None:
     require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .latency import Rounds
-    from .listener import Listener
-    from .operations import OperationsRequest, operations_table, run_operations
-    from .progress import ProgressBars
+    from .latency.latency import Rounds
+    from .prices.operations import OperationsRequest, operations_table, run_operations
+    from .progress import Listener, ProgressBars
 
     only, *more = sizes_from_text(size)
     if more:
@@ -311,9 +308,8 @@ def _calibrate(
 ) -> None:
     require_libraries("hinas-bench --calibrate", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .latency import Rounds
-    from .listener import Listener
-    from .progress import ProgressBars
+    from .latency.latency import Rounds
+    from .progress import Listener, ProgressBars
     from .projection.calibrate import CalibrationRequest, calibration_table, run_calibration
 
     only, *more = sizes_from_text(size)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runtime.manifest import Precision
+from ..runtime.model.manifest import Precision
+from .contestants.program import Program
 from .devices.profile import DeviceProfile
-from .latency import Rounds, Size
-from .noise_variants import Noise
-from .program import Program
+from .latency.latency import Rounds, Size
+from .quality.noise_variants import Noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

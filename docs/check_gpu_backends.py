@@ -17,8 +17,8 @@ import numpy as np
 from hinas.errors import UserError
 from hinas.runtime.backends.interface import Backend
 from hinas.runtime.backends.registry import open_backend
-from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.gpu import first_gpu
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
 
 LARGEST_RMS = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 8e-3, "int8": 1e-2}
 """Root mean square of the difference for images in 0..1, far above rounding and far below a wrong kernel."""

@@ -18,10 +18,10 @@ import numpy as np
 from hinas.command_line import require_libraries
 from hinas.errors import UserError
 from hinas.export.tensorrt.build_request import request_from_texts
-from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.engine_file import Engine, read_engine
 from hinas.runtime.engines.gpu import Gpu, first_gpu
-from hinas.runtime.manifest import Precision
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.manifest import Precision
 
 LARGEST_RMS = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 8e-3, "int8": 1e-2}
 """Root mean square of the difference for images in 0..1, far above rounding and far below a wrong kernel."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from hinas.search.genotype import genotype_from_json, read_genotype, write_genotype
+from hinas.search.learning.weights import load_weights, save_weights
 from hinas.search.spaces.registry import build_network
-from hinas.search.weights import load_weights, save_weights
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from hinas.bench.images import read_clean
-from hinas.bench.noise_variants import Noise
-from hinas.bench.protocol import noisy_image
-from hinas.bench.quality import psnr_db
+from hinas.bench.quality.images import read_clean
+from hinas.bench.quality.metrics import psnr_db
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.protocol import noisy_image
 from hinas.runtime import Denoiser
 
 

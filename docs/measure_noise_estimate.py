@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from hinas.runtime.noise_estimate import estimate_sigma
+from hinas.runtime.noise.estimate import estimate_sigma
 from PIL import Image
 
 SIGMAS = (3, 5, 10, 15, 25, 35, 50, 75)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
-from hinas.bench.images import find_images, read_clean
-from hinas.bench.noise_variants import Noise
-from hinas.bench.protocol import NoisyPatch, joined, noisy_patches
-from hinas.bench.quality import psnr_db
+from hinas.bench.quality.images import find_images, read_clean
+from hinas.bench.quality.metrics import psnr_db
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.protocol import NoisyPatch, joined, noisy_patches
 from hinas.runtime import Denoiser
 
 Setting = Callable[[np.ndarray, str, float], list[NoisyPatch]]

@@ -12,8 +12,8 @@ import onnx
 from hinas.errors import UserError
 from hinas.export.commands import weights_beside
 from hinas.export.freeze import plain_export
-from hinas.export.measure_rewrites import ENGINES, PLAIN, Effort, engines_of, measured_models
-from hinas.export.optimise import RULES, Stage, rules_for, stages
+from hinas.export.rewrites.measure_rewrites import ENGINES, PLAIN, Effort, engines_of, measured_models
+from hinas.export.rewrites.optimise import RULES, Stage, rules_for, stages
 from hinas.export.targets import Target
 from hinas.search.genotype import read_genotype
 

@@ -38,12 +38,12 @@ def main() -> None:
 def measured(photos: Path, device_name: str, space: str, precision: str) -> str:
     """One line: the mean of a step of the kernels and one of the architecture, and the memory after them."""
     import torch
-    from hinas.search.device import chosen_device
-    from hinas.search.distributed import Ranks
-    from hinas.search.search_loop import Splits, search
-    from hinas.search.search_state import SearchSettings, SearchState, new_search
+    from hinas.search.architecture_search.search_loop import Splits, search
+    from hinas.search.architecture_search.search_state import SearchSettings, SearchState, new_search
+    from hinas.search.images.training_images import PatchSource, load_images
+    from hinas.search.learning.device import chosen_device
+    from hinas.search.learning.distributed import Ranks
     from hinas.search.spaces.registry import build_supernet, space_settings
-    from hinas.search.training_images import PatchSource, load_images
 
     torch.set_num_threads(1)
     device = chosen_device(device_name)

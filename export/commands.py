@@ -7,8 +7,7 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
-from .precisions.names import PRECISIONS, precisions_of
-from .targets import TARGETS, targets_of
+from .targets import PRECISIONS, TARGETS, precisions_of, targets_of
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import UserError
-from ..runtime.manifest import Precision
+from ..runtime.model.manifest import Precision
 from ..search.genotype import Genotype
 from ..search.spaces.registry import geometry
-from .accuracy_gate import Gate, TooMuchLostError, gate_for
-from .calibration import USUAL_RANGE, calibration_batches
-from .check_images import check_images
+from .checks.accuracy_gate import Gate, TooMuchLostError, gate_for
+from .checks.check_images import USUAL_RANGE, calibration_batches, check_images
 from .freeze import PlainExport, finished_model, plain_export, write_export
-from .measure_rewrites import Effort, check_measurable, measured_target
-from .model_interface import ModelInterface
+from .graph.model_interface import ModelInterface
 from .precisions.table import Calibration
+from .rewrites.measure_rewrites import Effort, check_measurable, measured_target
 from .targets import Target, file_of
 from .tensorrt.build_request import BuildRequest
 from .triton.model_repository import TritonRequest, write_triton_model

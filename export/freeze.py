@@ -11,21 +11,21 @@ from torch import nn
 
 from ..atomic_files import written_whole
 from ..errors import UserError
-from ..runtime.manifest import ModelManifest, Precision
+from ..runtime.model.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
+from ..search.learning.weights import load_weights
 from ..search.spaces.interface import Geometry
 from ..search.spaces.registry import build_network, geometry
-from ..search.weights import load_weights
-from .accuracy_gate import Candidate, Gate, passed
-from .check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
-from .fold_batchnorm import with_folded_batchnorm
-from .graph_cost import cost_of_graph
-from .model_interface import FOR_THE_RUNTIME, ModelInterface, with_interface
-from .model_runs import opened, opened_in_onnxruntime, runnable
-from .onnx_from_network import onnx_from_network
-from .optimise import optimised
+from .checks.accuracy_gate import Candidate, Gate, passed
+from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
+from .checks.model_runs import opened, opened_in_onnxruntime, runnable
+from .graph.fold_batchnorm import with_folded_batchnorm
+from .graph.graph_cost import cost_of_graph
+from .graph.model_interface import FOR_THE_RUNTIME, ModelInterface, with_interface
+from .graph.onnx_from_network import onnx_from_network
 from .precisions.table import Calibration, reduction_for
 from .report import ExportReport
+from .rewrites.optimise import optimised
 from .targets import Target
 
 

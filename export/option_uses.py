@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..errors import UserError
-from ..runtime.manifest import Io
-from .fixed_shape import FixedShape
-from .model_interface import ModelInterface
+from ..runtime.model.manifest import Io
+from .graph.fixed_shape import FixedShape
+from .graph.model_interface import ModelInterface
 from .tensorrt.build_request import BuildRequest
 from .triton.model_repository import TritonRequest
 

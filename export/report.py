@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from ..runtime.manifest import Precision
-from .certificate import Certificate
-from .check_numerics import NumericsReport
-from .graph_cost import GraphCost
-from .measure_rewrites import Timing
-from .model_interface import ModelInterface
+from ..runtime.model.manifest import Precision
+from .checks.certificate import Certificate
+from .checks.check_numerics import NumericsReport
+from .graph.graph_cost import GraphCost
+from .graph.model_interface import ModelInterface
+from .rewrites.measure_rewrites import Timing
 from .targets import Target
 
 

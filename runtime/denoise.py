@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .backends.interface import MOST_BYTES_PER_PIXEL, Arithmetic, Backend, OutOfMemoryError
-from .backends.registry import open_backend
-from .bundled_models import model_file
-from .fp32_twin import twin_in_fp32
-from .manifest import ModelManifest
-from .memory_budget import (
+from .backends.interface import MOST_BYTES_PER_PIXEL, Arithmetic, Backend
+from .backends.registry import open_backend, twin_in_fp32
+from .memory.memory_budget import (
     LARGEST_TILE,
     SMALLEST_TILE,
     WindowCost,
@@ -27,14 +24,16 @@ from .memory_budget import (
     whole_image_fits,
     working_bytes,
 )
-from .noise_estimate import estimate_sigma
-from .noise_level import NoiseLevel, noise_level_for, range_text
-from .pixel_values import Image, checked_image
-from .self_ensemble import ensemble_of
-from .stitching import Network, Progress, blended, stitched
-from .streaming import PixelRows, denoised_bands
-from .tiling import Span, TilePlan, plan_tiles
-from .window_streams import always_finite, mixed
+from .model.bundled_models import model_file
+from .model.manifest import ModelManifest
+from .noise.estimate import estimate_sigma
+from .noise.level import NoiseLevel, noise_level_for, range_text
+from .tiling.pixel_values import Image, checked_image
+from .tiling.planner import Span, TilePlan, plan_tiles
+from .tiling.stitching import Network, Progress, blended, stitched
+from .tiling.streaming import PixelRows, denoised_bands
+from .tiling.window_limits import OutOfMemoryError
+from .tiling.window_streams import always_finite, ensemble_of, mixed
 
 _IN_COLOUR = "the image is in colour, but the model is for grey images; use the model 'color'"
 

@@ -1,9 +1,52 @@
-"""What a person asked hinas-denoise for."""
+"""The values of the command's options, from the texts that a person types."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import UserError
 from .backends.interface import Arithmetic
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_UNITS |= {"k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def sigma_of(text: str) -> float | None:
+    """A noise level in grey levels, or None for auto."""
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"--sigma {text}: allowed: auto, or a number in grey levels 0..255") from None
+
+
+def precision_of(text: str) -> Arithmetic | None:
+    """What floating-point layers are computed in, or None for auto."""
+    match text:
+        case "auto":
+            return None
+        case "fp32" | "bf16":
+            return text
+        case _:
+            raise UserError(f"--precision {text}: allowed: auto, fp32, bf16")
+
+
+def tile_of(text: str) -> int | None:
+    """Pixels, or None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"--tile {text}: allowed: auto, or a whole number of pixels of at least 1")
+    return int(text)
+
+
+def bytes_of(text: str, *, option: str = "--memory") -> int:
+    """A size such as 2GiB, 512MiB, 1.5G or 800000000, in bytes. `option`: what the error names."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
+        raise UserError(f"{option} {text}: allowed: a size such as 2GiB or 512MiB")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -193,7 +193,7 @@ def search(
     require_libraries("hinas-search", "torch", "pydantic", "matplotlib", extras="search")
     from pydantic import ValidationError
 
-    from .search_space import SearchSpace
+    from .architecture_search.search_space import SearchSpace
     from .spaces.registry import space_settings
 
     if task != "denoise":
@@ -253,7 +253,7 @@ def search(
     sigmas = numbers_from_text("--sigma", sigma)
     if not all(0 <= level <= 255 for level in sigmas):
         raise UserError(f"--sigma: got {sigma!r}, expected grey levels 0 to 255")
-    from .search_run import SearchRequest, run_search
+    from .architecture_search.search_run import SearchRequest, run_search
 
     summary = run_search(
         SearchRequest(

@@ -96,7 +96,7 @@ def train(
     Example: hinas-train genotype.json photos/ --out runs/color --sigma 0:75 --max-minutes 60
     """
     require_libraries("hinas-train", "torch", "pydantic", "safetensors", extras="search")
-    from .train_run import TrainRequest, run_training
+    from .training.train_run import TrainRequest, run_training
 
     rates = {Optimizer.muon: 5e-3, Optimizer.adam: 1e-3, Optimizer.sgd: 0.05}
     summary = run_training(

@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import onnx
 import pytest
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 

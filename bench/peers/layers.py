@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ..noise_map import level_nodes, map_nodes
+from ..contestants.foreign_models import level_nodes, map_nodes
 
 Weights = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
 """(a tensor's name, its shape) -> its values."""

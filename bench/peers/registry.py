@@ -6,7 +6,7 @@ from functools import partial
 
 import onnx
 
-from ...runtime.manifest import ModelManifest
+from ...runtime.model.manifest import ModelManifest
 from .dncnn import dncnn
 from .drunet import drunet
 from .ffdnet import ffdnet

@@ -12,15 +12,15 @@ import onnx
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ...runtime.bundled_models import bundled_names, model_file
+from ...runtime.model.bundled_models import bundled_names, model_file
 from ...search.genotype import Genotype, Task
 from ...search.spaces.registry import random_description, space_settings
-from ..environment import Machine, describe_machine
-from ..grouped_latency import grouped_latencies_ms
-from ..latency import Rounds, Size
-from ..listener import Listener
-from ..output_files import make_folder
-from ..prediction import Agreement, Prediction, agreement, write_predictions
+from ..devices.environment import Machine, describe_machine
+from ..latency.grouped_latency import grouped_latencies_ms
+from ..latency.latency import Rounds, Size
+from ..prices.prediction import Agreement, Prediction, agreement, write_predictions
+from ..progress import Listener
+from ..results.output_files import make_folder
 from .efficiency_fit import fitted_efficiency, left_out_projections_ms
 from .host_roof import host_roof
 from .known_networks import dncnn, ffdnet, separable_chain
@@ -155,7 +155,7 @@ def _model_files(request: CalibrationRequest, folder: Path, listener: Listener) 
 
 def _written(outcome: CalibrationOutcome, request: CalibrationRequest, library: str) -> tuple[Path, ...]:
     from ...figures import write_both
-    from ..prediction import prediction_figure
+    from ..prices.prediction import prediction_figure
 
     document, table = request.out / "calibration.json", request.out / "predictions.csv"
     with written_whole(document) as temporary:

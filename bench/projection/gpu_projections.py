@@ -8,12 +8,12 @@ import onnx
 
 from ...errors import UserError
 from ...runtime.backends.registry import installed_for_gpu
-from ..candidates import Candidate
+from ..contestants.candidates import Candidate
+from ..devices.environment import installed_version
 from ..devices.installed import device_present, version_warnings
 from ..devices.profile import DeviceProfile
-from ..environment import installed_version
-from ..latency import Size
-from ..results import Entry, Latency, Precision
+from ..latency.latency import Size
+from ..results.results import Entry, Latency, Precision
 from .roofline import Projection, project_latency
 
 

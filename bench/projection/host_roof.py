@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..latency import Size
-from ..peak import peak_chain
+from ..latency.latency import Size
+from ..latency.peak import peak_chain
 from ..peers.layers import Layers
 from .known_networks import timed_model
 from .layers import layers_of

@@ -6,8 +6,8 @@ from typing import Literal
 
 import onnx
 
-from ...export.graph_cost import LAYERS
-from ..latency import Size
+from ...export.graph.graph_cost import LAYERS
+from ..latency.latency import Size
 from .kernels import Kernel, kernels_of
 from .static_graph import StaticGraph, static_graph
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 from ..devices.profile import device_profile
-from ..latency import Size
-from ..results import Precision
-from ..tables import text_table
+from ..latency.latency import Size
+from ..results.results import Precision
+from ..results.tables import text_table
 from .known_networks import KNOWN_NETWORKS
 from .roofline import A_PRIORI, Calibration, Projection, project_latency
 

@@ -12,8 +12,8 @@ import onnx
 
 from ...errors import UserError
 from ..devices.profile import DeviceProfile
-from ..latency import Size
-from ..results import Precision
+from ..latency.latency import Size
+from ..results.results import Precision
 from .layers import Kind, Layer, layers_of
 
 Bound = Literal["compute", "memory", "launch"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ..results import Entry
+from ..results.results import Entry
 from .rows import PublishedRow
 
 

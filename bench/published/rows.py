@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from ...errors import UserError
-from ..results import Protocol
+from ..results.results import Protocol
 
 Printed = Annotated[Decimal, PlainSerializer(float, when_used="json")]
 """A number with the digits it is printed with: 28.50 is not 28.5."""

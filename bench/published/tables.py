@@ -5,7 +5,7 @@ from itertools import groupby
 
 from pydantic import TypeAdapter
 
-from ..tables import text_table
+from ..results.tables import text_table
 from .rows import PublishedRow
 
 _HEADING = ("method", "data set", "degradation", "parameters M", "time s", "device", "PSNR dB", "SSIM", "protocol")

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from onnx import version_converter
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..graph_cost import LAYERS
+from ..graph.graph_cost import LAYERS
 from ..rewrites.convolutions import graph_of
 
 BF16_OPSET = 22

@@ -7,11 +7,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ...runtime.manifest import Precision
+from ...runtime.model.manifest import Precision
 from ..targets import Target
-from .both_ends import both_ends
 from .half_precision import beyond_bf16, beyond_fp16, bf16, fp16
-from .int8 import quantised_within, tensor_ranges
+from .int8 import both_ends, quantised_within, tensor_ranges
 
 Calibration = Iterable[Mapping[str, NDArray[np.float32]]]
 """Inputs by name, as the model meets them in use."""

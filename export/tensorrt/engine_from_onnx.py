@@ -1,4 +1,4 @@
-"""A model file's engine: key, cache, build, file."""
+"""What TensorRT measured in earlier builds, kept beside the engines: one file for each TensorRT and kind of GPU."""
 
 import hashlib
 import sys
@@ -8,19 +8,39 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
+from ...atomic_files import written_whole
 from ...errors import UserError
 from ...runtime.engines.engine_cache import cached_engine, default_cache_folder
 from ...runtime.engines.engine_file import Engine
 from ...runtime.engines.engine_key import EngineKey
 from ...runtime.engines.gpu import Gpu
-from ...runtime.manifest import ModelManifest
-from .build_request import BuildRequest
+from ...runtime.engines.sealed_bytes import DamagedError, sealed, unsealed
+from ...runtime.model.manifest import ModelManifest
+from .build_request import BuildRequest, input_shapes
 from .engine_builder import RECIPE, build_plan
 from .older_parser import for_older_parser
 from .parser_support import unsupported_nodes
-from .profiles import input_shapes
-from .timing_cache import read_timing_cache, timing_cache_file, write_timing_cache
 from .versions import require_gpu_for, typing_for, version_of
+
+
+def timing_cache_file(folder: Path, tensorrt_version: str, gpu: Gpu) -> Path:
+    """Where the measurements of this TensorRT on this kind of GPU lie."""
+    identity = hashlib.sha256(f"{tensorrt_version} {gpu!r}".encode()).hexdigest()[:32]
+    return folder / f"{identity}.timing"
+
+
+def read_timing_cache(path: Path) -> bytes:
+    """The measurements, or nothing where there are none or the file is damaged: they only save time."""
+    try:
+        return unsealed(path.read_bytes())[1]
+    except (OSError, DamagedError):
+        return b""
+
+
+def write_timing_cache(content: bytes, path: Path) -> None:
+    """Replace the measurements; of two builds that end together the later one's stay."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(sealed({}, content))
 
 
 def engine_for(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import UserError
 from ...runtime.engines.gpu import Gpu
-from ...runtime.manifest import Precision
+from ...runtime.model.manifest import Precision
 
 Version = tuple[int, int]
 """(major, minor) of TensorRT."""

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..learnt_numbers import Key, Numbers, keep_numbers, kept_numbers
-from ..manifest import ModelManifest
-from .interface import Backend, OutOfMemoryError
+from ..model.manifest import ModelManifest
+from ..tiling.window_limits import OutOfMemoryError
+from .interface import Backend
+from .learnt_numbers import Key, Numbers, keep_numbers, kept_numbers
 from .memory_probe import inputs_for
 from .onnxruntime_cpu import OnnxRuntimeCpu
 from .openvino_cpu import OpenVinoCpu

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ..manifest import ModelManifest
-from ..tiling import WindowLimits
+from ..model.manifest import ModelManifest
+from ..tiling.window_limits import WindowLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,10 +20,6 @@ Arithmetic = Literal["fp32", "bf16"]
 
 MOST_BYTES_PER_PIXEL = 8192
 """Above every model we measured (a full-resolution search network took 5.7 kB): where nothing can be measured."""
-
-
-class OutOfMemoryError(MemoryError):
-    """A backend could not allocate what one run needs; a smaller window may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

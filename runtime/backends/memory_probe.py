@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..learnt_numbers import Key, keep_numbers, kept_numbers
-from ..manifest import ModelManifest
-from ..process_memory import resident_bytes, return_free_memory
+from ..memory.process_memory import resident_bytes, return_free_memory
+from ..model.manifest import ModelManifest
 from .interface import MOST_BYTES_PER_PIXEL, Backend
+from .learnt_numbers import Key, keep_numbers, kept_numbers
 
 _SIDE = 192
 _MARGIN = 1.25

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...errors import UserError
-from ..manifest import ModelManifest
+from ..model.manifest import ModelManifest
 
 
 @dataclass(frozen=True, slots=True)

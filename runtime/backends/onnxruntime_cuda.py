@@ -19,17 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..manifest import ModelManifest
+from ..model.manifest import ModelManifest
+from ..tiling.window_limits import OutOfMemoryError
 from .cuda_driver import driver_library, free_memory_bytes
-from .interface import Backend, OutOfMemoryError, RunTimes
+from .interface import Backend, RunTimes
 from .memory_probe import growth_per_pixel, inputs_for
-from .onnxruntime_session import (
-    checked_manifest,
-    imported_onnxruntime,
-    is_out_of_memory,
-    open_session,
-    session_options,
-)
+from .onnxruntime_session import checked_manifest, imported_onnxruntime, is_out_of_memory, open_session, session_options
 
 PROVIDER = "CUDAExecutionProvider"
 _DEVICE = "cuda"

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from ..manifest import ModelManifest
-from ..model_bytes import model_bytes
+from ..model.manifest import ModelManifest
+from ..model.model_bytes import model_bytes
 from .model_interface import GraphInput, check_any_size, check_interface, first_line
 
 if TYPE_CHECKING:

@@ -1,11 +1,7 @@
-"""OpenVINO on the processor: fp32, bf16 where the processor computes in it, int8 models with the rest in either.
-
-A compiled model belongs to one shape: OpenVINO compiles anew for every other one and keeps the memory of all it has
-seen, so only the last shape's is kept. Tiles of a plan have one shape.
-"""
+"""OpenVINO, loaded once for the whole process."""
 
 import threading
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..learnt_numbers import sha256_of
-from ..manifest import ModelManifest, Precision
-from ..model_bytes import model_bytes
-from ..process_memory import return_free_memory
-from .interface import Arithmetic, Backend, OutOfMemoryError
+from ..memory.process_memory import return_free_memory
+from ..model.manifest import ModelManifest, Precision
+from ..model.model_bytes import model_bytes
+from ..tiling.window_limits import OutOfMemoryError
+from .interface import Arithmetic, Backend
+from .learnt_numbers import sha256_of
 from .memory_probe import learnt_bytes_per_pixel
 from .model_interface import GraphInput, cannot_run, check_any_size, check_interface, last_line
-from .openvino_core import imported_openvino, openvino_core
+
+
+@cache
+def openvino_core() -> Any:
+    """One for the whole process, never destroyed.
+
+    A Core sets up the stack of signal handlers and takes it down with itself: where a second one was made meanwhile,
+    the next signal, Ctrl-C, finds no stack and the process dies (OpenVINO 2026.4).
+    Raises UserError where OpenVINO is not installed.
+    """
+    return imported_openvino().Core()
+
+
+def imported_openvino() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(f"openvino is not installed; install it: pip install openvino ({error})") from error
+    return openvino
+
 
 _ARITHMETIC: dict[Precision, Arithmetic] = {"fp32": "fp32", "int8": "fp32", "fp16": "fp32", "bf16": "bf16"}
 """What a model file is for, where the graph does not say; by itself OpenVINO would take bf16 for an fp32 model."""

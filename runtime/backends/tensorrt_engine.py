@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..manifest import ModelManifest
-from ..tiling import WindowLimits
+from ..model.manifest import ModelManifest
+from ..tiling.window_limits import OutOfMemoryError, WindowLimits
 from .cuda_buffers import WindowBuffers
 from .cuda_driver import CudaDriverError, CudaGraph, driver_library
-from .interface import Backend, OutOfMemoryError, RunTimes
+from .interface import Backend, RunTimes
 from .tensorrt_loading import load_engine
 
 _NUM_BATCHES_AHEAD = 2

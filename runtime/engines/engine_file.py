@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ..manifest import ModelManifest
+from ..model.manifest import ModelManifest
 from .engine_key import EngineKey
 from .sealed_bytes import DamagedError, sealed, unsealed
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from ..manifest import Precision
+from ..model.manifest import Precision
 from .gpu import Gpu
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hinas.bench.commands import app
-from hinas.bench.latency import Rounds, Size
-from hinas.bench.listener import Listener
+from hinas.bench.latency.latency import Rounds, Size
+from hinas.bench.progress import Listener
 from hinas.bench.projection.calibrate import CalibrationRequest, calibration_table, run_calibration
 from hinas.bench.projection.efficiency_fit import fitted_efficiency, left_out_projections_ms
 from hinas.bench.projection.known_networks import dncnn, ffdnet, separable_chain

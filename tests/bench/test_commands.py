@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.images import evenly_chosen, find_images
-from hinas.bench.latency import Rounds, Size
-from hinas.bench.listener import Listener
-from hinas.bench.noise_variants import Noise
+from hinas.bench.latency.latency import Rounds, Size
 from hinas.bench.peers.registry import PEERS, peer_shapes
-from hinas.bench.protocol import noisy_image
-from hinas.bench.quality import psnr_db
+from hinas.bench.progress import Listener
+from hinas.bench.quality.images import evenly_chosen, find_images
+from hinas.bench.quality.metrics import psnr_db
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.protocol import noisy_image
 from hinas.bench.request import BenchRequest, QualityRequest
-from hinas.bench.results import Entry, read_results
-from hinas.bench.run import run_bench
-from hinas.bench.tables import results_table
+from hinas.bench.results.results import Entry, read_results
+from hinas.bench.results.tables import results_table
+from hinas.bench.session import run_bench
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from onnx import TensorProto, helper

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.candidates import Variants, model_sources, open_candidates
-from hinas.bench.foreign_models import in_own_form
-from hinas.bench.precision_variants import manifest_of
+from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
+from hinas.bench.contestants.foreign_models import in_own_form
+from hinas.bench.contestants.precision_variants import manifest_of
 from hinas.errors import UserError
 from hinas.runtime.denoise import Denoiser
 from onnx import TensorProto, helper, numpy_helper

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import onnx
 import pytest
-from hinas.bench.candidates import Variants, model_sources, open_candidates
+from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
 from hinas.bench.devices.profile import device_profile
-from hinas.bench.latency import Size
+from hinas.bench.latency.latency import Size
 from hinas.bench.projection.gpu_projections import gpu_plan, project_candidates
 from hinas.bench.projection.known_networks import separable_chain
 from hinas.bench.projection.roofline import project_latency
 from hinas.bench.projection.roofline_plot import roofline_figure
-from hinas.bench.results import read_results
+from hinas.bench.results.results import read_results
 from hinas.errors import UserError
 from hinas.figures import write_figure
 from PIL import Image

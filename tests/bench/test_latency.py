@@ -12,20 +12,28 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench import contestants, gpu_meter, latency, session_engines, subjects
-from hinas.bench.candidates import Variants, model_sources, open_candidates
-from hinas.bench.contestants import fitting, peer_sources, timed_candidate
-from hinas.bench.entry_labels import labels
-from hinas.bench.environment import describe_machine
-from hinas.bench.latency import MeasuredLatency, Rounds, Size, Timed, latency_of, measure_latency, progress_steps
-from hinas.bench.lineup import lineup
-from hinas.bench.peak import peak_probes, shares_of_peak
+from hinas.bench.contestants import contestants, session_engines
+from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
+from hinas.bench.contestants.contestants import fitting, peer_sources, timed_candidate
+from hinas.bench.contestants.lineup import lineup
+from hinas.bench.contestants.precision_variants import in_precision, manifest_of
+from hinas.bench.devices.environment import describe_machine
+from hinas.bench.latency import gpu_meter, latency, subjects
+from hinas.bench.latency.latency import (
+    MeasuredLatency,
+    Rounds,
+    Size,
+    Timed,
+    latency_of,
+    measure_latency,
+    progress_steps,
+)
+from hinas.bench.latency.peak import peak_probes, shares_of_peak
 from hinas.bench.peers.registry import PEERS, peer_model
 from hinas.bench.peers.weights import RANDOM
-from hinas.bench.precision_variants import in_precision, manifest_of
-from hinas.bench.results import ColdStart, Entry
-from hinas.bench.run import latency_entry
-from hinas.bench.tables import relative_spread
+from hinas.bench.results.results import ColdStart, Entry
+from hinas.bench.results.tables import labels, relative_spread
+from hinas.bench.session import latency_entry
 from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model
 from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
@@ -325,7 +333,7 @@ def test_a_classical_algorithm_is_held_to_its_processors() -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system lets no process choose its processors")
     program = (
-        "import os; from hinas.bench.subjects import open_subject; "
+        "import os; from hinas.bench.latency.subjects import open_subject; "
         "s = open_subject({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
         "assert s.run()['ms'] > 0; print(len(os.sched_getaffinity(0)), s.library)"
     )
@@ -338,7 +346,9 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
 ) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)
     monkeypatch.setattr(contestants, "available_bytes", lambda: 2**60)
-    monkeypatch.setattr("hinas.bench.lineup.peer_names", lambda text, _: ("nlm", "bm3d") if text == "all" else (text,))
+    monkeypatch.setattr(
+        "hinas.bench.contestants.lineup.peer_names", lambda text, _: ("nlm", "bm3d") if text == "all" else (text,)
+    )
     notes: list[str] = []
     arrange = partial(
         lineup, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,

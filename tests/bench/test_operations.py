@@ -10,10 +10,10 @@ from random import Random
 import numpy as np
 import pytest
 from hinas.bench.commands import app
-from hinas.bench.prediction import Prediction, agreement
-from hinas.bench.price_fit import fitted_prices
+from hinas.bench.prices.operations import fitted_prices
+from hinas.bench.prices.prediction import Prediction, agreement
 from hinas.errors import UserError
-from hinas.search.latency_table import read_latency_table
+from hinas.search.architecture_search.latency_table import read_latency_table
 from hinas.search.spaces.registry import blocks, latency_probes, random_description, space_settings
 from PIL import Image
 from typer.testing import CliRunner

@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from hinas.bench.classical import CLASSICAL
-from hinas.bench.contestants import classical_method, peer_names, peer_sources, weights_by_peer
+from hinas.bench.contestants.classical import CLASSICAL
+from hinas.bench.contestants.contestants import classical_method, peer_names, peer_sources, weights_by_peer
+from hinas.bench.contestants.precision_variants import manifest_of
 from hinas.bench.peers.registry import PEERS, Peer, peer_model, peer_shapes
 from hinas.bench.peers.weights import RANDOM, read_weights
-from hinas.bench.precision_variants import manifest_of
 from hinas.errors import UserError
 from safetensors.numpy import save_file
 from torch.nn import functional as F

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.bench import program as program_module
-from hinas.bench.environment import describe_machine
-from hinas.bench.method import Method
-from hinas.bench.noise_variants import Noise
-from hinas.bench.program import program_from_text, program_methods
-from hinas.bench.results import Entry, read_results
+from hinas.bench.contestants import program as program_module
+from hinas.bench.contestants.method import Method
+from hinas.bench.contestants.program import program_from_text, program_methods
+from hinas.bench.devices.environment import describe_machine
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.results.results import Entry, read_results
 from hinas.errors import UserError
 
 SCRIPT = """

@@ -7,15 +7,15 @@ import numpy as np
 import onnx
 import pytest
 from hinas.bench.devices.profile import device_profile
-from hinas.bench.latency import Size
+from hinas.bench.latency.latency import Size
 from hinas.bench.peers.layers import Layers
 from hinas.bench.projection.known_networks import dncnn, ffdnet, rdn, timed_model
 from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.published_times import comparison_table, published_times
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_latency, project_layers, roof_of
 from hinas.errors import UserError
-from hinas.export.graph_cost import cost_of_graph
-from hinas.export.uint8_interface import with_uint8_interface
+from hinas.export.graph.graph_cost import cost_of_graph
+from hinas.export.graph.model_interface import with_uint8_interface
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper

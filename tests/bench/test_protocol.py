@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinas.bench.images import find_images
-from hinas.bench.measure_quality import NOISY_INPUT, measure_quality
-from hinas.bench.method import Method
-from hinas.bench.noise_variants import Noise
-from hinas.bench.protocol import joined, noisy_image, noisy_patches, patch_origins
-from hinas.bench.run import quality_entries
+from hinas.bench.contestants.method import Method
+from hinas.bench.quality.images import find_images
+from hinas.bench.quality.measure_quality import NOISY_INPUT, measure_quality
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.protocol import joined, noisy_image, noisy_patches, patch_origins
+from hinas.bench.session import quality_entries
 from hinas.errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st

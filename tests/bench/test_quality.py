@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hinas.bench.noise_variants import Noise
-from hinas.bench.protocol import noisy_image, unit_noise
-from hinas.bench.quality import psnr_db, ssim
+from hinas.bench.quality.metrics import psnr_db, ssim
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.protocol import noisy_image, unit_noise
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity

@@ -9,16 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.bench.advice import advice_of
-from hinas.bench.images import find_images
-from hinas.bench.measure_quality import ImageScore
-from hinas.bench.method import Method
-from hinas.bench.noise_variants import Noise
-from hinas.bench.pictures import write_pictures
-from hinas.bench.report import write_report
-from hinas.bench.results import Entry, Latency, Results
-from hinas.bench.sample_pictures import LARGEST_HEIGHT, LARGEST_WIDTH, SamplePicture, best_method, sample_pictures
-from hinas.bench.tradeoff import Group, Panel, TradeoffPoint
+from hinas.bench.contestants.method import Method
+from hinas.bench.quality.images import find_images
+from hinas.bench.quality.measure_quality import ImageScore
+from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.sample_pictures import (
+    LARGEST_HEIGHT,
+    LARGEST_WIDTH,
+    SamplePicture,
+    best_method,
+    sample_pictures,
+)
+from hinas.bench.report.advice import advice_of
+from hinas.bench.report.pictures import write_pictures
+from hinas.bench.report.report import write_report
+from hinas.bench.report.tradeoff import Group, Panel, TradeoffPoint
+from hinas.bench.results.results import Entry, Latency, Results
 from PIL import Image
 from stand_ins.machine import MACHINE as TESTED
 

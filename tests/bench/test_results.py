@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hinas.bench.environment import Machine, describe_machine
-from hinas.bench.latency import latency_of
-from hinas.bench.results import Entry, Results, read_results, results_from_json, write_results, write_results_csv
+from hinas.bench.devices.environment import Machine, describe_machine
+from hinas.bench.latency.latency import latency_of
+from hinas.bench.results.results import (
+    Entry,
+    Results,
+    read_results,
+    results_from_json,
+    write_results,
+    write_results_csv,
+)
 from hinas.errors import UserError
 from pydantic import ValidationError
 from stand_ins.machine import MACHINE

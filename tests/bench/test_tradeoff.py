@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinas.bench.label_placement import Label, place_labels
-from hinas.bench.plots import draw_tradeoff
-from hinas.bench.results import Entry, Latency
-from hinas.bench.tradeoff import (
+from hinas.bench.report.label_placement import Label, place_labels
+from hinas.bench.report.plots import draw_tradeoff
+from hinas.bench.report.tradeoff import (
     Group,
     Panel,
     TradeoffPoint,
@@ -20,6 +19,7 @@ from hinas.bench.tradeoff import (
     super_resolution_entries,
     tradeoff_panels,
 )
+from hinas.bench.results.results import Entry, Latency
 from hinas.figures import new_figure, write_figure
 from hypothesis import given
 from hypothesis import strategies as st

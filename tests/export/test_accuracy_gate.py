@@ -13,18 +13,18 @@ import onnx
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.accuracy_gate import Candidate, Gate, TooMuchLostError, gate_for, passed
-from hinas.export.certificate import Certificate
-from hinas.export.check_images import USUAL_SIGMAS, check_images, sigmas_within
+from hinas.export.checks.accuracy_gate import Candidate, Gate, TooMuchLostError, gate_for, passed
+from hinas.export.checks.certificate import Certificate
+from hinas.export.checks.check_images import USUAL_SIGMAS, check_images, sigmas_within
 from hinas.export.export_run import ExportRequest, run_export
 from hinas.export.freeze import PlainExport, finished_model, plain_export
-from hinas.export.model_interface import FOR_THE_RUNTIME
+from hinas.export.graph.model_interface import FOR_THE_RUNTIME
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
+from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.registry import build_network
-from hinas.search.weights import save_weights
 from onnx import numpy_helper
 from PIL import Image
 

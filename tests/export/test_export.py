@@ -13,17 +13,17 @@ import onnxruntime
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.check_numerics import check_numerics, probed_halo
+from hinas.export.checks.check_numerics import check_numerics, probed_halo
 from hinas.export.freeze import finished_model, frozen_model, plain_export
-from hinas.export.measure_rewrites import Effort, measured_target
-from hinas.export.onnx_from_network import OPSET, onnx_from_network
+from hinas.export.graph.onnx_from_network import OPSET, onnx_from_network
+from hinas.export.rewrites.measure_rewrites import Effort, measured_target
 from hinas.export.targets import TARGETS
 from hinas.runtime import Denoiser
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.hinas.space import Activation, NetworkDescription, Operation, Squeeze, Stem
 from hinas.search.spaces.registry import build_network, geometry
-from hinas.search.weights import save_weights
 from onnx import numpy_helper
 
 

@@ -20,8 +20,8 @@ from hinas.export.commands import app
 from hinas.export.freeze import frozen_model, write_export
 from hinas.export.report import ExportReport
 from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.registry import build_network
-from hinas.search.weights import save_weights
 from typer.testing import CliRunner
 
 

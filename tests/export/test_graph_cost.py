@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from hinas.errors import UserError
-from hinas.export.graph_cost import cost_of_graph
+from hinas.export.graph.graph_cost import cost_of_graph
 from onnx import TensorProto, helper, numpy_helper
 
 

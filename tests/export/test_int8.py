@@ -12,12 +12,11 @@ import onnxruntime
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.calibration import CROP_PIXELS, calibration_batches
-from hinas.export.fold_batchnorm import with_folded_batchnorm
-from hinas.export.onnx_from_network import onnx_from_network
-from hinas.export.optimise import optimised
-from hinas.export.precisions.both_ends import both_ends
-from hinas.export.precisions.int8 import quantised, quantised_within, tensor_ranges
+from hinas.export.checks.check_images import CROP_PIXELS, calibration_batches
+from hinas.export.graph.fold_batchnorm import with_folded_batchnorm
+from hinas.export.graph.onnx_from_network import onnx_from_network
+from hinas.export.precisions.int8 import both_ends, quantised, quantised_within, tensor_ranges
+from hinas.export.rewrites.optimise import optimised
 from hinas.export.targets import TARGETS, Target
 from hinas.export.tensorrt.older_parser import for_older_parser
 from hinas.export.tensorrt.parser_support import unsupported_nodes

@@ -10,21 +10,18 @@ import onnx
 import onnxruntime
 import pytest
 from hinas.errors import UserError
-from hinas.export import model_interface
 from hinas.export.commands import app
-from hinas.export.fixed_shape import FixedShape, with_fixed_shape
 from hinas.export.freeze import finished_model, plain_export
-from hinas.export.model_interface import ModelInterface, with_interface
-from hinas.export.precisions.names import PRECISIONS
-from hinas.export.targets import TARGETS, Target
-from hinas.export.tensorrt.build_request import BuildRequest
+from hinas.export.graph import model_interface
+from hinas.export.graph.fixed_shape import FixedShape, with_fixed_shape
+from hinas.export.graph.model_interface import ModelInterface, with_interface, with_uint8_interface
+from hinas.export.targets import PRECISIONS, TARGETS, Target
+from hinas.export.tensorrt.build_request import BuildRequest, input_shapes
 from hinas.export.tensorrt.older_parser import for_older_parser
 from hinas.export.tensorrt.parser_support import unsupported_nodes
-from hinas.export.tensorrt.profiles import input_shapes
-from hinas.export.uint8_interface import with_uint8_interface
 from hinas.runtime import Denoiser
-from hinas.runtime.bundled_models import MODELS_FOLDER, bundled_names
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
+from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto
 from PIL import Image

@@ -10,20 +10,19 @@ import onnx
 import pytest
 import torch
 from hinas.errors import UserError
+from hinas.export.checks.model_runs import opened_in_onnxruntime
 from hinas.export.freeze import plain_export
-from hinas.export.graph_cost import LAYERS
-from hinas.export.model_runs import opened_in_onnxruntime
-from hinas.export.optimise import optimised
+from hinas.export.graph.graph_cost import LAYERS
 from hinas.export.precisions.emulation import emulated
 from hinas.export.precisions.half_precision import bf16, fp16
-from hinas.export.precisions.names import PRECISIONS, precisions_of
 from hinas.export.precisions.table import reduction_for
-from hinas.export.targets import file_of
+from hinas.export.rewrites.optimise import optimised
+from hinas.export.targets import PRECISIONS, file_of, precisions_of
 from hinas.export.tensorrt.parser_support import unsupported_nodes
-from hinas.runtime.manifest import Precision
+from hinas.runtime.model.manifest import Precision
 from hinas.search.genotype import genotype_from_json
+from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.registry import build_network
-from hinas.search.weights import save_weights
 from onnx import TensorProto, helper, numpy_helper
 
 FORMATS = (

@@ -22,9 +22,9 @@ from hinas.errors import UserError
 from hinas.export.tensorrt.build_request import BuildRequest
 from hinas.export.tensorrt.engine_from_onnx import engine_for
 from hinas.runtime.backends import tensorrt_engine
-from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.engine_file import read_engine, write_engine
 from hinas.runtime.engines.gpu import Gpu
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
 from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for

@@ -15,15 +15,14 @@ import pytest
 from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model, engine_from_onnx
 from hinas.export.tensorrt.build_progress import progress_monitor
-from hinas.export.tensorrt.build_request import BuildRequest, request_from_texts
+from hinas.export.tensorrt.build_request import BuildRequest, input_shapes, request_from_texts
 from hinas.export.tensorrt.engine_from_onnx import engine_for
 from hinas.export.tensorrt.engine_report import EngineReport
-from hinas.export.tensorrt.profiles import input_shapes
-from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.engine_file import read_engine
 from hinas.runtime.engines.gpu import Gpu
-from hinas.runtime.manifest import ModelManifest
-from hinas.runtime.tiling import plan_tiles
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.manifest import ModelManifest
+from hinas.runtime.tiling.planner import plan_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import onnx
 import pytest
-from hinas.runtime.bundled_models import MODELS_FOLDER
 from hinas.runtime.engines.gpu import Gpu
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "check_tensorrt.py"
 GRAY = MODELS_FOLDER / "gray.onnx"

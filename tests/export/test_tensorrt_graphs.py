@@ -11,8 +11,8 @@ import pytest
 from hinas.export.freeze import frozen_model
 from hinas.export.tensorrt.older_parser import for_older_parser, with_plain_shapes
 from hinas.export.tensorrt.parser_support import unsupported_nodes
-from hinas.runtime.bundled_models import MODELS_FOLDER, bundled_names
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
+from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto, helper, numpy_helper
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hinas.runtime import Denoiser
-from hinas.runtime.bundled_models import MODELS_FOLDER
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.manifest import ModelManifest
 
 NAMES = ["gray", "color"]
 

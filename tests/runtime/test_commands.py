@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.runtime.image_files import read_picture
+from hinas.runtime.pictures.image_files import read_picture
 from PIL import Image
 
 Models = dict[str, Path]
@@ -24,7 +24,7 @@ def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
 def bundled_program(folder: Path) -> str:
     """The command with its bundled models in `folder`."""
     return (
-        "from pathlib import Path; import hinas.runtime.bundled_models as bundled; "
+        "from pathlib import Path; import hinas.runtime.model.bundled_models as bundled; "
         f"bundled.MODELS_FOLDER = Path({str(folder)!r}); from hinas.runtime.commands import main; main()"
     )
 

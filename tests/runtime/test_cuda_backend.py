@@ -12,11 +12,11 @@ import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
-from hinas.runtime.backends.interface import OutOfMemoryError
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.onnxruntime_cuda import OnnxRuntimeCuda
 from hinas.runtime.backends.registry import open_backend
 from hinas.runtime.engines.gpu import Gpu
+from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from onnx import helper
 from stand_ins.onnxruntime_gpu import make_onnxruntime
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda

@@ -11,10 +11,11 @@ import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.interface import Backend, OutOfMemoryError
+from hinas.runtime.backends.interface import Backend
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
-from hinas.runtime.fp32_twin import twin_in_fp32
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.backends.registry import twin_in_fp32
+from hinas.runtime.model.manifest import ModelManifest
+from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

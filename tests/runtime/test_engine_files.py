@@ -14,7 +14,7 @@ from hinas.runtime.engines.engine_cache import cached_engine, default_cache_fold
 from hinas.runtime.engines.engine_file import DamagedEngineError, Engine, read_engine, write_engine
 from hinas.runtime.engines.engine_key import EngineKey, InputShapes
 from hinas.runtime.engines.gpu import Gpu, first_gpu
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

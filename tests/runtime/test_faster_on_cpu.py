@@ -109,8 +109,8 @@ def test_a_machine_without_openvino_keeps_onnx_runtime(models: Models, monkeypat
 
 
 def test_a_model_that_openvino_cannot_run_keeps_onnx_runtime(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hinas.runtime.backends.interface import OutOfMemoryError
     from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
+    from hinas.runtime.tiling.window_limits import OutOfMemoryError
 
     def failing(*_: Any) -> Any:
         raise OutOfMemoryError("no room")

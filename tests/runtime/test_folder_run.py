@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hinas.errors import UserError
-from hinas.runtime import Denoiser, picture_stages
-from hinas.runtime.denoise_files import denoise_files
-from hinas.runtime.image_files import read_picture, write_picture
-from hinas.runtime.picture_size import decoded_bytes
-from hinas.runtime.reporting import Reporter
+from hinas.runtime import Denoiser
+from hinas.runtime.files import picture_stages
+from hinas.runtime.files.denoise_files import denoise_files
+from hinas.runtime.files.reporting import Reporter
+from hinas.runtime.pictures.image_files import decoded_bytes, read_picture, write_picture
 from hinas.runtime.request import Request
 from PIL import Image
 
@@ -100,7 +100,7 @@ def test_failures_in_every_stage_stop_nothing(
         writing(picture, path, **options)
 
     monkeypatch.setattr(picture_stages.PictureStages, "denoise", failing_denoise)
-    monkeypatch.setattr("hinas.runtime.picture_stages.write_picture", failing_write)
+    monkeypatch.setattr("hinas.runtime.files.picture_stages.write_picture", failing_write)
     with pytest.raises(UserError, match="4 of 5 pictures failed, the others are written"):
         run(source, target, models["color"])
     errors = [values.get("error", "") for values in lines(capsys)[:-1]]
@@ -130,7 +130,7 @@ def test_ctrl_c_during_the_third_picture_leaves_two_whole_files(
         writing(picture, path, **options)
 
     monkeypatch.setattr(picture_stages.PictureStages, "denoise", interrupted)
-    monkeypatch.setattr("hinas.runtime.picture_stages.write_picture", slow_write)
+    monkeypatch.setattr("hinas.runtime.files.picture_stages.write_picture", slow_write)
     with pytest.raises(KeyboardInterrupt):
         run(source, target, models["color"])
     assert sorted(file.name for file in target.iterdir()) == ["0.png", "1.png"]

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import tifffile
 from hinas.errors import UserError
-from hinas.runtime import Denoiser, huge_tiff
-from hinas.runtime.backends.interface import OutOfMemoryError
-from hinas.runtime.denoise_files import denoise_files
-from hinas.runtime.huge_tiff import sample_of, tiles_of
-from hinas.runtime.image_files import read_picture
-from hinas.runtime.reporting import Reporter
+from hinas.runtime import Denoiser
+from hinas.runtime.files import huge_tiff
+from hinas.runtime.files.denoise_files import denoise_files
+from hinas.runtime.files.huge_tiff import sample_of, tiles_of
+from hinas.runtime.files.reporting import Reporter
+from hinas.runtime.pictures.image_files import read_picture
 from hinas.runtime.request import Request
-from hinas.runtime.streaming import bands_of, denoised_bands
-from hinas.runtime.tiling import Span, plan_tiles
+from hinas.runtime.tiling.planner import Span, plan_tiles
+from hinas.runtime.tiling.streaming import bands_of, denoised_bands
+from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def test_every_window_of_every_band_reads_what_it_reads_on_the_whole_image(
     height: int, width: int, tile: int, halo: int, alignment: int
 ) -> None:
     """A network that answers with everything its window holds: bit for bit."""
-    from hinas.runtime.stitching import stitched
+    from hinas.runtime.tiling.stitching import stitched
 
     image = np.arange(height * width, dtype=np.float32).reshape(height, width)
     plan = plan_tiles(height, width, tile=tile, halo=halo, alignment=alignment)
@@ -171,7 +172,7 @@ def test_more_than_the_limit_on_pixels_is_streamed(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huge_tiff, "MOST_PIXELS", 1000)
-    monkeypatch.setattr("hinas.runtime.pillow_files.MOST_PIXELS", 1000)
+    monkeypatch.setattr("hinas.runtime.pictures.pillow_files.MOST_PIXELS", 1000)
     source = save(tmp_path / "in.tif", noisy((60, 60)))
     denoise(source, tmp_path / "out.tif", models["gray"])
     assert tifffile.imread(tmp_path / "out.tif").shape == (60, 60)
@@ -204,7 +205,7 @@ def test_large_files_become_bigtiff_with_their_tags(
 
 
 def test_the_sample_is_spread_and_measures_the_noise(tmp_path: Path) -> None:
-    from hinas.runtime.noise_estimate import estimate_sigma, estimate_sigma_of_blocks
+    from hinas.runtime.noise.estimate import estimate_sigma, estimate_sigma_of_blocks
 
     rows, columns = np.mgrid[:900, :1400]
     generator = np.random.default_rng(0)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import tifffile
 from hinas.errors import UserError
-from hinas.runtime import pillow_files
-from hinas.runtime.image_files import format_for, read_picture, write_picture
-from hinas.runtime.picture import Picture
+from hinas.runtime.pictures import pillow_files
+from hinas.runtime.pictures.image_files import format_for, read_picture, write_picture
+from hinas.runtime.pictures.picture import Picture
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from hinas.errors import UserError
-from hinas.runtime import learnt_numbers
-from hinas.runtime.backends import memory_probe
+from hinas.runtime.backends import learnt_numbers, memory_probe
+from hinas.runtime.backends.learnt_numbers import Key, keep_numbers, kept_numbers, sha256_of
 from hinas.runtime.backends.registry import open_backend
-from hinas.runtime.learnt_numbers import Key, keep_numbers, kept_numbers, sha256_of
 
 Models = dict[str, Path]
 KEY = Key(what="a test", model_sha256="00", backend="some library 1.0, 1 thread")
@@ -57,7 +56,7 @@ def test_damaged_and_stale_files_are_ignored_and_written_anew(folder: Path) -> N
 
 def test_many_processes_that_learn_at_once_leave_one_whole_file(folder: Path) -> None:
     program = (
-        "import sys; from hinas.runtime.learnt_numbers import *\n"
+        "import sys; from hinas.runtime.backends.learnt_numbers import *\n"
         f"key = {KEY!r}\n"
         "for _ in range(50):\n"
         "    keep_numbers(key, {'a': float(sys.argv[1])})\n"

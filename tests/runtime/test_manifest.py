@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 
 CONDITIONED = ModelManifest(
     channels=3,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from hinas.errors import UserError
-from hinas.runtime import memory_budget, process_memory
-from hinas.runtime.memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits
+from hinas.runtime.memory import memory_budget, process_memory
+from hinas.runtime.memory.memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from hinas.runtime.noise_character import correlation, doubts, impulses
-from hinas.runtime.noise_estimate import estimate_sigma
+from hinas.runtime.noise.character import correlation, doubts, impulses
+from hinas.runtime.noise.estimate import estimate_sigma
 from scipy.ndimage import gaussian_filter
 
 

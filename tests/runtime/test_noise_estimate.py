@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hinas.runtime.clipped_noise import clipped_moments, clipped_noise_variance, level_that_explains
-from hinas.runtime.noise_estimate import estimate_sigma
+from hinas.runtime.noise.clipping import clipped_moments, clipped_noise_variance, level_that_explains
+from hinas.runtime.noise.estimate import estimate_sigma
 
 
 def textured_picture(height: int = 200, width: int = 260) -> np.ndarray:

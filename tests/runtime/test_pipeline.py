@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hinas.runtime.pipeline import BusyClock, Limits, Outcome, Stages, overlapped
+from hinas.runtime.files.pipeline import BusyClock, Limits, Outcome, Stages, overlapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

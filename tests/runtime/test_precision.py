@@ -13,7 +13,7 @@ from hinas.runtime import Denoiser
 from hinas.runtime.backends import openvino_cpu
 from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
 from hinas.runtime.backends.registry import open_backend
-from hinas.runtime.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 

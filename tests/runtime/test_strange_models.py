@@ -11,8 +11,8 @@ import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends.registry import open_backend
-from hinas.runtime.model_bytes import model_bytes
-from hinas.runtime.process_memory import available_bytes
+from hinas.runtime.memory.process_memory import available_bytes
+from hinas.runtime.model.model_bytes import model_bytes
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -126,7 +126,7 @@ def test_a_constant_larger_than_the_memory_ends_in_one_error(
 def test_the_guard_limits_to_what_is_free_and_never_raises_a_limit() -> None:
     script = """
 import resource
-from hinas.runtime.memory_guard import refuse_more_than_is_free
+from hinas.runtime.memory.process_memory import refuse_more_than_is_free
 refuse_more_than_is_free()
 first, hard = resource.getrlimit(resource.RLIMIT_DATA)
 assert 0 < first != resource.RLIM_INFINITY

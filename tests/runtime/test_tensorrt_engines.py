@@ -13,12 +13,12 @@ from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends import tensorrt_engine
 from hinas.runtime.backends.cuda_buffers import WindowBuffers
-from hinas.runtime.backends.interface import OutOfMemoryError
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.registry import open_backend
 from hinas.runtime.backends.tensorrt_engine import TensorRtEngine
 from hinas.runtime.engines.engine_file import read_engine, write_engine
 from hinas.runtime.engines.gpu import Gpu
+from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import RaceError, SimulatedGpu
 from stand_ins.tensorrt_runtime import VERSION, make_tensorrt, write_engine_for

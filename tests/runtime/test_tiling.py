@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hinas.runtime.halving import halved
-from hinas.runtime.tiling import Region, Span, TilePlan, WindowLimits, plan_tiles, rounded_up
+from hinas.runtime.tiling.planner import Region, Span, TilePlan, plan_tiles
+from hinas.runtime.tiling.stitching import halved
+from hinas.runtime.tiling.window_limits import WindowLimits, rounded_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -58,7 +58,7 @@ def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path
 
 def test_a_batch_that_cannot_be_shared_is_refused(small_document: Any, picture_folder: Path, tmp_path: Path) -> None:
     from hinas.errors import UserError
-    from hinas.search.distributed import Ranks, check_batch
+    from hinas.search.learning.distributed import Ranks, check_batch
 
     with pytest.raises(UserError, match="expected a multiple of 3"):
         check_batch(4, Ranks(rank=0, count=3))

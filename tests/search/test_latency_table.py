@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hinas.errors import UserError
-from hinas.search.latency_table import LatencyTable, Price, read_latency_table, write_latency_table
+from hinas.search.architecture_search.latency_table import LatencyTable, Price, read_latency_table, write_latency_table
 from hinas.search.spaces.interface import Block
 
 CONV = Block(name="conv_3x3", in_channels=8, out_channels=8, stride=2)

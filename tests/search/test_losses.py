@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hinas.search.losses import denoising_loss, ssim
+from hinas.search.learning.losses import denoising_loss, ssim
 from skimage.metrics import structural_similarity
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hinas.search.muon import Muon, orthogonalised
+from hinas.search.learning.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16), (20, 20), (1, 9)])

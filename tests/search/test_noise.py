@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hinas.search.noise import add_noise, draw_sigma
+from hinas.search.learning.noise import add_noise, draw_sigma
 
 
 def _generator() -> torch.Generator:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hinas.search.architecture_search.genotype_drawing import draw_genotype
+from hinas.search.architecture_search.search_curves import draw_search_curves
+from hinas.search.architecture_search.search_state import SearchRow
 from hinas.search.genotype import genotype_from_json
-from hinas.search.genotype_drawing import draw_genotype
-from hinas.search.search_curves import draw_search_curves
-from hinas.search.search_history import SearchRow
 from PIL import Image
 
 

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hinas.search.checkpoint import load_checkpoint, save_checkpoint
-from hinas.search.distributed import Ranks
-from hinas.search.latency_table import LatencyTable, Price
-from hinas.search.search_loop import Splits, expected_latency_ms, search, temperature_of, validation_score
-from hinas.search.search_state import (
+from hinas.search.architecture_search.latency_table import LatencyTable, Price
+from hinas.search.architecture_search.search_loop import (
+    Splits,
+    expected_latency_ms,
+    search,
+    temperature_of,
+    validation_score,
+)
+from hinas.search.architecture_search.search_state import (
     LatencyGoal,
     SearchSettings,
     SearchState,
@@ -20,9 +24,11 @@ from hinas.search.search_state import (
     restore_search,
     search_content,
 )
+from hinas.search.images.splits import split_images
+from hinas.search.images.training_images import PatchSource, load_images
+from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.learning.distributed import Ranks
 from hinas.search.spaces.registry import build_supernet, network_description, space_settings
-from hinas.search.split_images import split_images
-from hinas.search.training_images import PatchSource, load_images
 
 CPU = torch.device("cpu")
 SPACE = space_settings(

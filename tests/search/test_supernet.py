@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hinas.export.check_numerics import check_numerics
-from hinas.export.onnx_from_network import onnx_from_network
+from hinas.export.checks.check_numerics import check_numerics
+from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.search.spaces.hinas.architecture import one_hot_architecture
 from hinas.search.spaces.hinas.discretise import most_probable_path, strongest_edges
-from hinas.search.spaces.hinas.mixed_candidates import CANDIDATES
-from hinas.search.spaces.hinas.search_settings import Settings
+from hinas.search.spaces.hinas.search_settings import CANDIDATES, Settings
 from hinas.search.spaces.registry import (
     blocks,
     build_network,

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from hinas.search.checkpoint import load_checkpoint, save_checkpoint
-from hinas.search.distributed import Ranks
 from hinas.search.genotype import genotype_from_json
-from hinas.search.quality import psnr_db, validate
+from hinas.search.images.training_images import PatchSource, load_images
+from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.learning.distributed import Ranks
+from hinas.search.learning.metrics import psnr_db, validate
 from hinas.search.spaces.registry import build_network
-from hinas.search.training import (
+from hinas.search.training.train_loop import (
     TrainingSettings,
     TrainingState,
     learning_rate_factor,
@@ -23,7 +24,6 @@ from hinas.search.training import (
     train,
     validation_sigmas,
 )
-from hinas.search.training_images import PatchSource, load_images
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.search.training_images import PatchSource, load_images
+from hinas.search.images.training_images import PatchSource, load_images
 from PIL import Image
 
 

@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 from hinas.errors import UserError
-from hinas.search.weights import load_weights, save_weights
+from hinas.search.learning.weights import load_weights, save_weights
 from torch import nn
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hinas.bench.environment import Machine
+from hinas.bench.devices.environment import Machine
 
 MACHINE = Machine(
     cpu="Testing 1000",

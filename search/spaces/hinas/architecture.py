@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .mixed_candidates import CANDIDATES
-from .search_settings import Settings
+from .search_settings import CANDIDATES, Settings
 from .space import Cell
 
 Present = tuple[tuple[bool, ...], ...]

@@ -7,8 +7,7 @@ start part. Impossible exits have probability 0.
 
 import numpy as np
 
-from .mixed_candidates import CANDIDATES
-from .search_settings import Settings
+from .search_settings import CANDIDATES, Settings
 from .space import Cell, Edge
 
 _NONE = CANDIDATES.index("none")

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...distributed import batch_mean
-from .mixed_candidates import CANDIDATES
+from ...learning.distributed import batch_mean
 from .operations import activation
+from .search_settings import CANDIDATES
 from .space import Activation
 
 _DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}

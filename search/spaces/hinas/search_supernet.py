@@ -11,8 +11,7 @@ from ..supernet_interface import SearchSupernet
 from .architecture import ArchitectureParameters, one_hot_architecture
 from .blocks import blocks
 from .discretise import discretised_cells
-from .expected_cost import expected_blocks
-from .expected_halo import expected_halo
+from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
 from .receptive_field import geometry

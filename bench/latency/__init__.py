@@ -1,0 +1,1 @@
+"""Latency: interleaved rounds over processes of their own, and the peak of the device."""

@@ -1,0 +1,1 @@
+"""What the blocks of a search space cost on this machine, fitted to measured networks."""

@@ -1,0 +1,1 @@
+"""PSNR and SSIM on test images under a named noise protocol."""

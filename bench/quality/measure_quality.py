@@ -1,0 +1,159 @@
+"""Denoise the test images under one noise protocol and score every one."""
+
+import csv
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atomic_files import written_whole
+from ...errors import UserError
+from ..contestants.method import Method
+from .images import ImageSet, UnusableImageError, read_clean
+from .metrics import SsimReference, psnr_db
+from .noise_variants import Noise
+from .protocol import NoisyPatch, joined, noisy_patches
+
+NOISY_INPUT = "noisy input"
+"""The baseline's name in results: what doing nothing scores."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageScore:
+    """One method on one image at one noise level."""
+
+    model: str
+    """A method's name, or NOISY_INPUT."""
+    channels: int
+    """1: measured on the grey image; 3: on the colour image."""
+    image: str
+    """The file's path."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    sigma: float
+    """Grey levels 0..255, of the noise and as told to a conditioned network."""
+    psnr_db: float
+    """Infinite where the output equals the clean image."""
+    ssim: float
+    seconds: float | None
+    """Wall time of the denoising, a program's start and files included; None for NOISY_INPUT."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeanScore:
+    """The plain mean over the images."""
+
+    num_images: int
+    psnr_db: float
+    """dB, mean of the images' dB values; infinite where one of them is."""
+    ssim: float
+    total_seconds: float | None
+    """Of all images one after the other; None for NOISY_INPUT."""
+
+
+def levels_of(method: Method, sigmas: Iterable[float]) -> list[float]:
+    """Those noise levels that a method can be scored at."""
+    low, high = method.sigma_range or (0.0, 255.0)
+    return [sigma for sigma in sigmas if low <= sigma <= high]
+
+
+def measure_quality(
+    methods: Sequence[Method],
+    images: ImageSet,
+    *,
+    sigmas: Sequence[float],
+    noise: Noise,
+    progress: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[ImageScore]:
+    """Score every method (and doing nothing) on every image at every sigma in its range.
+
+    One-channel methods see grey images, three-channel methods colour ones; methods of one kind see the same noise.
+    `progress` is called after each image, `warn` with a line for each image that turns out damaged.
+    Raises UserError where no image could be scored, and with the image's name where a method fails on it.
+    """
+    scores: list[ImageScore] = []
+    for file in images.files:
+        for channels in sorted({method.channels for method in methods}):
+            try:
+                clean = read_clean(file, channels)
+            except UnusableImageError as error:
+                warn(f"{error}, skipped")
+                break
+            reference = SsimReference(clean)
+            for sigma in sigmas:
+                suited = [method for method in methods if method.channels == channels and levels_of(method, [sigma])]
+                if not suited:
+                    continue
+                patches = noisy_patches(clean, sigma, image=file, noise=noise)
+                untouched = joined(patches, [patch.pixels for patch in patches], clean.shape)
+                outputs: dict[str, tuple[NDArray[np.float32], float | None]] = {NOISY_INPUT: (untouched, None)}
+                for method in suited:
+                    try:
+                        outputs[method.name] = _denoised(method, patches, sigma, clean.shape)
+                    except UserError as error:
+                        raise UserError(f"{method.name} on {file} at sigma {sigma:g}: {error}") from error
+                for model, (output, seconds) in outputs.items():
+                    scores.append(
+                        ImageScore(
+                            model=model,
+                            channels=channels,
+                            image=str(file),
+                            width=clean.shape[1],
+                            height=clean.shape[0],
+                            sigma=sigma,
+                            psnr_db=psnr_db(output, clean),
+                            ssim=reference.ssim(output),
+                            seconds=seconds,
+                        )
+                    )
+        progress()
+    if not scores:
+        raise UserError(f"no image of {images.name} could be scored")
+    return scores
+
+
+def mean_scores(scores: Iterable[ImageScore]) -> dict[tuple[str, int, float], MeanScore]:
+    """The means by (model, channels, sigma), in the order of first appearance."""
+    groups: dict[tuple[str, int, float], list[ImageScore]] = {}
+    for score in scores:
+        groups.setdefault((score.model, score.channels, score.sigma), []).append(score)
+    return {
+        key: MeanScore(
+            num_images=len(group),
+            psnr_db=math.fsum(score.psnr_db for score in group) / len(group),
+            ssim=math.fsum(score.ssim for score in group) / len(group),
+            total_seconds=_total([score.seconds for score in group]),
+        )
+        for key, group in groups.items()
+    }
+
+
+def write_scores(scores: Sequence[ImageScore], path: Path) -> None:
+    """One line for each image, model and sigma."""
+    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(ImageScore)])
+        writer.writeheader()
+        writer.writerows(asdict(score) for score in scores)
+
+
+def _denoised(
+    method: Method, patches: Sequence[NoisyPatch], sigma: float, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], float]:
+    """The whole image in grey levels 0..255, not clipped, and the seconds that the method took."""
+    inputs = [patch.pixels / np.float32(255) for patch in patches]
+    start = time.perf_counter()
+    outputs = [method.denoise(values, sigma) for values in inputs]
+    seconds = time.perf_counter() - start
+    return joined(patches, [output * np.float32(255) for output in outputs], shape), seconds
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    known = [value for value in seconds if value is not None]
+    return math.fsum(known) if known else None

@@ -1,0 +1,1 @@
+"""results.json: its entries, tables and comparisons."""

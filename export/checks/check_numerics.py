@@ -1,0 +1,129 @@
+"""Hold an exported model to the network it came from: outputs on awkward sizes, and the halo by a probe."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ...errors import UserError
+from .model_runs import Run, opened_in_onnxruntime
+
+CHECKED_SIZES = ((1, 1), (1, 7), (5, 3), (16, 16), (33, 47), (64, 96), (101, 67))
+"""Image sizes (height, width) compared: one pixel, thin, smaller than any halo, odd, larger than the halo."""
+TOLERANCE = 1e-4
+"""Largest absolute difference allowed for images in 0..1: a fortieth of an 8-bit grey level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericsReport:
+    """How far the model's output was from the network's."""
+
+    sizes: tuple[tuple[int, int], ...]
+    """(height, width) compared, each with a batch of 1 and of 2, before padding to the alignment."""
+    largest_difference: float
+    mean_difference: float
+    tolerance: float
+
+
+def check_numerics(
+    model: onnx.ModelProto,
+    network: nn.Module,
+    *,
+    channels: int,
+    alignment: int,
+    sigma_range: tuple[float, float] | None,
+    sizes: Sequence[tuple[int, int]] = CHECKED_SIZES,
+    tolerance: float = TOLERANCE,
+) -> NumericsReport:
+    """Compare the model in ONNX Runtime with the network in torch, both fp32.
+
+    Raises UserError naming size and difference where they part by more than `tolerance` or a value is not finite.
+    """
+    run = opened_in_onnxruntime(model)
+    differences: list[np.ndarray] = []
+    for (height, width), feeds in checked_feeds(
+        channels=channels, alignment=alignment, sigma_range=sigma_range, conditioned=_is_conditioned(model), sizes=sizes
+    ):
+        exported = run(feeds)
+        with torch.no_grad():
+            expected = network(*map(torch.from_numpy, feeds.values())).numpy()
+        if exported.shape != expected.shape:
+            raise UserError(f"at {width}x{height} the model gives shape {exported.shape}, torch {expected.shape}")
+        difference = np.abs(exported - expected)
+        if not np.isfinite(difference).all():
+            raise UserError(f"at {width}x{height} the output is not finite; the weights are unusable")
+        if difference.max() > tolerance:
+            raise UserError(
+                f"at {width}x{height} the ONNX model differs from the network by {difference.max():.2e}, "
+                f"more than {tolerance:.0e}; nothing was written"
+            )
+        differences.append(difference.ravel())
+    joined = np.concatenate(differences)
+    return NumericsReport(
+        sizes=tuple(sizes),
+        largest_difference=float(joined.max()),
+        mean_difference=float(joined.mean()),
+        tolerance=tolerance,
+    )
+
+
+def checked_feeds(
+    *,
+    channels: int,
+    alignment: int,
+    sigma_range: tuple[float, float] | None,
+    conditioned: bool,
+    sizes: Sequence[tuple[int, int]] = CHECKED_SIZES,
+) -> Iterator[tuple[tuple[int, int], dict[str, np.ndarray]]]:
+    """Every size (height, width) with a model's inputs for it, a batch of 1 and one of 2, the same on every call."""
+    random = np.random.default_rng(0)
+    for height, width in sizes:
+        for batch in (1, 2):
+            noisy = random.random((batch, channels, height, width), dtype=np.float32)
+            noisy = np.pad(noisy, ((0, 0), (0, 0), (0, -height % alignment), (0, -width % alignment)), mode="reflect")
+            feeds = {"noisy": noisy}
+            if conditioned:
+                low, high = sigma_range or (0.0, 75.0)
+                feeds["sigma"] = np.linspace(low, high, batch, dtype=np.float32)
+            yield (height, width), feeds
+
+
+def largest_difference(reduced: Run, full: Run, feeds: Iterable[dict[str, np.ndarray]]) -> float:
+    """How far a reduced model's output is from the fp32 model's; UserError where it is not finite."""
+    largest = max(float(np.abs(reduced(item) - full(item)).max()) for item in feeds)
+    if not np.isfinite(largest):
+        raise UserError("in the reduced precision the output is not finite; nothing was written for it")
+    return largest
+
+
+def probed_halo(network: nn.Module, *, channels: int, alignment: int, halo: int, conditioned: bool) -> int:
+    """The receptive-field radius in pixels as the network itself shows it, up to `halo` + 2 * alignment.
+
+    A NaN in one input pixel makes exactly those outputs NaN that can see it, whatever the weights are. Double precision
+    keeps torch on kernels that do not mix neighbouring outputs.
+    """
+    reach = halo + 2 * alignment
+    centre = reach + -reach % alignment
+    size = 2 * centre + alignment
+    network = deepcopy(network).double().eval()
+    return max(
+        _spread(network, channels, size, centre + phase, conditioned=conditioned) for phase in {0, alignment - 1}
+    )
+
+
+def _is_conditioned(model: onnx.ModelProto) -> bool:
+    return len(model.graph.input) == 2
+
+
+def _spread(network: nn.Module, channels: int, size: int, at: int, *, conditioned: bool) -> int:
+    """Largest distance along an axis at which an output turns NaN when the input pixel (at, at) is NaN."""
+    noisy = torch.zeros(1, channels, size, size, dtype=torch.float64)
+    noisy[:, :, at, at] = float("nan")
+    with torch.no_grad():
+        output: Tensor = network(noisy, torch.zeros(1, dtype=torch.float64)) if conditioned else network(noisy)
+    touched = torch.isnan(output).any(dim=1)[0].nonzero()
+    return int((touched - at).abs().max()) if len(touched) else 0

@@ -1,0 +1,1 @@
+"""Files and folders in, files and folders out: stages, pipeline, progress."""

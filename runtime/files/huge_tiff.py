@@ -1,0 +1,209 @@
+"""A TIFF too large for the memory: its noise measured on a sample, its result written band by band as it is made."""
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ..denoise import Denoiser
+from ..pictures.image_files import damage_is_the_users, format_of
+from ..pictures.pillow_files import MOST_PIXELS
+from ..pictures.tiff_files import TiffDetails, add_tags, checked_page, details_of, notes_of, storage_options
+from ..pictures.tiff_regions import TiffRegions
+from ..tiling.pixel_values import Image
+from ..tiling.planner import Region, Span
+from ..tiling.stitching import Progress
+
+_MOST_PIXELS = 2**36
+"""69 gigapixels: above every scanner, below what a damaged header claims."""
+_MOST_BYTES_AT_ONCE = 2**28
+"""Of tiles or strips that can only be decoded whole."""
+_COPIES_IN_MEMORY = 3
+"""A picture that is not streamed: its pixels, the result, and what the encoder makes of it."""
+_MOST_CLASSIC_BYTES = 2**32 - 2**26
+"""Above it offsets need BigTIFF; some room is left for tags."""
+_TILE_SIDE = 256
+_SAMPLES_PER_AXIS = 8
+_SAMPLE_SIDE = 96
+_ENCODED_AT_ONCE = 2**25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HugeTiff:
+    """A TIFF that can be streamed."""
+
+    path: Path
+    height: int
+    width: int
+    is_colour: bool
+    bits: int
+    """Per channel: 8 or 16."""
+    notes: tuple[str, ...]
+    """What reading changes, as sentences for a person."""
+
+    @property
+    def size_text(self) -> str:
+        """Width x height."""
+        return f"{self.width}x{self.height}"
+
+
+def huge_tiff(path: Path, memory_bytes: int) -> HugeTiff | None:
+    """`path` if it is a TIFF that does not fit into `memory_bytes` with its result; None: to be read whole.
+
+    Raises UserError where it neither fits nor can be streamed.
+    """
+    try:
+        with path.open("rb") as file:
+            if format_of(file.read(16)) != "TIFF":
+                return None
+    except OSError:
+        return None  # reading it whole says why
+    with _opened(path) as (page, _):
+        num_pixels = page.imagewidth * page.imagelength
+        decoded_bytes = num_pixels * page.samplesperpixel * max(1, page.bitspersample // 8)
+        if num_pixels <= MOST_PIXELS and path.stat().st_size + _COPIES_IN_MEMORY * decoded_bytes <= memory_bytes:
+            return None
+        if not 0 < num_pixels <= _MOST_PIXELS:
+            raise UserError(f"the file claims {page.imagewidth}x{page.imagelength} pixels; damaged")
+        regions = TiffRegions(page)
+        if regions.most_bytes_at_once > _MOST_BYTES_AT_ONCE:
+            raise UserError(
+                f"{regions.width}x{regions.height} pixels do not fit into the memory allowed, and "
+                f"{regions.segment_text} cannot be decoded in parts; save it in tiles first, or allow more memory"
+            )
+        return HugeTiff(
+            path=path,
+            height=regions.height,
+            width=regions.width,
+            is_colour=regions.is_colour,
+            bits=regions.dtype.itemsize * 8,
+            notes=(
+                f"{num_pixels / 1e6:.0f} megapixels do not fit into the memory allowed; "
+                "the picture goes through in bands from disk to disk",
+                *notes_of(page),
+            ),
+        )
+
+
+def sample_of(huge: HugeTiff) -> list[Image]:
+    """Blocks of pixels from all over the picture, the same ones each time; a picture that is not huge whole."""
+    with _opened(huge.path) as (page, _):
+        regions = TiffRegions(page)
+        across = _sample_spans(huge.width)
+        blocks: list[Image] = []
+        for rows in _sample_spans(huge.height):
+            # Strips hold whole rows, so a row of blocks is read at once.
+            band, _ = regions.read(Region(rows, Span(0, huge.width)))
+            blocks += [band[:, columns.slice].copy() for columns in across]
+        return blocks
+
+
+def write_denoised(
+    huge: HugeTiff,
+    target: Path,
+    denoiser: Denoiser,
+    sigma: float | None,
+    *,
+    strength: float,
+    progress: Progress | None,
+) -> None:
+    """Denoise `huge` to the TIFF `target` in tiles, from top to bottom. `sigma`: from `Denoiser.noise_level_from`."""
+    import tifffile
+
+    with _opened(huge.path) as (page, details):
+        regions = TiffRegions(page)
+        rows = _Rows(regions)
+        tile = (page.tilelength, page.tilewidth) if page.is_tiled else (_TILE_SIDE, _TILE_SIDE)
+        if any(side % 16 for side in tile):  # TIFF's rule, which not every program keeps
+            tile = (_TILE_SIDE, _TILE_SIDE)
+        bands = (
+            rows.with_alpha(kept, pixels)
+            for kept, pixels in denoiser.bands(rows, sigma, strength=strength, progress=progress)
+        )
+        num_channels = (3 if regions.is_colour else 1) + regions.has_alpha
+        is_big = huge.height * regions.bytes_per_row > _MOST_CLASSIC_BYTES
+        with tifffile.TiffWriter(target, byteorder="<", bigtiff=is_big) as writer:
+            writer.write(
+                tiles_of(bands, tile),
+                shape=(huge.height, huge.width) if num_channels == 1 else (huge.height, huge.width, num_channels),
+                dtype=regions.dtype,
+                tile=tile,
+                # tifffile would collect 512 MiB of tiles before it encodes the first.
+                buffersize=_ENCODED_AT_ONCE,
+                **storage_options(details, is_colour=regions.is_colour, has_alpha=regions.has_alpha),
+            )
+    with target.open("r+b") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        add_tags(file, data, details.tags)
+
+
+def tiles_of(bands: Iterator[Image], tile: tuple[int, int]) -> Iterator[Image]:
+    """(height, width, C) tiles in reading order, of bands (any number of rows, W, C); filled up with zeros."""
+    height, width = tile
+    waiting: Image | None = None
+    for band in bands:
+        waiting = band if waiting is None else np.concatenate([waiting, band])
+        whole = len(waiting) // height * height
+        for top in range(0, whole, height):
+            yield from _tiles_across(waiting[top : top + height], height, width)
+        waiting = waiting[whole:].copy()
+    if waiting is not None and len(waiting):
+        yield from _tiles_across(waiting, height, width)
+
+
+def _tiles_across(rows: Image, height: int, width: int) -> Iterator[Image]:
+    for left in range(0, rows.shape[1], width):
+        part = rows[:, left : left + width]
+        missing = ((0, height - part.shape[0]), (0, width - part.shape[1]), (0, 0))
+        yield np.pad(part, missing) if any(after for _, after in missing) else np.ascontiguousarray(part)
+
+
+class _Rows:
+    """The rows of a TIFF as `Denoiser.bands` takes them; keeps the alpha of the rows read last."""
+
+    def __init__(self, regions: TiffRegions) -> None:
+        self._regions = regions
+        self._alpha: tuple[Span, Image | None] = (Span(0, 0), None)
+        self.height = regions.height
+        self.width = regions.width
+        self.is_colour = regions.is_colour
+        self.dtype = regions.dtype
+        self.bytes_per_row = regions.bytes_per_row
+        # Encoded and decoded.
+        self.most_bytes_at_once = 2 * regions.most_bytes_at_once
+
+    def pixels(self, rows: Span) -> Image:
+        pixels, alpha = self._regions.read(Region(rows, Span(0, self.width)))
+        self._alpha = rows, alpha
+        return pixels
+
+    def with_alpha(self, rows: Span, pixels: Image) -> Image:
+        """(rows, W, C) of `pixels` and the alpha of these rows, which were read last."""
+        read, alpha = self._alpha
+        if alpha is not None:
+            return np.dstack([pixels, alpha[rows.shifted(-read.start).slice]])
+        return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, TiffDetails]]:
+    """tifffile's page, and what is kept of it."""
+    import tifffile
+
+    with path.open("rb") as file:
+        with damage_is_the_users():
+            page = checked_page(tifffile.TiffFile(file))
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                details = details_of(page, data)
+        yield page, details
+
+
+def _sample_spans(length: int) -> list[Span]:
+    if length <= _SAMPLES_PER_AXIS * _SAMPLE_SIDE:
+        return [Span(0, length)]
+    middles = [(2 * index + 1) * length // (2 * _SAMPLES_PER_AXIS) for index in range(_SAMPLES_PER_AXIS)]
+    return [Span(middle - _SAMPLE_SIDE // 2, middle + _SAMPLE_SIDE // 2) for middle in middles]

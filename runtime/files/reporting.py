@@ -1,0 +1,143 @@
+"""What the command prints: progress and notes to stderr, results to stdout."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..tiling.stitching import Progress
+from .picture_stages import Written
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderSummary:
+    """How a folder run went."""
+
+    num_written: int
+    num_skipped: int
+    num_failed: int
+    busy_seconds: float
+    """That the model computed."""
+    span_seconds: float
+    """From the beginning of its first picture to the end of its last."""
+
+    @property
+    def busy_share(self) -> float:
+        """0..1; 1 where nothing was computed."""
+        return self.busy_seconds / self.span_seconds if self.span_seconds else 1.0
+
+
+class FolderProgress:
+    """The progress bar of a folder run, or nothing where stderr is no terminal."""
+
+    def __init__(self, bar: Any | None) -> None:
+        self._bar = bar
+
+    def tiles_of(self, name: str) -> Progress | None:
+        """To be called after each tile of the picture `name`."""
+        bar = self._bar
+        return None if bar is None else lambda done, total: bar.set_postfix_str(f"{name}, tile {done} of {total}")
+
+    def advance(self) -> None:
+        """One picture has ended."""
+        if self._bar is not None:
+            self._bar.update()
+
+
+class Reporter:
+    """Prints for a person, or one JSON object per picture for a machine; with `quiet` errors only (and JSON)."""
+
+    def __init__(self, *, quiet: bool, json: bool) -> None:
+        self._quiet = quiet
+        self._json = json
+        self._bar: Any | None = None
+
+    def note(self, text: str) -> None:
+        """Something a person should know that is no failure."""
+        if not self._quiet:
+            self._print(f"note: {text}", sys.stderr)
+
+    def notes(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.note(text)
+
+    def failure(self, source: Path, text: str) -> None:
+        """A picture that was not denoised; the others go on."""
+        self._print(f"error: {text}", sys.stderr)
+        if self._json:
+            self._print(json.dumps({"input": str(source), "error": text}), sys.stdout)
+
+    def skipped(self, source: Path, target: Path) -> None:
+        """A picture whose output exists."""
+        if self._json:
+            self._print(json.dumps({"input": str(source), "output": str(target), "skipped": True}), sys.stdout)
+        elif not self._quiet:
+            self._print(f"{source} -> {target}  skipped, exists already", sys.stdout)
+
+    def written(self, written: Written) -> None:
+        """A picture that was written."""
+        self.notes(written.notes)
+        if self._json:
+            self._print(json.dumps(written.values), sys.stdout)
+        elif not self._quiet:
+            self._print(written.text, sys.stdout)
+
+    def summary(self, summary: FolderSummary) -> None:
+        """The end of a folder run."""
+        if self._json:
+            values = {
+                "written": summary.num_written,
+                "skipped": summary.num_skipped,
+                "failed": summary.num_failed,
+                "busy_seconds": round(summary.busy_seconds, 3),
+                "span_seconds": round(summary.span_seconds, 3),
+                "busy_share": round(summary.busy_share, 4),
+            }
+            self._print(json.dumps({"summary": values}), sys.stdout)
+        elif not self._quiet:
+            skipped = f", {summary.num_skipped} skipped (exist already)" if summary.num_skipped else ""
+            failed = f", {summary.num_failed} failed" if summary.num_failed else ""
+            busy = f"computing {100 * summary.busy_share:.0f} % of {summary.span_seconds:.1f} s"
+            self._print(f"{summary.num_written} written{skipped}{failed}; {busy}", sys.stderr)
+
+    @contextmanager
+    def tiles(self, name: str) -> Iterator[Progress | None]:
+        """A progress bar over the tiles of one picture, where stderr is a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from tqdm import tqdm
+
+        with tqdm(desc=name, unit="tile", leave=False, file=sys.stderr) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.n = done
+                bar.refresh()
+
+            yield show
+
+    @contextmanager
+    def pictures(self, total: int) -> Iterator[FolderProgress]:
+        """A progress bar over `total` pictures of a folder, where stderr is a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            yield FolderProgress(None)
+            return
+        from tqdm import tqdm
+
+        with tqdm(total=total, unit="picture", leave=False, mininterval=0, miniters=1, file=sys.stderr) as bar:
+            self._bar = bar
+            try:
+                yield FolderProgress(bar)
+            finally:
+                self._bar = None
+
+    def _print(self, text: str, file: TextIO) -> None:
+        if self._bar is None:
+            print(text, file=file, flush=True)
+        else:  # above the bar
+            self._bar.write(text, file=file)
+            file.flush()

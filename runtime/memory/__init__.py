@@ -1,0 +1,1 @@
+"""How much memory there is, and which tile fits into it."""

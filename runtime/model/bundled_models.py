@@ -1,0 +1,23 @@
+"""The models that come with hinas, by name. A name is a file `models/NAME.onnx` in this folder."""
+
+from pathlib import Path
+
+from ...errors import UserError
+
+MODELS_FOLDER = Path(__file__).parent.parent / "models"
+
+
+def bundled_names() -> list[str]:
+    """The names that `model_file` knows, sorted."""
+    return sorted(file.stem for file in MODELS_FOLDER.glob("*.onnx"))
+
+
+def model_file(model: str | Path) -> Path:
+    """The file for a bundled name or a path. Raises UserError where neither exists."""
+    if isinstance(model, str) and model in bundled_names():
+        return MODELS_FOLDER / f"{model}.onnx"
+    path = Path(model)
+    if path.is_file():
+        return path
+    known = ", ".join(bundled_names()) or "none (this installation has no models)"
+    raise UserError(f"model {str(model)!r}: no such file, and no bundled model of that name; bundled: {known}")

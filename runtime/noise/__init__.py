@@ -1,0 +1,1 @@
+"""The noise of a picture: its level, its character, and the level a model is told."""

@@ -1,0 +1,1 @@
+"""Picture files: one module for each format, and what they share."""

@@ -1,0 +1,1 @@
+"""Cutting a picture into windows and putting the results together."""

@@ -1,0 +1,81 @@
+"""What may be done to the windows and results of a network on their way: mixing, and a second run in fp32.
+
+Shapes: windows and results (1, C, h, w) float32.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stitching import Network
+
+Window = NDArray[np.float32]
+
+
+def mixed(network: Network, strength: float) -> Network:
+    """A network whose results are mixed with their windows, before anything is rounded: 1 is the result alone."""
+
+    def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
+        for window, result in _with_windows(network, windows):
+            yield np.add(window, np.float32(strength) * (result - window), dtype=np.float32)
+
+    return run
+
+
+def always_finite(network: Network, again: Callable[[Window], Window | None]) -> Network:
+    """A network that gives `again(window)` where its own result is not finite; its own where that is None."""
+
+    def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
+        for window, result in _with_windows(network, windows):
+            better = None if np.isfinite(result).all() else again(window)
+            yield result if better is None else better
+
+    return run
+
+
+def _with_windows(network: Network, windows: Iterable[Window]) -> Generator[tuple[Window, Window], None, None]:
+    """(window, result); keeps the windows that the network has taken ahead."""
+    taken: deque[Window] = deque()
+
+    def watched() -> Iterator[Window]:
+        for window in windows:
+            taken.append(window)
+            yield window
+
+    with closing(network(watched())) as results:
+        for result in results:
+            yield taken.popleft(), result
+
+
+_SYMMETRIES = tuple((num_turns, is_mirrored) for num_turns in (0, 2, 1, 3) for is_mirrored in (False, True))
+"""Windows of one shape follow each other: a backend may have to prepare itself for every other one."""
+
+
+def ensemble_of(network: Network) -> Network:
+    """A network that runs `network` on the eight symmetries of each window and averages the results turned back.
+
+    Windows keep aligned sizes under all eight, and the halo is the same on all sides, so tiling stays exact.
+    """
+
+    def averaged(windows: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+        turned = (_turned(window, *symmetry) for window in windows for symmetry in _SYMMETRIES)
+        with closing(network(turned)) as results:
+            for first in results:
+                total = first.copy()
+                for symmetry in _SYMMETRIES[1:]:
+                    total += _turned_back(next(results), *symmetry)
+                yield total / np.float32(len(_SYMMETRIES))
+
+    return averaged
+
+
+def _turned(window_BCHW: NDArray[np.float32], num_turns: int, is_mirrored: bool) -> NDArray[np.float32]:
+    turned = np.rot90(window_BCHW, num_turns, axes=(2, 3))
+    return np.ascontiguousarray(turned[:, :, :, ::-1] if is_mirrored else turned)
+
+
+def _turned_back(result_BCHW: NDArray[np.float32], num_turns: int, is_mirrored: bool) -> NDArray[np.float32]:
+    return np.rot90(result_BCHW[:, :, :, ::-1] if is_mirrored else result_BCHW, -num_turns, axes=(2, 3))

@@ -1,0 +1,1 @@
+"""The search for an architecture: its run, its loop, its state and its pictures."""

@@ -1,0 +1,1 @@
+"""Clean images for training, patches of them, and splits."""

@@ -1,0 +1,111 @@
+"""A folder of clean images held in memory as one flat tensor, and random augmented patches gathered from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ...errors import UserError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedImages:
+    """Clean images, each (H, W, C) uint8, and a line for every file that was passed over."""
+
+    names: tuple[str, ...]
+    images: tuple[np.ndarray, ...]
+    warnings: tuple[str, ...]
+
+
+def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedImages:
+    """Read every image below a folder (or one file), in the order of their names.
+
+    `channels` 1 converts to grey by ITU-R 601 luma (Pillow's mode L), 3 to RGB. Files that are no images, damaged, or
+    smaller than `smallest_side` pixels on a side become warnings. UserError where nothing usable is left.
+    """
+    if source.is_dir():
+        files = sorted(path for path in source.rglob("*") if path.is_file())
+    elif source.is_file():
+        files = [source]
+    else:
+        raise UserError(f"{source}: no such file or folder; give a folder of clean images")
+    names: list[str] = []
+    images: list[np.ndarray] = []
+    warnings: list[str] = []
+    for path in files:
+        if path.suffix.lower() not in SUFFIXES:
+            warnings.append(f"{path}: not an image file, skipped")
+            continue
+        try:
+            images.append(read_clean(path, channels=channels, smallest_side=smallest_side))
+        except UserError as error:
+            warnings.append(f"{error}, skipped")
+            continue
+        names.append(str(path))
+    if not images:
+        what = warnings[0] if warnings else "the folder is empty"
+        raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
+    return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
+
+
+def read_clean(path: Path, *, channels: int, smallest_side: int) -> np.ndarray:
+    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small."""
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error})") from error
+    if min(pixels.shape[:2]) < smallest_side:
+        height, width = pixels.shape[:2]
+        raise UserError(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}")
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+class PatchSource:
+    """Random patches, flipped and turned, gathered on the device that holds the images.
+
+    All pixels lie in one flat uint8 tensor, so that a batch is one gather: on a GPU nothing waits for the host.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], *, device: torch.device) -> None:
+        heights = torch.tensor([image.shape[0] for image in images])
+        widths = torch.tensor([image.shape[1] for image in images])
+        sizes = heights * widths
+        self.channels = images[0].shape[2]
+        self.heights = heights.to(device)
+        self.widths = widths.to(device)
+        self.offsets = (torch.cumsum(sizes, 0) - sizes).to(device)
+        flat = np.concatenate([image.reshape(-1, self.channels) for image in images])
+        self.pixels = torch.from_numpy(flat).to(device)
+
+    def draw(self, batch: int, crop: int, generator: torch.Generator) -> Tensor:
+        """A batch of clean patches, (batch, C, crop, crop) float32 in 0..1, channels-last in memory."""
+        device = self.pixels.device
+        uniform = torch.rand(4, batch, generator=generator, device=device)
+        which = _index_below(uniform[0], torch.tensor(len(self.offsets), device=device))
+        top = _index_below(uniform[1], self.heights[which] - crop + 1)
+        left = _index_below(uniform[2], self.widths[which] - crop + 1)
+        turn = _index_below(uniform[3], torch.tensor(8, device=device)).reshape(-1, 1, 1)
+        steps = torch.arange(crop, device=device)
+        row, column = steps.reshape(1, -1, 1), steps.reshape(1, 1, -1)
+        row, column = torch.where(turn % 2 == 1, column, row), torch.where(turn % 2 == 1, row, column)
+        row = torch.where(turn // 2 % 2 == 1, crop - 1 - row, row)
+        column = torch.where(turn // 4 % 2 == 1, crop - 1 - column, column)
+        where = (
+            self.offsets[which].reshape(-1, 1, 1)
+            + (top.reshape(-1, 1, 1) + row) * self.widths[which].reshape(-1, 1, 1)
+            + left.reshape(-1, 1, 1)
+            + column
+        )
+        return self.pixels[where].permute(0, 3, 1, 2).float() / 255
+
+
+def _index_below(uniform: Tensor, limit: Tensor) -> Tensor:
+    """Whole numbers in 0..limit-1 from uniform numbers in 0..1."""
+    return torch.minimum((uniform * limit).long(), limit - 1)

@@ -1,0 +1,1 @@
+"""What search and training share: losses, metrics, optimisers, devices, checkpoints, weights."""

@@ -1,0 +1,54 @@
+"""A network's weights as a safetensors file that says which genotype it belongs to and how it was trained."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from ...atomic_files import written_whole
+from ...errors import UserError
+
+
+def save_weights(network: nn.Module, path: Path, *, identity: str, training: dict[str, Any]) -> None:
+    """Write the state of `network` with the genotype's identity and a record of the training."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {"format": "pt", "hinas.genotype_id": identity, "hinas.training": json.dumps(training, sort_keys=True)}
+    with written_whole(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+
+
+def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, Any]:
+    """Fill `network` from a weights file and return the record of its training.
+
+    Raises UserError where the file is missing or damaged, belongs to another genotype, or holds a value that is not
+    finite.
+    """
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such weights file; hinas-train writes one") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from error
+    if (found := metadata.get("hinas.genotype_id")) not in (None, identity):
+        raise UserError(f"{path}: weights of genotype {found}, expected {identity}; give the weights trained for it")
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path}: {name} holds NaN or infinity; train again from an earlier checkpoint")
+    expected = network.state_dict()
+    for name, tensor in expected.items():
+        got = tuple(tensors[name].shape) if name in tensors else "nothing"
+        if got != tuple(tensor.shape):
+            raise UserError(f"{path}: {name}: got {got}, expected {tuple(tensor.shape)}; weights of another network")
+    if extra := sorted(set(tensors) - set(expected)):
+        raise UserError(f"{path}: {extra[0]} is no weight of this network; weights of another network")
+    network.load_state_dict(tensors)
+    try:
+        return json.loads(metadata.get("hinas.training", "{}"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: its record of the training is not JSON ({error})") from error

@@ -1,0 +1,1 @@
+"""Retraining a compact network: the run and the loop."""

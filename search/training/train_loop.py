@@ -1,0 +1,300 @@
+"""Retrain a compact network from scratch on clean images: the loop, its settings and its resumable state."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ...errors import UserError
+from ..images.training_images import PatchSource
+from ..learning.device import autocast
+from ..learning.distributed import Ranks
+from ..learning.losses import PixelLoss, denoising_loss
+from ..learning.metrics import ValidationScore, validate
+from ..learning.muon import Muon
+from ..learning.noise import add_noise, draw_sigma
+
+OptimizerName = Literal["muon", "adam", "sgd"]
+
+Schedule = Literal["cosine", "trapezoid"]
+"""How the learning rate falls to 0: along a cosine, or constant until the last fifth and then along a line.
+
+A trapezoid's constant part can be resumed with more iterations without having wasted any.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Everything that decides the result of a training, for one initial network and one set of images."""
+
+    sigma_range: tuple[float, float]
+    """Noise levels drawn, grey levels 0..255; equal ends train one level."""
+    iterations: int = 400_000
+    batch: int = 24
+    crop: int = 64
+    """Side of a square patch in pixels, a multiple of the network's stride."""
+    optimizer: OptimizerName = "muon"
+    learning_rate: float = 2e-3
+    warmup: int = 500
+    """Iterations over which the learning rate rises from 0."""
+    schedule: Schedule = "cosine"
+    pixel_loss: PixelLoss = "l1"
+    ssim_weight: float = 0.0
+    """lambda of lambda * log10(1 / SSIM); the papers use 0.5 and 0.6, 0 leaves the term out."""
+    quantised_share: float = 0.5
+    """Share of the patches whose noise is clipped and rounded as an 8-bit file's is."""
+    gradient_clip: float = 5.0
+    """Largest L2 norm of the gradient."""
+    ema_decay: float = 0.999
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    validation_every: int = 2000
+    log_every: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    """One line of history.csv: training loss since the last line, and the validation score where there was one."""
+
+    iteration: int
+    seconds: float
+    learning_rate: float
+    loss: float
+    psnr_db: float | None = None
+    ssim: float | None = None
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """What changes while a network trains; a checkpoint holds all of it."""
+
+    network: nn.Module
+    average: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    generator: torch.Generator
+    iteration: int = 0
+    seconds: float = 0.0
+    history: list[HistoryRow] = field(default_factory=list)
+    started_from: dict[str, Any] | None = None
+    """The record of the training whose weights this one began with."""
+
+
+def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.device) -> TrainingState:
+    """The state before the first iteration."""
+    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    average = deepcopy(network).requires_grad_(False)
+    return TrainingState(
+        network=network,
+        average=average,
+        optimizers=_optimizers(network, settings),
+        generator=torch.Generator(device=device).manual_seed(settings.seed),
+    )
+
+
+def state_content(state: TrainingState, settings: TrainingSettings, identity: str) -> dict[str, Any]:
+    """The state as tensors and plain values, for a checkpoint of the genotype `identity`."""
+    return {
+        "format": "hinas-training",
+        "genotype": identity,
+        "settings": asdict(settings),
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
+        "generator": state.generator.get_state(),
+        "iteration": state.iteration,
+        "seconds": state.seconds,
+        "history": [asdict(row) for row in state.history],
+        "started_from": state.started_from,
+    }
+
+
+def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
+    """Put a checkpoint's content into a new state of the same network and optimizer."""
+    state.network.load_state_dict(content["network"])
+    state.average.load_state_dict(content["average"])
+    for optimizer, saved in zip(state.optimizers, content["optimizers"], strict=True):
+        # The peak learning rate is the new run's: a person may lower it where a training has stalled.
+        peaks = [group["initial_lr"] for group in optimizer.param_groups]
+        optimizer.load_state_dict(saved)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["initial_lr"] = peak
+    state.generator.set_state(content["generator"].cpu())
+    state.iteration = content["iteration"]
+    state.seconds = content["seconds"]
+    state.history = [HistoryRow(**row) for row in content["history"]]
+    state.started_from = content.get("started_from")
+
+
+def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: Schedule) -> float:
+    """Linear warm-up, then down to 0 at `iterations`."""
+    rise = min(1.0, (iteration + 1) / max(1, warmup))
+    if schedule == "trapezoid":
+        return rise * min(1.0, max(0.0, (iterations - iteration) / (0.2 * iterations)))
+    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
+
+
+def train(
+    state: TrainingState,
+    settings: TrainingSettings,
+    *,
+    patches: PatchSource,
+    validation_images: Sequence[np.ndarray],
+    stride: int,
+    conditioned: bool,
+    compiled: bool,
+    ranks: Ranks,
+    max_seconds: float,
+    save: Callable[[], None],
+    save_every_seconds: float,
+    report: Callable[[TrainingState, float, ValidationScore | None], None],
+) -> None:
+    """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
+
+    `save` is called every `save_every_seconds` and at the end; `report` at every history row, and with a loss of the
+    last iteration in between. Raises FloatingPointError when the loss is no longer finite (the last checkpoint is from
+    before).
+    """
+    device = patches.pixels.device
+    together = _together(state.network, ranks, device)
+    forward = torch.compile(together, mode="reduce-overhead") if compiled else together
+    started = last_saved = last_time = time.monotonic()
+    losses: list[Tensor] = []
+    state.network.train()
+    while state.iteration < settings.iterations:
+        factor = learning_rate_factor(
+            state.iteration, warmup=settings.warmup, iterations=settings.iterations, schedule=settings.schedule
+        )
+        for optimizer in state.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+        losses.append(_step(state, settings, forward, patches, ranks, conditioned=conditioned).detach())
+        state.iteration += 1
+        now = time.monotonic()
+        state.seconds += now - last_time
+        last_time = now
+        out_of_time = max_seconds < math.inf and ranks.agreed(now - started >= max_seconds)
+        finished = state.iteration >= settings.iterations or out_of_time
+        if finished or state.iteration % settings.log_every == 0:
+            loss = ranks.mean(torch.stack(losses).mean()).item()
+            losses.clear()
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
+            score = None
+            if finished or state.iteration % settings.validation_every == 0:
+                score = validate(
+                    state.average,
+                    validation_images,
+                    sigmas=validation_sigmas(settings.sigma_range),
+                    stride=stride,
+                    conditioned=conditioned,
+                    device=device,
+                )
+            state.history.append(
+                HistoryRow(
+                    iteration=state.iteration,
+                    seconds=round(state.seconds, 1),
+                    learning_rate=settings.learning_rate * factor,
+                    loss=loss,
+                    psnr_db=score.psnr_db if score else None,
+                    ssim=score.ssim if score else None,
+                )
+            )
+            report(state, loss, score)
+        if ranks.is_first and (finished or now - last_saved >= save_every_seconds):
+            save()
+            last_saved = now
+        if out_of_time:
+            break
+
+
+def _together(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+    """The network, its gradients averaged over all processes as they come."""
+    if ranks.count == 1:
+        return network
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        if device.type != "cuda":
+            raise UserError(
+                "torch synchronises batch norm on CUDA only; on the CPU train without torchrun, or a genotype with "
+                "normalisation none"
+            )
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+
+
+def validation_sigmas(sigma_range: tuple[float, float]) -> tuple[float, ...]:
+    """The levels a network is validated at: its one level, or a third, two thirds and all of the top of its range."""
+    low, high = sigma_range
+    return (low,) if low == high else tuple(round(low + (high - low) * part, 1) for part in (0.2, 0.4, 2 / 3))
+
+
+def _step(
+    state: TrainingState,
+    settings: TrainingSettings,
+    forward: Callable[..., Tensor],
+    patches: PatchSource,
+    ranks: Ranks,
+    *,
+    conditioned: bool,
+) -> Tensor:
+    clean = patches.draw(settings.batch, settings.crop, state.generator)
+    sigma = draw_sigma(settings.batch, settings.sigma_range, state.generator)
+    noisy = add_noise(clean, sigma, quantised_share=settings.quantised_share, generator=state.generator)
+    clean, noisy, sigma = ranks.share(clean), ranks.share(noisy), ranks.share(sigma)
+    with autocast(clean.device, settings.precision):
+        output = forward(noisy, sigma) if conditioned else forward(noisy)
+    loss = denoising_loss(
+        output.float(),
+        clean,
+        pixel=settings.pixel_loss,
+        ssim_weight=settings.ssim_weight,
+        mean_of_batch=ranks.mean,
+    )
+    for optimizer in state.optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
+    for optimizer in state.optimizers:
+        optimizer.step()
+    _follow(state.average, state.network, decay=min(settings.ema_decay, (1 + state.iteration) / (10 + state.iteration)))
+    return loss
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, *, decay: float) -> None:
+    """Move the averaged weights towards the network's; running statistics of norms are copied."""
+    for kept, current in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(current, 1 - decay)
+    for kept, current in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(current)
+
+
+def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    rate = settings.learning_rate
+    optimizers: list[torch.optim.Optimizer]
+    if settings.optimizer == "sgd":
+        optimizers = [torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=3e-4)]
+    elif settings.optimizer == "adam":
+        optimizers = [torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))]
+    else:
+        kernels, rest = _kernels_and_rest(network)
+        # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
+        optimizers = [Muon(kernels, lr=rate), torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
+
+
+def _kernels_and_rest(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Hidden dense kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    kernels: list[Tensor] = [module.weight for module in convolutions[1:-1] if module.groups == 1]
+    chosen = {id(weight) for weight in kernels}
+    return kernels, [parameter for parameter in network.parameters() if id(parameter) not in chosen]
