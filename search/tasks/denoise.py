@@ -1,0 +1,74 @@
+"""Denoising: white Gaussian noise, un-quantised as in the papers or clipped and rounded as an 8-bit file holds it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .interface import Case, Pairs, Task
+
+@dataclass(frozen=True, kw_only=True)
+class Denoise(Task):
+    """White Gaussian noise of levels from a range, or of a few levels drawn evenly."""
+
+    levels: tuple[float, ...] | None = None
+    """Grey levels 0..255, each equally likely; None: uniform over `range`."""
+    range: tuple[float, float] = (0.0, 75.0)
+    """Grey levels 0..255; equal ends train one level."""
+    quantised_share: float = 0.5
+    """Share of the training patches whose noise is clipped and rounded as an 8-bit file's is.
+
+    A network trained on un-quantised noise alone loses up to 2 dB on files.
+    """
+    name: str = "denoise"
+
+    @property
+    def level_range(self) -> tuple[float, float]:
+        """From the lowest to the highest level drawn."""
+        return self.range if self.levels is None else (min(self.levels), max(self.levels))
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The levels drawn; of a range a fifth, two fifths and two thirds of the way up: 15, 30, 50 for 0 to 75."""
+        low, high = self.range
+        if self.levels is not None:
+            chosen = self.levels
+        elif low == high:
+            chosen = (low,)
+        else:
+            chosen = tuple(round(low + (high - low) * part, 1) for part in (0.2, 0.4, 2 / 3))
+        return tuple(Case(name=f"sigma {level:g}", level=level) for level in chosen)
+
+    def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
+        """Noise of a level of its own on every patch."""
+        device, batch = clean_BCHW.device, len(clean_BCHW)
+        if self.levels is None:
+            low, high = self.range
+            level_B = low + (high - low) * torch.rand(batch, generator=generator, device=device)
+        else:
+            which = torch.randint(len(self.levels), (batch,), generator=generator, device=device)
+            level_B = torch.tensor(self.levels, device=device)[which]
+        noisy = add_noise(clean_BCHW, level_B, quantised_share=self.quantised_share, generator=generator)
+        return Pairs(noisy, clean_BCHW, level_B)
+
+    def of_case(self, clean_BCHW: Tensor, case: Case, generator: torch.Generator) -> Pairs:
+        """Un-quantised noise of the case's level (the standard protocol)."""
+        assert case.level is not None
+        level_B = torch.full((len(clean_BCHW),), case.level, device=clean_BCHW.device)
+        return Pairs(add_noise(clean_BCHW, level_B, quantised_share=0, generator=generator), clean_BCHW, level_B)
+
+
+def quantised(noisy: Tensor) -> Tensor:
+    """What an 8-bit file keeps of a noisy image in 0..1: clipped, rounded to 1/255."""
+    return (noisy.clamp(0, 1) * 255).round() / 255
+
+
+def add_noise(clean_BCHW: Tensor, sigma_B: Tensor, *, quantised_share: float, generator: torch.Generator) -> Tensor:
+    """Clean images in 0..1 with white Gaussian noise of sigma_B grey levels.
+
+    Each image of the batch is, with probability `quantised_share`, clipped and rounded as an 8-bit file would be.
+    """
+    noise = torch.randn(clean_BCHW.shape, generator=generator, device=clean_BCHW.device)
+    noisy = clean_BCHW + noise * (sigma_B / 255).reshape(-1, 1, 1, 1)
+    as_file = torch.rand(len(sigma_B), generator=generator, device=clean_BCHW.device) < quantised_share
+    return torch.where(as_file.reshape(-1, 1, 1, 1), quantised(noisy), noisy)
