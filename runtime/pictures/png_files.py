@@ -20,7 +20,7 @@ from .pillow_files import check_size, notes_on_rest, opened
 _BAND_ROWS = 64
 _TRIED_BYTES = 1024
 """Of a row, evenly spread: what a filter is chosen by."""
-_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _LEVEL = 4
 
 
@@ -30,7 +30,7 @@ def pixel_chunks(channels: Image) -> list[tuple[bytes, bytes]]:
 
     height, width = channels.shape[:2]
     num_channels = channels.size // (height * width)
-    header = struct.pack(">IIBBBBB", width, height, 8 * channels.itemsize, _COLOURS[num_channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8 * channels.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
     packed = bytes(imagecodecs.deflate_encode(filtered(channels).tobytes(), level=_LEVEL))
     return [(b"IHDR", header), (b"IDAT", packed), (b"IEND", b"")]
 
@@ -63,7 +63,7 @@ def filtered(channels: Image) -> NDArray[np.uint8]:
 
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+_COLOUR_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
@@ -92,7 +92,7 @@ def picture_from_png(data: bytes) -> Picture:
     if colour == 3 or depth < 8:
         mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
         channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
-        notes.append(f"{depth}-bit {_COLOURS[colour]} became 8-bit {mode}, since denoising makes new colours")
+        notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
     else:
         import imagecodecs
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .interface import Case, Pairs, Task
 
+
 @dataclass(frozen=True, kw_only=True)
 class Denoise(Task):
     """White Gaussian noise of levels from a range, or of a few levels drawn evenly."""

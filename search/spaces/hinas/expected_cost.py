@@ -64,7 +64,6 @@ def _operations_of_cell(operations_EO: Tensor, settings: Settings) -> Tensor:
     return total
 
 
-_NONE = CANDIDATES.index("none")
 _SHARPNESS = 0.05
 """Pixels of the cells' maps within which two paths count as equally long."""
 
