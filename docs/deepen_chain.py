@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from hinas.search.genotype import genotype_from_json, read_genotype, write_genotype
 from hinas.search.learning.weights import load_weights, save_weights
-from hinas.search.spaces.registry import build_network
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     cells = document["network"]["cells"]
     cells[given.at : given.at] = [cells[0], cells[0]]
     deep = genotype_from_json(json.dumps(document))
-    before, after = (build_network(each.space, each.network, each.task.channels) for each in (shallow, deep))
+    before, after = (each.built() for each in (shallow, deep))
     record = load_weights(before, given.weights, identity=shallow.identity)
     state = after.state_dict()
     for name, tensor in before.state_dict().items():

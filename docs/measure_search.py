@@ -35,15 +35,18 @@ def main() -> None:
             print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
 
 
-def measured(photos: Path, device_name: str, space: str, precision: str) -> str:
+def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
     """One line: the mean of a step of the kernels and one of the architecture, and the memory after them."""
     import torch
-    from hinas.search.architecture_search.search_loop import Splits, search
-    from hinas.search.architecture_search.search_state import SearchSettings, SearchState, new_search
+    from hinas.search.architecture_search.search_loop import Searched, search
+    from hinas.search.architecture_search.search_state import SearchState, new_search
     from hinas.search.images.training_images import PatchSource, load_images
     from hinas.search.learning.device import chosen_device
     from hinas.search.learning.distributed import Ranks
-    from hinas.search.spaces.registry import build_supernet, space_settings
+    from hinas.search.spaces.interface import TaskDescription
+    from hinas.search.spaces.registry import space_named, space_settings
+    from hinas.search.spaces.schedule import SearchSchedule
+    from hinas.search.tasks.denoise import Denoise
 
     torch.set_num_threads(1)
     device = chosen_device(device_name)
@@ -52,11 +55,13 @@ def measured(photos: Path, device_name: str, space: str, precision: str) -> str:
         "end": {"channels": 64, "early_channels": 32},
         "conditioning": {},
     }
-    supernet = build_supernet("hinas", space_settings("hinas", fixed | SPACES[space]), 1)
+    searcher = space_named("hinas").searcher(
+        space_settings("hinas", fixed | SPACES[space]), TaskDescription(channels=1)
+    )
     patches = PatchSource(load_images(photos, channels=1, smallest_side=64).images, device=device)
     # The first epoch warms up, the last one is judged; the two between hold nothing but steps.
-    settings = SearchSettings(epochs=4, warm_up_epochs=0, validate_from_epoch=4, precision=precision)  # pyright: ignore
-    state = new_search(supernet, settings, device=device, compiled=False)
+    schedule = SearchSchedule(epochs=4, warm_up_epochs=0, validate_from_epoch=4)
+    state = new_search(searcher, schedule, seed=0, device=device, arithmetic=precision)
     moments: list[float] = []
 
     def note_time(_: SearchState) -> None:
@@ -64,19 +69,28 @@ def measured(photos: Path, device_name: str, space: str, precision: str) -> str:
             torch.cuda.synchronize()
         moments.append(time.perf_counter())
 
-    splits = Splits(patches, patches, patches, steps_per_epoch=STEPS)
-    search(
-        state,
-        settings,
-        splits=splits,
+    searched = Searched(
+        schedule=schedule,
+        method="gradient",
+        task=Denoise(levels=(30.0, 50.0, 70.0), quantised_share=0.0),
+        kernels=patches,
+        architecture=patches,
+        validation=patches,
+        steps_per_epoch=STEPS,
         latency=None,
         ranks=Ranks(),
+    )
+    search(
+        state,
+        searched,
         max_seconds=float("inf"),
         save=lambda: None,
         report=note_time,
     )
     seconds = (moments[2] - moments[0]) / (2 * STEPS)
-    parameters = sum(parameter.numel() for parameter in supernet.kernel_parameters())
+    parameters = sum(
+        parameter.numel() for phase in state.phases if phase.name == "kernel" for parameter in phase.parameters
+    )
     return f"{space:<42} {precision:<9} {parameters:>10,} {seconds:>10.2f} {_peak_mebibytes(device):>9,.0f}"
 
 

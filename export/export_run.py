@@ -10,7 +10,6 @@ from typing import Protocol
 from ..errors import UserError
 from ..runtime.model.manifest import Precision
 from ..search.genotype import Genotype
-from ..search.spaces.registry import geometry
 from .checks.accuracy_gate import Gate, TooMuchLostError, gate_for
 from .checks.check_images import USUAL_RANGE, calibration_batches, check_images
 from .freeze import PlainExport, finished_model, plain_export, write_export
@@ -71,7 +70,7 @@ def run_export(request: ExportRequest) -> Iterator[Report]:
     """
     if request.is_measured:
         check_measurable(request.targets)
-    request.interface.require_aligned(geometry(request.genotype.space, request.genotype.network).alignment)
+    request.interface.require_aligned(request.genotype.geometry.alignment)
     plain = plain_export(request.genotype, request.weights)
     gate = None if request.check is None else _gate(plain, request.check, request.max_drop_db)
     calibration = () if request.calibration is None else _calibration(plain, request.calibration)

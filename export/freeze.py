@@ -15,7 +15,6 @@ from ..runtime.model.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
 from ..search.learning.weights import load_weights
 from ..search.spaces.interface import Geometry
-from ..search.spaces.registry import build_network, geometry
 from .checks.accuracy_gate import Candidate, Gate, passed
 from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
 from .checks.model_runs import opened, opened_in_onnxruntime, runnable
@@ -68,10 +67,10 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
     Raises UserError where the weights do not fit.
     """
     channels = genotype.task.channels
-    network = build_network(genotype.space, genotype.network, channels).eval()
+    network = genotype.built().eval()
     training = None if weights is None else load_weights(network, weights, identity=genotype.identity)
     conditioned = genotype.network.conditioning_range is not None
-    place = geometry(genotype.space, genotype.network)
+    place = genotype.geometry
     folded = with_folded_batchnorm(network)
     probed = probed_halo(folded, channels=channels, alignment=place.alignment, halo=place.halo, conditioned=conditioned)
     if probed != place.halo:

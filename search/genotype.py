@@ -7,25 +7,21 @@ the space (`spaces.registry`). Importing this module does not import torch.
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from ..atomic_files import written_whole
 from ..errors import UserError
-from .spaces.interface import Frozen, SpaceDescription
-from .spaces.registry import network_description
+from ..network_input import NetworkInput
+from .spaces.interface import Frozen, Geometry, SpaceDescription, TaskDescription
+from .spaces.registry import network_description, space_named
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FORMAT = "hinas-genotype"
 VERSION = 1
-
-
-class Task(Frozen):
-    """What the network is for: `channels` 1 (grey) or 3 (colour); `scale` 1 for denoising."""
-
-    name: Literal["denoise"] = "denoise"
-    channels: Literal[1, 3]
-    scale: Literal[1] = 1
 
 
 class Score(Frozen):
@@ -51,7 +47,7 @@ class Genotype(Frozen):
     format: Literal["hinas-genotype"] = FORMAT
     version: Literal[1] = VERSION
     space: str
-    task: Task
+    task: TaskDescription
     network: SerializeAsAny[SpaceDescription]
     provenance: Provenance | None = None
 
@@ -61,6 +57,25 @@ class Genotype(Frozen):
         if not isinstance(value, SpaceDescription):
             raise ValueError("expected a description made by the genotype's space")
         return value
+
+    @property
+    def geometry(self) -> Geometry:
+        """The exact halo and alignment of the network, computed from its description."""
+        return space_named(self.space).geometry(self.network, self.task)
+
+    @property
+    def network_input(self) -> NetworkInput:
+        """What the network is given."""
+        return NetworkInput(
+            channels=self.task.channels,
+            alignment=self.geometry.alignment,
+            scale=self.task.scale,
+            level_range=self.network.conditioning_range,
+        )
+
+    def built(self) -> "nn.Module":
+        """The compact network with fresh weights (imports torch)."""
+        return space_named(self.space).network(self.network, self.task)
 
     @property
     def identity(self) -> str:

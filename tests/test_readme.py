@@ -53,7 +53,8 @@ def test_the_hinas_commands_run_in_their_order(picture_folder: Path, tmp_path: P
     # One step instead of an hour, a small space instead of a useful one: the last of two equal options counts.
     shorter = {
         "hinas-train": "--max-minutes 0 --threads 1",
-        "hinas-search": "--layers 1 --nodes 1 --widths fixed --max-minutes 0 --steps 1 --batch 2 --crop 32 --threads 1",
+        "hinas-search": "--set layers=1 --set nodes=1 --set width_search=fixed --set steps=1 "
+        "--max-minutes 0 --batch 2 --crop 32 --threads 1",
     }
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in commands:

@@ -12,9 +12,9 @@ import numpy as np
 from ...errors import UserError
 from ...search.architecture_search.latency_table import LatencyTable, Price, write_latency_table
 from ...search.architecture_search.search_space import SearchSpace, read_search_space
-from ...search.genotype import Genotype, Task
+from ...search.genotype import Genotype
 from ...search.spaces.interface import Block, SpaceDescription
-from ...search.spaces.registry import blocks, latency_probes, random_description
+from ...search.spaces.registry import space_named
 from ..devices.environment import Machine, describe_machine
 from ..latency.grouped_latency import BACKEND, grouped_latencies_ms
 from ..latency.latency import Rounds, Size
@@ -78,15 +78,19 @@ def run_operations(request: OperationsRequest, listener: Listener) -> Operations
     make_folder(request.out)
     if machine.is_busy:
         listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
-    probes = latency_probes(space.space, space.settings)
+    searched = space_named(space.space)
+    pricing = searched.pricing
+    if pricing is None:
+        raise UserError(f"{request.space}: the space {space.space} is not priced by blocks")
+    probes = pricing.probes(space.settings)
     draw = Random(request.seed)
-    checked = [random_description(space.space, space.settings, draw) for _ in range(request.check)]
+    checked = [searched.random(space.settings, draw) for _ in range(request.check)]
     with TemporaryDirectory(prefix="hinas-operations-") as folder:
         models = _frozen([*probes, *checked], space, Path(folder), listener)
         latencies, library = grouped_latencies_ms(
             models, request.size, threads=request.threads, rounds=request.rounds, listener=listener
         )
-    counts = [blocks(space.space, description, space.channels) for description in [*probes, *checked]]
+    counts = [pricing.blocks(description, space.task) for description in [*probes, *checked]]
     prices = fitted_prices(counts[: len(probes)], latencies[: len(probes)])
     table = _table(prices_of(prices), request, space, machine, library)
     predictions = tuple(
@@ -122,7 +126,7 @@ def prices_of(prices: Mapping[Block, float]) -> tuple[Price, ...]:
 
 
 def _genotype(description: SpaceDescription, space: SearchSpace) -> Genotype:
-    return Genotype(space=space.space, task=Task(channels=space.channels), network=description)
+    return Genotype(space=space.space, task=space.task, network=description)
 
 
 def _frozen(

@@ -13,8 +13,9 @@ import onnx
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ...runtime.model.bundled_models import bundled_names, model_file
-from ...search.genotype import Genotype, Task
-from ...search.spaces.registry import random_description, space_settings
+from ...search.genotype import Genotype
+from ...search.spaces.interface import TaskDescription
+from ...search.spaces.registry import space_named, space_settings
 from ..devices.environment import Machine, describe_machine
 from ..latency.grouped_latency import grouped_latencies_ms
 from ..latency.latency import Rounds, Size
@@ -144,8 +145,8 @@ def _model_files(request: CalibrationRequest, folder: Path, listener: Listener) 
     listener.begin("export", request.num_random)
     for index in range(request.num_random):
         settings = space_settings("hinas", _SPACES[index % len(_SPACES)])
-        description = random_description("hinas", settings, draw)
-        genotype = Genotype(space="hinas", task=Task(channels=1), network=description)
+        description = space_named("hinas").random(settings, draw)
+        genotype = Genotype(space="hinas", task=TaskDescription(channels=1), network=description)
         name = f"random-{index:02}"
         files[name] = folder / f"{name}.onnx"
         write_export(*frozen_model(genotype, None), files[name])

@@ -10,8 +10,9 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from ...figures import COLOURS, STYLE, new_figure, write_both
 from ..genotype import Genotype
-from ..spaces.diagram import CellDiagram, NetworkDiagram
-from ..spaces.registry import diagram
+from ..spaces.diagram import CellDiagram, CellsDiagram, Diagram
+from ..spaces.registry import space_named
+from .graph_drawing import graph_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,13 +25,18 @@ _TITLE_HEIGHT = 0.5
 
 def draw_genotype(genotype: Genotype, stem: Path) -> Sequence[Path]:
     """Write `stem`.png and `stem`.svg."""
-    colour = "grey" if genotype.task.channels == 1 else "colour"
-    title = f"genotype {genotype.identity}, space {genotype.space}, {colour} images"
-    return write_both(genotype_figure(diagram(genotype.space, genotype.network), title), stem)
+    images = {1: "grey images", 3: "colour images", 4: "packed Bayer images"}[genotype.task.channels]
+    title = f"genotype {genotype.identity}, space {genotype.space}, {genotype.task.name}, {images}"
+    return write_both(genotype_figure(space_named(genotype.space).diagram(genotype.network), title), stem)
 
 
-def genotype_figure(network: NetworkDiagram, title: str) -> Figure:
-    """The picture: on top the levels the layers lie on, below them a graph for each cell, two in a row."""
+def genotype_figure(diagram: Diagram, title: str) -> Figure:
+    """The picture of any kind of diagram."""
+    return cells_figure(diagram, title) if isinstance(diagram, CellsDiagram) else graph_figure(diagram, title)
+
+
+def cells_figure(network: CellsDiagram, title: str) -> Figure:
+    """On top the levels the layers lie on, below them a graph for each cell, two in a row."""
     with matplotlib.rc_context(STYLE):
         columns = min(2, len(network.cells))
         rows = -(-len(network.cells) // columns)
@@ -48,7 +54,7 @@ def genotype_figure(network: NetworkDiagram, title: str) -> Figure:
         return figure
 
 
-def _draw_path(axes: "Axes", network: NetworkDiagram) -> None:
+def _draw_path(axes: "Axes", network: CellsDiagram) -> None:
     """Layers from left to right, levels from top to bottom, the network's path through them."""
     layers = range(1, len(network.path) + 1)
     for level, name in enumerate(network.levels):
@@ -106,7 +112,8 @@ def _draw_cell(axes: "Axes", cell: CellDiagram, colours: Mapping[str, str]) -> N
         axes.text(place, 0, name, ha="center", va="center", fontsize=7.5, zorder=5)
     axes.add_patch(_box(last, 0.95, "#FBEFD5"))
     axes.text(last, 0, cell.output, ha="center", va="center", fontsize=7.5, zorder=5)
-    height = _NODE_RADIUS + _ARC_HEIGHT * _reach(cell) + 0.2
+    # The arrow of a long arc bends beyond the middle of its label.
+    height = _NODE_RADIUS + _ARC_HEIGHT * _reach(cell) + 0.45
     axes.set_xlim(-0.7, last + 0.7)
     axes.set_ylim(-height, height + _TITLE_HEIGHT)
     axes.text(-0.6, height + _TITLE_HEIGHT, cell.title, ha="left", va="top", fontsize=9, weight="bold")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...figures import COLOURS, STYLE, new_figure, write_both
-from .search_state import SearchRow
+from .search_history import SearchRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +25,9 @@ def draw_search_curves(rows: Sequence[SearchRow], stem: Path) -> Sequence[Path]:
 def search_figure(rows: Sequence[SearchRow]) -> Figure:
     """The curves of at least one epoch; what the search did not have is not drawn."""
     names = sorted({name for row in rows for name in row.entropies})
+    phases = sorted({name for row in rows for name in row.losses}, reverse=True)
     wanted: list[tuple[str, list[Line]]] = [
-        ("kernels' loss, on W", [("kernels", [row.kernel_loss for row in rows])]),
-        ("architecture's loss, on A", [("architecture", [row.architecture_loss for row in rows])]),
+        *((f"loss of the {name} phase", [(name, [row.losses.get(name) for row in rows])]) for name in phases),
         ("PSNR on V (dB), shared kernels", [("PSNR", [row.psnr_db for row in rows])]),
         ("SSIM on V, shared kernels", [("SSIM", [row.ssim for row in rows])]),
         ("mean entropy (bits)", [(name, [row.entropies.get(name) for row in rows]) for name in names]),

@@ -1,10 +1,8 @@
 """One run of hinas-search: images in; genotype, pictures, history and checkpoint out."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,69 +10,25 @@ import torch
 from tqdm import tqdm
 
 from ...errors import UserError
-from ..genotype import Genotype, Provenance, Score, Task, write_genotype
+from ..genotype import Genotype, Provenance, Score, write_genotype
 from ..images.splits import split_images
-from ..images.training_images import PatchSource, load_images
+from ..images.training_images import LoadedImages, PatchSource, load_images
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.run_folder import prepared_run_folder
 from ..spaces.interface import SpaceDescription
-from ..spaces.registry import build_supernet, network_description
+from ..spaces.registry import network_description, space_named
+from ..tasks.interface import Task
+from ..tasks.registry import task_for_search
 from .genotype_drawing import draw_genotype
 from .latency_table import read_latency_table
 from .search_curves import draw_search_curves
-from .search_loop import Splits, search
+from .search_history import write_search_history
+from .search_loop import Searched, search
+from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
-from .search_state import (
-    Found,
-    KernelOptimizer,
-    LatencyGoal,
-    Method,
-    SearchSettings,
-    SearchState,
-    new_search,
-    restore_search,
-    search_content,
-    write_search_history,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchRequest:
-    """What a person asks of hinas-search; paths as given, sigmas in grey levels."""
-
-    space: SearchSpace
-    images: Path
-    out: Path
-    command: str
-    sigmas: tuple[float, ...]
-    epochs: int
-    steps: int | None
-    batch: int
-    crop: int
-    warm_up_epochs: int
-    validate_from_epoch: int
-    ssim_weight: float
-    architecture_learning_rate: float
-    architecture_weight_decay: float
-    final_temperature: float
-    kernel_optimizer: KernelOptimizer
-    kernel_learning_rate: float
-    method: Method
-    samples: int
-    latency_table: Path | None
-    latency_weight: float
-    latency_target_ms: float | None
-    tile: int | None
-    device: str
-    precision: str
-    threads: int | None
-    compiled: bool | None
-    seed: int
-    perturbed: bool
-    resume: bool
-    max_minutes: float | None
-    quiet: bool
+from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
 
 
 def run_search(request: SearchRequest) -> str:
@@ -83,61 +37,50 @@ def run_search(request: SearchRequest) -> str:
     Under torchrun the processes search together and the first one writes. Returns a line that says what was found,
     empty in the other processes. Raises UserError for anything a person can mend.
     """
-    device = own_device(chosen_device(request.device))
+    device = own_device(chosen_device(request.computing.device))
     with joined_ranks(device) as ranks:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
 
 
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
-    space = request.space
-    check_batch(request.batch, ranks)
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
-    settings = _settings(request, device)
-    latency = _latency_goal(request)
-    loaded = load_images(request.images, channels=space.channels, smallest_side=request.crop)
+    space, schedule = request.space, request.space.schedule
+    check_batch(schedule.batch, ranks)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
+    arithmetic = chosen_precision(request.computing.precision, device)
+    latency = _latency_goal(request.latency, space)
+    loaded = load_images(request.images, channels=space.task.channels, smallest_side=schedule.crop)
     if not request.quiet:
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)
     torch.manual_seed(request.seed)
-    supernet = build_supernet(space.space, space.settings, space.channels)
-    if request.crop % supernet.stride:
-        raise UserError(f"--crop: got {request.crop}, expected a multiple of {supernet.stride}, the network's stride")
+    searcher = space_named(space.space).searcher(space.settings, space.task)
+    multiple = searcher.stride * space.task.scale
+    if schedule.crop % multiple:
+        raise UserError(f"--crop: got {schedule.crop}, expected a multiple of {multiple}, the network's stride")
     if latency is not None:
         # A price that is missing is found out here, not after the kernels' warm-up.
-        for block in supernet.expected_blocks():
+        for block in searcher.expected_blocks():
             latency.table.price_ms(block)
-    kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
-    steps = request.steps or max(1, len(kernels) // request.batch)
-    splits = Splits(
-        kernels=PatchSource(kernels, device=device),
-        architecture=PatchSource(architecture, device=device),
-        validation=PatchSource(validation, device=device),
-        steps_per_epoch=steps,
-    )
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {request.out}: cannot make this folder ({error.strerror})") from error
-    checkpoint = request.out / "checkpoint.pt"
-    if checkpoint.exists() and not request.resume:
-        raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
-    compiled = device.type == "cuda" if request.compiled is None else request.compiled
-    state = new_search(supernet, settings, device=device, compiled=compiled)
+    searched = _searched(request, loaded, latency, ranks, device)
+    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume)
+    compiled = request.computing.compiles_on(device.type)
+    state = new_search(searcher, schedule, seed=request.seed, device=device, arithmetic=arithmetic, compiled=compiled)
+    settings = _settings_for_checkpoint(request, searched.task, arithmetic)
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
-        _check_resumable(content, settings, space, checkpoint)
+        _check_resumable(content, settings, space, str(checkpoint))
         restore_search(state, content, lambda document: network_description(space.space, document))
 
     def save() -> None:
         if not ranks.is_first:
             return
-        save_checkpoint(search_content(state, settings, space.to_json()), checkpoint)
+        save_checkpoint(search_content(state, settings, _identity(space)), checkpoint)
         write_search_history(state.history, request.out / "history.csv")
 
-    total = settings.epochs * steps
+    steps = searched.steps_per_epoch
     with tqdm(
-        total=total,
+        total=schedule.epochs * steps,
         initial=state.epoch * steps,
         unit="step",
         disable=request.quiet or not sys.stderr.isatty(),
@@ -150,10 +93,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         try:
             search(
                 state,
-                settings,
-                splits=splits,
-                latency=latency,
-                ranks=ranks,
+                searched,
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
                 save=save,
                 report=report,
@@ -161,93 +101,97 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
             )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
-    return "" if not ranks.is_first else _write_result(request, state, settings, images=len(loaded.images))
+    return "" if not ranks.is_first else _write_result(request, state, images=len(loaded.images))
 
 
-def _settings(request: SearchRequest, device: torch.device) -> SearchSettings:
-    return SearchSettings(
-        sigmas=request.sigmas,
-        epochs=request.epochs,
-        batch=request.batch,
-        crop=request.crop,
-        warm_up_epochs=request.warm_up_epochs,
-        validate_from_epoch=request.validate_from_epoch,
-        ssim_weight=request.ssim_weight,
-        architecture_learning_rate=request.architecture_learning_rate,
-        architecture_weight_decay=request.architecture_weight_decay,
-        final_temperature=request.final_temperature,
-        kernel_optimizer=request.kernel_optimizer,
-        kernel_learning_rate=request.kernel_learning_rate,
+def _searched(
+    request: SearchRequest, loaded: LoadedImages, latency: LatencyGoal | None, ranks: Ranks, device: torch.device
+) -> Searched:
+    schedule = request.space.schedule
+    kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
+    return Searched(
+        schedule=schedule,
         method=request.method,
-        samples=request.samples,
-        seed=request.seed,
-        precision=chosen_precision(request.precision, device),
+        task=task_for_search(request.space.task.name, request.task),
+        kernels=PatchSource(kernels, device=device),
+        architecture=PatchSource(architecture, device=device),
+        validation=PatchSource(validation, device=device),
+        steps_per_epoch=schedule.steps or max(1, len(kernels) // schedule.batch),
+        latency=latency,
+        ranks=ranks,
     )
 
 
-def _latency_goal(request: SearchRequest) -> LatencyGoal | None:
-    if request.latency_table is None:
-        if request.latency_target_ms is not None or request.latency_weight or request.tile is not None:
-            raise UserError("--latency-weight, --latency-target-ms and --tile need prices; give --latency-table TABLE")
+def _latency_goal(request: LatencyRequest | None, space: SearchSpace) -> LatencyGoal | None:
+    if request is None:
         return None
-    table = read_latency_table(request.latency_table)
-    if table.space != request.space.space:
-        raise UserError(f"{request.latency_table}: prices of space {table.space}, expected {request.space.space}")
-    if request.latency_target_ms is not None and not request.latency_weight:
-        raise UserError("--latency-target-ms needs a weight that pulls towards it; give --latency-weight, such as 0.1")
-    return LatencyGoal(
-        table=table, weight=request.latency_weight, target_ms=request.latency_target_ms, tile=request.tile
-    )
+    if space_named(space.space).pricing is None:
+        raise UserError(f"--latency-table: the space {space.space} is not priced by blocks; leave it out")
+    table = read_latency_table(request.table)
+    if table.space != space.space:
+        raise UserError(f"{request.table}: prices of space {table.space}, expected {space.space}")
+    return LatencyGoal(table=table, weight=request.weight, target_ms=request.target_ms, tile=request.tile)
 
 
-def _check_resumable(content: dict[str, Any], settings: SearchSettings, space: SearchSpace, path: Path) -> None:
+def _identity(space: SearchSpace) -> str:
+    """What a checkpoint has to agree with besides the settings."""
+    return space.model_copy(update={"schedule": type(space.schedule)()}).to_json()
+
+
+def _settings_for_checkpoint(request: SearchRequest, task: Task, arithmetic: str) -> dict[str, Any]:
+    # The latency goal is left out: several weights can go on from one warmed-up checkpoint.
+    return {
+        **request.space.schedule.model_dump(mode="json"),
+        "cases": [case.name for case in task.cases],
+        "method": request.method,
+        "seed": request.seed,
+        "precision": arithmetic,
+    }
+
+
+def _check_resumable(content: dict[str, Any], settings: dict[str, Any], space: SearchSpace, path: str) -> None:
     if content.get("format") != "hinas-search":
         raise UserError(f"{path}: not a checkpoint of hinas-search")
-    if content["identity"] != space.to_json():
+    if content["identity"] != _identity(space):
         raise UserError(f"{path}: a search of another space; choose another --out")
-    # The latency goal may change: several weights can go on from one warmed-up checkpoint.
-    for name in (item.name for item in fields(settings)):
-        now, then = getattr(settings, name), content["settings"].get(name)
-        then = tuple(then) if isinstance(then, list) else then
+    for name, now in settings.items():
+        then = content["settings"].get(name)
         if now != then:
             raise UserError(f"{path}: searched with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 
 
-def _write_result(request: SearchRequest, state: SearchState, settings: SearchSettings, *, images: int) -> str:
+def _write_result(request: SearchRequest, state: SearchState, *, images: int) -> str:
+    epochs = request.space.schedule.epochs
     if state.history:
         draw_search_curves(state.history, request.out / "curves")
     found = state.best
-    if found is None and settings.method == "gradient" and state.epoch:
+    if found is None and request.method == "gradient" and state.epoch:
         found = Found(
-            description=state.supernet.description(), epoch=state.epoch, psnr_db=0.0, ssim=0.0, latency_ms=None
+            description=state.searcher.description(), epoch=state.epoch, psnr_db=0.0, ssim=0.0, latency_ms=None
         )
         score = None
     else:
         score = None if found is None else Score(psnr_db=round(found.psnr_db, 4), ssim=round(found.ssim, 5))
     if found is None:
-        return f"{request.out}: epoch {state.epoch} of {settings.epochs}; go on with --resume"
+        return f"{request.out}: epoch {state.epoch} of {epochs}; go on with --resume"
     path = request.out / "genotype.json"
-    write_genotype(_genotype(request, found.description, score, images), path)
-    draw_genotype(_genotype(request, found.description, score, images), request.out / "genotype")
+    genotype = _genotype(request, found.description, score, images)
+    write_genotype(genotype, path)
+    draw_genotype(genotype, request.out / "genotype")
     if request.perturbed:
-        for name, changed in _perturbed(request, state, found.description).items():
+        changes = state.searcher.perturbed(found.description, Random(request.seed))
+        for name, changed in changes.items():
             write_genotype(_genotype(request, changed, None, images), request.out / f"genotype-{name}.json")
-    more = "" if state.epoch >= settings.epochs else f" (epoch {state.epoch} of {settings.epochs}; go on with --resume)"
+    more = "" if state.epoch >= epochs else f" (epoch {state.epoch} of {epochs}; go on with --resume)"
     reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
     expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
 
 
-def _perturbed(
-    request: SearchRequest, state: SearchState, description: SpaceDescription
-) -> Mapping[str, SpaceDescription]:
-    return state.supernet.perturbed(description, Random(request.seed))
-
-
 def _genotype(request: SearchRequest, description: SpaceDescription, score: Score | None, images: int) -> Genotype:
     return Genotype(
         space=request.space.space,
-        task=Task(channels=request.space.channels),
+        task=request.space.task,
         network=description,
         provenance=Provenance(
             created=datetime.now(UTC).date().isoformat(),
@@ -261,9 +205,8 @@ def _genotype(request: SearchRequest, description: SpaceDescription, score: Scor
 
 def _epoch_line(state: SearchState) -> str:
     row = state.history[-1]
-    parts = [f"epoch {row.epoch}: kernels {row.kernel_loss:.5f}"]
-    if row.architecture_loss is not None:
-        parts.append(f"architecture {row.architecture_loss:.5f}")
+    losses = (f"{name} loss {loss:.5f}" for name, loss in row.losses.items() if loss is not None)
+    parts = [f"epoch {row.epoch}: {', '.join(losses)}"]
     parts += [f"entropy of {name} {bits:.3f} bits" for name, bits in row.entropies.items()]
     if row.latency_ms is not None:
         parts.append(f"expected {row.latency_ms:.1f} ms")

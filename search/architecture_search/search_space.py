@@ -1,26 +1,31 @@
-"""A search space with everything that is fixed before a search: what hinas-search prints and hinas-bench prices."""
+"""A search space with everything that is fixed before a search: what hinas-search prints and reads."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import SerializeAsAny, ValidationError, field_validator
 
 from ...errors import UserError
-from ..spaces.interface import Frozen, SpaceSettings
-from ..spaces.registry import space_settings
+from ..spaces.interface import Frozen, SpaceSettings, TaskDescription
+from ..spaces.registry import space_named, space_names, space_settings
+from ..spaces.schedule import SearchSchedule
+from ..spaces.space import Preset, Space
 
 FORMAT = "hinas-space"
+DEFAULT_PRESET = "fast"
 
 
 class SearchSpace(Frozen):
-    """A space by name, the images' channels and the space's own settings."""
+    """A space by name, the task, the space's own settings and the search's schedule."""
 
     format: Literal["hinas-space"] = FORMAT
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     space: str
-    channels: Literal[1, 3]
+    task: TaskDescription
     settings: SerializeAsAny[SpaceSettings]
+    schedule: SearchSchedule = SearchSchedule()
 
     @field_validator("settings", mode="plain")
     @classmethod
@@ -32,6 +37,92 @@ class SearchSpace(Frozen):
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"
+
+
+def preset_space(space: str, task: TaskDescription, preset: str, changes: Mapping[str, Any]) -> SearchSpace:
+    """A space as one of its presets has it, with changes by name (`layers`, `stem.channels`, `kernel_optimizer`).
+
+    UserError for a space, a preset or a name that does not exist, and for values that do not go together.
+    """
+    found = space_named_by_person(space)
+    if preset not in found.presets:
+        raise UserError(f"--preset: got {preset!r}, the space {space} has {', '.join(found.presets)}")
+    return changed_space(_of_preset(space, task, found.presets[preset]), changes)
+
+
+def space_named_by_person(name: str) -> Space:
+    """The space of a name given on the command line; UserError where there is none."""
+    if name not in space_names():
+        raise UserError(
+            f"--space: got {name!r}, expected {', '.join(space_names())}, or a file that --print-space wrote"
+        )
+    return space_named(name)
+
+
+def _of_preset(space: str, task: TaskDescription, preset: Preset) -> SearchSpace:
+    return SearchSpace(
+        space=space,
+        task=task,
+        settings=space_settings(space, dict(preset.settings)),
+        schedule=SearchSchedule.model_validate(dict(preset.schedule)),
+    )
+
+
+def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace:
+    """The space with values changed by name; UserError where a name or a value is wrong."""
+    settings, schedule = space.settings.model_dump(mode="json"), space.schedule.model_dump(mode="json")
+    for name, value in changes.items():
+        head = name.split(".")[0]
+        if head in settings:
+            _put(settings, name, value)
+        elif head in schedule:
+            _put(schedule, name, value)
+        else:
+            raise UserError(f"--set {name}: no such setting; there are {', '.join([*settings, *schedule])}")
+    try:
+        return SearchSpace(
+            space=space.space,
+            task=space.task,
+            settings=space_settings(space.space, settings),
+            schedule=SearchSchedule.model_validate(schedule),
+        )
+    except ValidationError as error:
+        raise UserError(f"--set {mistake_in(error)}") from error
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    """Change one value, inside a group where the name has a dot."""
+    head, dot, rest = name.partition(".")
+    if not dot:
+        values[head] = value
+        return
+    group = values.get(head)
+    if group is None:
+        group = {}
+    if not isinstance(group, dict):
+        raise UserError(f"--set {name}: {head} is a single value; leave out .{rest}")
+    values[head] = {**group, rest: value}
+
+
+def changes_from_texts(texts: Sequence[str]) -> dict[str, Any]:
+    """`layers=2`, `width_factors=1,2,4`, `stem.resolution=half`, `conditioning=null` -> names and values.
+
+    A value is read as JSON where it is JSON, as a list where it has commas, else as a word.
+    """
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise UserError(f"--set: got {text!r}, expected NAME=VALUE, such as layers=2")
+        changes[name.strip()] = _value(value.strip())
+    return changes
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return [_value(part.strip()) for part in text.split(",")] if "," in text else text
 
 
 def read_search_space(path: Path) -> SearchSpace:
@@ -48,8 +139,14 @@ def read_search_space(path: Path) -> SearchSpace:
         document["settings"] = space_settings(document.get("space"), document.get("settings"))
         return SearchSpace.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}, got {first['input']!r}") from error
+        raise UserError(f"{path}: {mistake_in(error)}") from error
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def mistake_in(error: ValidationError) -> str:
+    """The first mistake of a validation: where, what, and what stood there."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}, got {first['input']!r}" if where else message

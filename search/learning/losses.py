@@ -1,13 +1,12 @@
 """Training losses: a pixel term and the papers' lambda * log10(1 / SSIM)."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-PixelLoss = Literal["l1", "mse"]
+from .choices import PixelLoss
 
 _C1 = 0.01**2
 _C2 = 0.03**2

@@ -1,4 +1,4 @@
-"""How well a network denoises whole images during training: PSNR and SSIM, standard protocol."""
+"""How well a network does on whole images during training: PSNR and SSIM, mean over images and a task's cases."""
 
 import math
 from collections.abc import Sequence
@@ -8,17 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...network_input import NetworkInput
+from ..tasks.interface import Task
 from .losses import ssim
-from .noise import add_noise
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationScore:
-    """Means over images and sigmas: PSNR in dB and SSIM, output clipped to 0..1, un-quantised noise."""
+    """Means over images and cases: PSNR in dB and SSIM, the output clipped to 0..1 and not rounded."""
 
     psnr_db: float
     ssim: float
-    psnr_db_by_sigma: dict[float, float]
+    psnr_db_by_case: dict[str, float]
 
 
 def psnr_db(output: Tensor, clean: Tensor) -> float:
@@ -32,29 +33,29 @@ def validate(
     network: nn.Module,
     images: Sequence[np.ndarray],
     *,
-    sigmas: Sequence[float],
-    stride: int,
-    conditioned: bool,
+    task: Task,
+    network_input: NetworkInput,
     device: torch.device,
 ) -> ValidationScore:
-    """Denoise (H, W, C) uint8 images at each sigma with noise that is the same on every call."""
+    """Score a network on clean images (H, W, C) uint8 under each case of its task, degraded alike on every call."""
     was_training = network.training
     network.eval()
     similarity: list[float] = []
-    by_sigma: dict[float, list[float]] = {sigma: [] for sigma in sigmas}
+    by_case: dict[str, list[float]] = {case.name: [] for case in task.cases}
     generator = torch.Generator(device=device).manual_seed(0)
+    multiple = network_input.alignment * network_input.scale
     for image in images:
-        height, width = (side - side % stride for side in image.shape[:2])
+        height, width = (side - side % multiple for side in image.shape[:2])
         pixels = torch.from_numpy(image[:height, :width].copy()).to(device)
         clean = pixels.permute(2, 0, 1)[None].float() / 255
-        for sigma in sigmas:
-            level = torch.tensor([float(sigma)], device=device)
-            noisy = add_noise(clean, level, quantised_share=0, generator=generator)
-            output = (network(noisy, level) if conditioned else network(noisy)).float().clamp(0, 1)
-            by_sigma[sigma].append(psnr_db(output, clean))
-            similarity.append(ssim(output, clean).item())
+        for case in task.cases:
+            pairs = task.of_cases(clean, [case], generator)
+            given = (pairs.degraded_BCHW, pairs.level_B) if network_input.conditioned else (pairs.degraded_BCHW,)
+            output, reference = task.compared(network(*given).float().clamp(0, 1), pairs.clean_BCHW)
+            by_case[case.name].append(psnr_db(output, reference))
+            similarity.append(ssim(output, reference).item())
     network.train(was_training)
-    means = {sigma: float(np.mean(values)) for sigma, values in by_sigma.items()}
+    means = {name: float(np.mean(values)) for name, values in by_case.items()}
     return ValidationScore(
-        psnr_db=float(np.mean(list(means.values()))), ssim=float(np.mean(similarity)), psnr_db_by_sigma=means
+        psnr_db=float(np.mean(list(means.values()))), ssim=float(np.mean(similarity)), psnr_db_by_case=means
     )

@@ -1,9 +1,13 @@
-"""What every search space offers the rest of the program: a frozen description and its geometry, without tensors."""
+"""What search spaces speak of: descriptions, settings, geometry, blocks and their prices. No tensors."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ..tasks.registry import task_names
 
 
 class Frozen(BaseModel):
@@ -25,14 +29,44 @@ class SpaceSettings(Frozen):
     """What is fixed before a search of a space begins: the supernet's shape and the compact network's."""
 
 
+Kind = TypeVar("Kind", bound=Frozen)
+
+
+def own(value: Frozen, kind: type[Kind]) -> Kind:
+    """`value` itself where it is of a space's own kind; TypeError where it belongs to another space."""
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__module__}.{kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+class TaskDescription(Frozen):
+    """What a network is for, as far as its shape depends on it: the `task` of a genotype."""
+
+    name: str = "denoise"
+    """One of the names in `tasks/registry.py`."""
+    channels: Literal[1, 3, 4]
+    """Of the images: 1 grey, 3 colour, 4 packed Bayer."""
+    scale: Annotated[int, Field(ge=1, le=4)] = 1
+    """Output pixels per input pixel along each side."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_task(cls, value: str) -> str:
+        if value not in task_names():
+            raise ValueError(f"expected one of {', '.join(task_names())}")
+        return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
     """What tiling needs of a network."""
 
     halo: int
-    """Receptive-field radius in image pixels on each side: no pixel further away changes an output pixel."""
+    """Receptive-field radius in input pixels on each side: no pixel further away changes an output pixel."""
     alignment: int
-    """Tile origins and sizes are multiples of this, in image pixels."""
+    """Tile origins and sizes are multiples of this, in input pixels."""
+    tiling: Literal["exact", "approximate"] = "exact"
+    """`approximate` where an operation sees the whole image, such as channel attention: no halo is enough."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -45,3 +79,15 @@ class Block:
     out_channels: int
     stride: int
     """Image pixels per pixel of the block's feature maps, along one side."""
+
+
+class Pricing(ABC):
+    """How the networks of a space are priced by their blocks."""
+
+    @abstractmethod
+    def blocks(self, description: SpaceDescription, task: TaskDescription) -> Mapping[Block, int]:
+        """How often a described network holds each of its blocks: what a latency table prices it by."""
+
+    @abstractmethod
+    def probes(self, settings: SpaceSettings) -> Sequence[SpaceDescription]:
+        """Networks whose latencies together fix the price of every block a search with these settings can choose."""

@@ -1,11 +1,14 @@
 """Denoising: white Gaussian noise, un-quantised as in the papers or clipped and rounded as an 8-bit file holds it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from .interface import Case, Pairs, Task
+from ...errors import UserError
+from .interface import Case, Pairs, Task, TaskOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class Denoise(Task):
     A network trained on un-quantised noise alone loses up to 2 dB on files.
     """
     name: str = "denoise"
+    search_levels: ClassVar[tuple[float, ...] | None] = (30.0, 50.0, 70.0)
 
     @property
     def level_range(self) -> tuple[float, float]:
@@ -52,11 +56,22 @@ class Denoise(Task):
         noisy = add_noise(clean_BCHW, level_B, quantised_share=self.quantised_share, generator=generator)
         return Pairs(noisy, clean_BCHW, level_B)
 
-    def of_case(self, clean_BCHW: Tensor, case: Case, generator: torch.Generator) -> Pairs:
-        """Un-quantised noise of the case's level (the standard protocol)."""
-        assert case.level is not None
-        level_B = torch.full((len(clean_BCHW),), case.level, device=clean_BCHW.device)
+    def of_cases(self, clean_BCHW: Tensor, cases: Sequence[Case], generator: torch.Generator) -> Pairs:
+        """Un-quantised noise of the cases' levels (the standard protocol)."""
+        level_B = torch.tensor([case.level or 0.0 for case in cases], device=clean_BCHW.device)
         return Pairs(add_noise(clean_BCHW, level_B, quantised_share=0, generator=generator), clean_BCHW, level_B)
+
+    @classmethod
+    def from_options(cls, options: TaskOptions) -> Self:
+        """Levels or a range of them, and the share of quantised patches."""
+        if options.scale != 1:
+            raise UserError(f"--scale: got {options.scale}, but denoising keeps the size; leave it out")
+        default = cls()
+        return cls(
+            levels=options.levels,
+            range=default.range if options.level_range is None else options.level_range,
+            quantised_share=default.quantised_share if options.quantised_share is None else options.quantised_share,
+        )
 
 
 def quantised(noisy: Tensor) -> Tensor:

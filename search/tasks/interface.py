@@ -4,8 +4,9 @@ Shapes: `B` images of a batch, `C` channels, `H`, `W` pixels.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,19 @@ class Pairs:
     """(B,) strength in grey levels 0..255, for networks that are told it; None for blind tasks."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    """What a person or a genotype says of a task; each task takes what concerns it and refuses the rest."""
+
+    scale: int = 1
+    levels: tuple[float, ...] | None = None
+    """Strengths in grey levels, each equally likely in training; None: the task's own, or `level_range`."""
+    level_range: tuple[float, float] | None = None
+    """Strengths in grey levels, uniform in training; None: the task's own, or `levels`."""
+    quantised_share: float | None = None
+    """Share of training patches that are stored as an 8-bit file would hold them; None: the task's own."""
+
+
 class Task(ABC):
     """What a network is for. Frozen; randomness comes from the generator given, on the images' device."""
 
@@ -40,6 +54,8 @@ class Task(ABC):
     """As in a genotype's `task.name`."""
     scale: int = 1
     """Pixels of a clean image per pixel of the degraded one, along each side."""
+    search_levels: ClassVar[tuple[float, ...] | None] = None
+    """Strengths in grey levels that a search draws where none are asked for; None: the task's own."""
 
     @property
     @abstractmethod
@@ -56,8 +72,13 @@ class Task(ABC):
         """Degrade clean patches for training, each at a strength of its own."""
 
     @abstractmethod
-    def of_case(self, clean_BCHW: "Tensor", case: Case, generator: "torch.Generator") -> Pairs:
-        """Degrade clean images for scoring, all in the same way; the same generator state gives the same pixels."""
+    def of_cases(self, clean_BCHW: "Tensor", cases: Sequence[Case], generator: "torch.Generator") -> Pairs:
+        """Degrade clean images for scoring, each under its own case; the same generator state gives the same pixels."""
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: TaskOptions) -> Self:
+        """The task as asked for; UserError for an option that it does not have."""
 
     def compared(self, output_BCHW: "Tensor", clean_BCHW: "Tensor") -> "tuple[Tensor, Tensor]":
         """What of an output and its clean image a score compares; super-resolution takes luma without a border."""

@@ -1,11 +1,11 @@
-"""Retrain a compact network from scratch on clean images: the loop, its settings and its resumable state."""
+"""Retrain a compact network from scratch on clean images: the loop and its resumable state."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,50 +13,16 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ...errors import UserError
+from ...network_input import NetworkInput
 from ..images.training_images import PatchSource
+from ..learning.choices import RateCurve
 from ..learning.device import autocast
 from ..learning.distributed import Ranks
-from ..learning.losses import PixelLoss, denoising_loss
+from ..learning.losses import denoising_loss
 from ..learning.metrics import ValidationScore, validate
 from ..learning.muon import Muon
-from ..learning.noise import add_noise, draw_sigma
-
-OptimizerName = Literal["muon", "adam", "sgd"]
-
-Schedule = Literal["cosine", "trapezoid"]
-"""How the learning rate falls to 0: along a cosine, or constant until the last fifth and then along a line.
-
-A trapezoid's constant part can be resumed with more iterations without having wasted any.
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """Everything that decides the result of a training, for one initial network and one set of images."""
-
-    sigma_range: tuple[float, float]
-    """Noise levels drawn, grey levels 0..255; equal ends train one level."""
-    iterations: int = 400_000
-    batch: int = 24
-    crop: int = 64
-    """Side of a square patch in pixels, a multiple of the network's stride."""
-    optimizer: OptimizerName = "muon"
-    learning_rate: float = 2e-3
-    warmup: int = 500
-    """Iterations over which the learning rate rises from 0."""
-    schedule: Schedule = "cosine"
-    pixel_loss: PixelLoss = "l1"
-    ssim_weight: float = 0.0
-    """lambda of lambda * log10(1 / SSIM); the papers use 0.5 and 0.6, 0 leaves the term out."""
-    quantised_share: float = 0.5
-    """Share of the patches whose noise is clipped and rounded as an 8-bit file's is."""
-    gradient_clip: float = 5.0
-    """Largest L2 norm of the gradient."""
-    ema_decay: float = 0.999
-    seed: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    validation_every: int = 2000
-    log_every: int = 100
+from ..tasks.interface import Task
+from .training_settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +64,12 @@ def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.d
     )
 
 
-def state_content(state: TrainingState, settings: TrainingSettings, identity: str) -> dict[str, Any]:
-    """The state as tensors and plain values, for a checkpoint of the genotype `identity`."""
+def state_content(state: TrainingState, settings: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    """The state as tensors and plain values, for a checkpoint of the genotype `identity`, trained under `settings`."""
     return {
         "format": "hinas-training",
         "genotype": identity,
-        "settings": asdict(settings),
+        "settings": dict(settings),
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
@@ -132,7 +98,7 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.started_from = content.get("started_from")
 
 
-def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: Schedule) -> float:
+def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: RateCurve) -> float:
     """Linear warm-up, then down to 0 at `iterations`."""
     rise = min(1.0, (iteration + 1) / max(1, warmup))
     if schedule == "trapezoid":
@@ -146,8 +112,8 @@ def train(
     *,
     patches: PatchSource,
     validation_images: Sequence[np.ndarray],
-    stride: int,
-    conditioned: bool,
+    task: Task,
+    network_input: NetworkInput,
     compiled: bool,
     ranks: Ranks,
     max_seconds: float,
@@ -174,7 +140,7 @@ def train(
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        losses.append(_step(state, settings, forward, patches, ranks, conditioned=conditioned).detach())
+        losses.append(_step(state, settings, forward, patches, task, network_input, ranks).detach())
         state.iteration += 1
         now = time.monotonic()
         state.seconds += now - last_time
@@ -191,9 +157,8 @@ def train(
                 score = validate(
                     state.average,
                     validation_images,
-                    sigmas=validation_sigmas(settings.sigma_range),
-                    stride=stride,
-                    conditioned=conditioned,
+                    task=task,
+                    network_input=network_input,
                     device=device,
                 )
             state.history.append(
@@ -228,27 +193,23 @@ def _together(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Modu
     return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
-def validation_sigmas(sigma_range: tuple[float, float]) -> tuple[float, ...]:
-    """The levels a network is validated at: its one level, or a third, two thirds and all of the top of its range."""
-    low, high = sigma_range
-    return (low,) if low == high else tuple(round(low + (high - low) * part, 1) for part in (0.2, 0.4, 2 / 3))
-
-
 def _step(
     state: TrainingState,
     settings: TrainingSettings,
     forward: Callable[..., Tensor],
     patches: PatchSource,
+    task: Task,
+    network_input: NetworkInput,
     ranks: Ranks,
-    *,
-    conditioned: bool,
 ) -> Tensor:
-    clean = patches.draw(settings.batch, settings.crop, state.generator)
-    sigma = draw_sigma(settings.batch, settings.sigma_range, state.generator)
-    noisy = add_noise(clean, sigma, quantised_share=settings.quantised_share, generator=state.generator)
-    clean, noisy, sigma = ranks.share(clean), ranks.share(noisy), ranks.share(sigma)
+    pairs = task.drawn(patches.draw(settings.batch, settings.crop, state.generator), state.generator)
+    degraded, clean = ranks.share(pairs.degraded_BCHW), ranks.share(pairs.clean_BCHW)
+    given = [degraded]
+    if network_input.conditioned:
+        assert pairs.level_B is not None, f"the task {task.name} tells no strength"
+        given.append(ranks.share(pairs.level_B))
     with autocast(clean.device, settings.precision):
-        output = forward(noisy, sigma) if conditioned else forward(noisy)
+        output = forward(*given)
     loss = denoising_loss(
         output.float(),
         clean,

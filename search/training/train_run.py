@@ -2,70 +2,34 @@
 
 import csv
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from ... import __version__
 from ...atomic_files import written_whole
 from ...errors import UserError
+from ...network_input import NetworkInput
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.training_images import PatchSource, load_images
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
-from ..learning.losses import PixelLoss
 from ..learning.metrics import ValidationScore
+from ..learning.run_folder import prepared_run_folder
 from ..learning.weights import load_weights, save_weights
-from ..spaces.registry import build_network, geometry
-from .train_loop import (
-    HistoryRow,
-    OptimizerName,
-    Schedule,
-    TrainingSettings,
-    TrainingState,
-    new_state,
-    restore_state,
-    state_content,
-    train,
-)
+from ..tasks.interface import Task, TaskOptions
+from ..tasks.registry import configured_task
+from .train_loop import HistoryRow, TrainingState, new_state, restore_state, state_content, train
+from .train_request import TrainRequest
+from .training_record import training_record
+from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """What a person asks of hinas-train; paths as given, sigma in grey levels."""
-
-    genotype: Path
-    images: Path
-    out: Path
-    sigma_range: tuple[float, float]
-    iterations: int
-    batch: int
-    crop: int
-    optimizer: OptimizerName
-    schedule: Schedule
-    learning_rate: float
-    pixel_loss: PixelLoss
-    ssim_weight: float
-    quantised_share: float
-    validation: Path | None
-    validation_every: int
-    device: str
-    precision: str
-    threads: int | None
-    compiled: bool | None
-    seed: int
-    start_from: Path | None
-    """Weights to begin with, of the same genotype; None: random ones."""
-    resume: bool
-    max_minutes: float | None
-    quiet: bool
 
 
 def run_training(request: TrainRequest) -> str:
@@ -74,7 +38,7 @@ def run_training(request: TrainRequest) -> str:
     Under torchrun the processes learn together and the first one writes. Returns a line that says what was reached,
     empty in the other processes. Raises UserError for anything a person can mend.
     """
-    device = own_device(chosen_device(request.device))
+    device = own_device(chosen_device(request.computing.device))
     with joined_ranks(device) as ranks:
         summary = _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
         return summary if ranks.is_first else ""
@@ -82,56 +46,38 @@ def run_training(request: TrainRequest) -> str:
 
 def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
     genotype = read_genotype(request.genotype)
-    channels = genotype.task.channels
-    check_batch(request.batch, ranks)
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
-    settings = _settings(request, device)
-    torch.manual_seed(request.seed)
-    network = build_network(genotype.space, genotype.network, channels)
-    stride = geometry(genotype.space, genotype.network).alignment
-    conditioned = genotype.network.conditioning_range is not None
-    _check_request(request, genotype, stride=stride)
+    network_input = genotype.network_input
+    check_batch(request.settings.batch, ranks)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
+    settings = replace(request.settings, precision=chosen_precision(request.computing.precision, device))
+    task = configured_task(genotype.task.name, replace(request.task, scale=genotype.task.scale))
+    _check_request(request, task, network_input)
+    torch.manual_seed(settings.seed)
+    network = genotype.built()
     earlier = None
     if request.start_from is not None:
         earlier = load_weights(network, request.start_from, identity=genotype.identity)
-
-    loaded = load_images(request.images, channels=channels, smallest_side=request.crop)
-    warnings = list(loaded.warnings)
-    if request.validation is None:
-        training_images, validation_images = _held_out(loaded.images)
-    else:
-        validation = load_images(request.validation, channels=channels, smallest_side=16)
-        warnings += validation.warnings
-        training_images, validation_images = loaded.images, validation.images
-    if not request.quiet:
-        for warning in warnings:
-            print(f"warning: {warning}", file=sys.stderr)
-
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {request.out}: cannot make this folder ({error.strerror})") from error
-    checkpoint = request.out / "checkpoint.pt"
-    if checkpoint.exists() and not request.resume:
-        raise UserError(f"{checkpoint}: a training is already there; go on with --resume or choose another --out")
+    images = _images(request, network_input.channels)
+    checkpoint = prepared_run_folder(request.out, "training", resume=request.resume)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
+    recorded = {**asdict(settings), **_recorded_task(task, request.task)}
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
-        _check_resumable(content, settings, genotype, checkpoint)
+        _check_resumable(content, recorded, genotype, checkpoint)
         restore_state(state, content)
     if ranks.is_first:
         write_genotype(genotype, request.out / "genotype.json")
 
     def save() -> None:
-        save_checkpoint(state_content(state, settings, genotype.identity), checkpoint)
+        save_checkpoint(state_content(state, recorded, genotype.identity), checkpoint)
         _write_history(state.history, request.out / "history.csv")
         save_weights(
             state.average,
             request.out / "weights.safetensors",
             identity=genotype.identity,
-            training=_record(state, settings, images=len(training_images), device=device),
+            training=training_record(state, recorded, images=len(images.training), device=device),
         )
 
     first = state.iteration
@@ -149,11 +95,11 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
             train(
                 state,
                 settings,
-                patches=PatchSource(training_images, device=device),
-                validation_images=validation_images,
-                stride=stride,
-                conditioned=conditioned,
-                compiled=device.type == "cuda" if request.compiled is None else request.compiled,
+                patches=PatchSource(images.training, device=device),
+                validation_images=images.validation,
+                task=task,
+                network_input=network_input,
+                compiled=request.computing.compiles_on(device.type),
                 ranks=ranks,
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
                 save=save,
@@ -169,32 +115,48 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
     return _summary(state, settings, request.out)
 
 
-def _settings(request: TrainRequest, device: torch.device) -> TrainingSettings:
-    return TrainingSettings(
-        sigma_range=request.sigma_range,
-        iterations=request.iterations,
-        batch=request.batch,
-        crop=request.crop,
-        optimizer=request.optimizer,
-        learning_rate=request.learning_rate,
-        schedule=request.schedule,
-        warmup=min(500, max(1, request.iterations // 20)),
-        pixel_loss=request.pixel_loss,
-        ssim_weight=request.ssim_weight,
-        quantised_share=request.quantised_share,
-        seed=request.seed,
-        precision=chosen_precision(request.precision, device),
-        validation_every=request.validation_every,
-    )
+@dataclass(frozen=True)
+class _Images:
+    training: Sequence[np.ndarray]
+    validation: Sequence[np.ndarray]
 
 
-def _check_request(request: TrainRequest, genotype: Genotype, *, stride: int) -> None:
+def _images(request: TrainRequest, channels: int) -> _Images:
+    loaded = load_images(request.images, channels=channels, smallest_side=request.settings.crop)
+    warnings = list(loaded.warnings)
+    if request.validation is None:
+        images = _Images(*_held_out(loaded.images))
+    else:
+        validation = load_images(request.validation, channels=channels, smallest_side=16)
+        warnings += validation.warnings
+        images = _Images(loaded.images, validation.images)
+    if not request.quiet:
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    return images
+
+
+def _recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
+    """What a record of the training says of its task."""
+    return {
+        "task": task.name,
+        "sigma_range": None if task.level_range is None else list(task.level_range),
+        "quantised_share": options.quantised_share,
+    }
+
+
+def _check_request(request: TrainRequest, task: Task, network_input: NetworkInput) -> None:
     if request.resume and request.start_from is not None:
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
-    if request.crop % stride:
-        raise UserError(f"--crop: got {request.crop}, expected a multiple of {stride}, the network's stride")
-    allowed = genotype.network.conditioning_range
-    low, high = request.sigma_range
+    multiple = network_input.alignment * network_input.scale
+    if request.settings.crop % multiple:
+        raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")
+    allowed = network_input.level_range
+    if task.level_range is None:
+        if allowed is not None:
+            raise UserError(f"{request.genotype}: conditioned on a strength, but the task {task.name} has none")
+        return
+    low, high = task.level_range
     if allowed is None and low < high:
         raise UserError(
             f"--sigma: got {low:g}:{high:g}, but {request.genotype} is not conditioned on sigma; give one level"
@@ -205,7 +167,7 @@ def _check_request(request: TrainRequest, genotype: Genotype, *, stride: int) ->
         )
 
 
-def _check_resumable(content: dict, settings: TrainingSettings, genotype: Genotype, path: Path) -> None:
+def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genotype: Genotype, path: Path) -> None:
     if content.get("format") != "hinas-training":
         raise UserError(f"{path}: not a checkpoint of hinas-train")
     if content["genotype"] != genotype.identity:
@@ -214,10 +176,9 @@ def _check_resumable(content: dict, settings: TrainingSettings, genotype: Genoty
         )
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
     free = {"iterations", "learning_rate", "warmup", "schedule", "validation_every", "log_every"}
-    for name in (item.name for item in fields(settings) if item.name not in free):
-        now, then = getattr(settings, name), content["settings"].get(name)
-        then = tuple(then) if isinstance(then, list) else then
-        if now != then:
+    for name, now in recorded.items():
+        then = content["settings"].get(name)
+        if name not in free and now != then:
             raise UserError(f"{path}: trained with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 
 
@@ -237,33 +198,9 @@ def _write_history(history: list[HistoryRow], path: Path) -> None:
         writer.writerows(asdict(row) for row in history)
 
 
-def _record(state: TrainingState, settings: TrainingSettings, *, images: int, device: torch.device) -> dict:
-    """What a model file says of its training."""
-    validated = [row for row in state.history if row.psnr_db is not None]
-    record = {
-        "hinas": __version__,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "images": images,
-        "iterations_done": state.iteration,
-        "seconds": round(state.seconds),
-        "settings": asdict(settings),
-        "learning_curve": [[row.iteration, row.learning_rate, round(row.psnr_db or 0, 3)] for row in validated],
-    }
-    if state.started_from is not None:
-        record["started_from"] = state.started_from
-    if validated:
-        record["validation"] = {
-            "protocol": "standard, un-quantised noise, held-out training images, mean over sigmas",
-            "psnr_db": round(validated[-1].psnr_db or 0, 3),
-            "ssim": round(validated[-1].ssim or 0, 4),
-        }
-    return record
-
-
 def _score_line(state: TrainingState, loss: float, score: ValidationScore) -> str:
-    levels = ", ".join(f"{psnr:.2f} dB at sigma {sigma:g}" for sigma, psnr in score.psnr_db_by_sigma.items())
-    return f"iteration {state.iteration}: loss {loss:.5f}, validation {levels}, SSIM {score.ssim:.4f}"
+    cases = ", ".join(f"{psnr:.2f} dB at {case}" for case, psnr in score.psnr_db_by_case.items())
+    return f"iteration {state.iteration}: loss {loss:.5f}, validation {cases}, SSIM {score.ssim:.4f}"
 
 
 def _summary(state: TrainingState, settings: TrainingSettings, out: Path) -> str:

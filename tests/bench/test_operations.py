@@ -14,10 +14,15 @@ from hinas.bench.prices.operations import fitted_prices
 from hinas.bench.prices.prediction import Prediction, agreement
 from hinas.errors import UserError
 from hinas.search.architecture_search.latency_table import read_latency_table
-from hinas.search.spaces.registry import blocks, latency_probes, random_description, space_settings
+from hinas.search.spaces.interface import TaskDescription
+from hinas.search.spaces.registry import space_named, space_settings
 from PIL import Image
 from typer.testing import CliRunner
 
+HINAS = space_named("hinas")
+assert HINAS.pricing is not None
+PRICING = HINAS.pricing
+GREY = TaskDescription(channels=1)
 SMALL = {
     "layers": 2,
     "nodes": 2,
@@ -38,7 +43,7 @@ def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("changes", [{}, {"width_search": "searched", "width_factors": [1, 1.5, 2], "layers": 3}])
 def test_the_fit_finds_prices_that_explain_every_network(changes: dict) -> None:
     settings = space_settings("hinas", SMALL | changes)
-    probes = [blocks("hinas", probe, 1) for probe in latency_probes("hinas", settings)]
+    probes = [PRICING.blocks(probe, GREY) for probe in PRICING.probes(settings)]
     random = np.random.default_rng(0)
     true = {block: float(random.uniform(0.5, 5)) for block in sorted({block for row in probes for block in row})}
 
@@ -47,7 +52,7 @@ def test_the_fit_finds_prices_that_explain_every_network(changes: dict) -> None:
 
     prices = fitted_prices(probes, [latency(dict(row)) for row in probes])
     for seed in range(20):
-        counts = dict(blocks("hinas", random_description("hinas", settings, Random(seed)), 1))
+        counts = dict(PRICING.blocks(HINAS.random(settings, Random(seed)), GREY))
         # Networks that leave an input unread hold a squeeze less than any probe; the others are exact.
         squeezes = sum(count for block, count in counts.items() if block.name == "squeeze")
         if squeezes == 2 * settings.layers:
@@ -67,7 +72,7 @@ def test_agreement_sums_up_errors() -> None:
 
 @pytest.mark.slow
 def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
-    document = {"format": "hinas-space", "version": 1, "space": "hinas", "channels": 1, "settings": SMALL}
+    document = {"format": "hinas-space", "version": 2, "space": "hinas", "task": {"channels": 1}, "settings": SMALL}
     (tmp_path / "space.json").write_text(json.dumps(document))
     out = tmp_path / "out"
     result = _bench(
@@ -82,7 +87,7 @@ def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
     settings = space_settings("hinas", SMALL)
     draw = Random(0)
     for row in rows:
-        counts = blocks("hinas", random_description("hinas", settings, draw), 1)
+        counts = PRICING.blocks(HINAS.random(settings, draw), GREY)
         assert float(row["predicted_ms"]) == pytest.approx(table.predicted_ms(counts), abs=1e-3)
         assert float(row["measured_ms"]) > 0
     assert len(rows) == 3

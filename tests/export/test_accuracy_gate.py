@@ -24,7 +24,6 @@ from hinas.export.precisions.table import Reduction
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from hinas.search.learning.weights import save_weights
-from hinas.search.spaces.registry import build_network
 from onnx import numpy_helper
 from PIL import Image
 
@@ -36,7 +35,7 @@ def run_folder(small_document: Callable[[int], dict[str, Any]], tmp_path_factory
     genotype = genotype_from_json(json.dumps(small_document(1)))
     (folder / "net.json").write_text(genotype.to_json())
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, 1)
+    network = genotype.built()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     training = {"settings": {"sigma_range": [0.0, 30.0]}}

@@ -23,7 +23,6 @@ from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.hinas.space import Activation, NetworkDescription, Operation, Squeeze, Stem
-from hinas.search.spaces.registry import build_network, geometry
 from onnx import numpy_helper
 
 
@@ -34,7 +33,7 @@ def _genotype(document: dict[str, Any]) -> Genotype:
 def _weights(genotype: Genotype, path: Path) -> Path:
     """Weights that do something: random kernels, shaken norms."""
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network = genotype.built()
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5 if "running_var" in name else 0.2 * torch.randn_like(tensor))
@@ -129,7 +128,7 @@ def _plain(random_document: Any) -> tuple[Genotype, torch.nn.Module]:
     seed = next(s for s in range(100) if "conditioning" not in random_document(s)["network"])
     genotype = _genotype(random_document(seed))
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    network = genotype.built().eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return genotype, network
@@ -138,7 +137,7 @@ def _plain(random_document: Any) -> tuple[Genotype, torch.nn.Module]:
 def test_a_model_that_differs_from_its_network_is_refused(random_document: Any) -> None:
     genotype, network = _plain(random_document)
     channels = genotype.task.channels
-    alignment = geometry(genotype.space, genotype.network).alignment
+    alignment = genotype.geometry.alignment
     model = onnx_from_network(network, channels=channels, alignment=alignment, conditioned=False)
     arguments: dict[str, Any] = {"channels": channels, "alignment": alignment, "sigma_range": None}
     assert check_numerics(model, network, **arguments).largest_difference < 1e-4

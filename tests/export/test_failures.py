@@ -21,7 +21,6 @@ from hinas.export.freeze import frozen_model, write_export
 from hinas.export.report import ExportReport
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.weights import save_weights
-from hinas.search.spaces.registry import build_network
 from typer.testing import CliRunner
 
 
@@ -33,7 +32,7 @@ def trained(
     folder = tmp_path_factory.mktemp("trained")
     genotype = genotype_from_json(json.dumps(small_document(1)))
     (folder / "net.json").write_text(genotype.to_json())
-    network = build_network(genotype.space, genotype.network, 1)
+    network = genotype.built()
     save_weights(network, folder / "net.safetensors", identity=genotype.identity, training={})
     return genotype, folder
 

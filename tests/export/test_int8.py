@@ -21,7 +21,6 @@ from hinas.export.targets import TARGETS, Target
 from hinas.export.tensorrt.older_parser import for_older_parser
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.search.genotype import genotype_from_json
-from hinas.search.spaces.registry import build_network, geometry
 from onnx import numpy_helper
 
 SIDE = 32
@@ -31,13 +30,13 @@ def _plain(document: dict[str, Any]) -> onnx.ModelProto:
     """A network as it is before training, but for its last convolution, which begins at zero."""
     genotype = genotype_from_json(json.dumps(document))
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    network = genotype.built().eval()
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
     torch.nn.init.normal_(last.weight, std=0.05)
     return onnx_from_network(
         with_folded_batchnorm(network),
         channels=genotype.task.channels,
-        alignment=geometry(genotype.space, genotype.network).alignment,
+        alignment=genotype.geometry.alignment,
         conditioned=genotype.network.conditioning_range is not None,
     )
 

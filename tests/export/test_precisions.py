@@ -22,7 +22,6 @@ from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.runtime.model.manifest import Precision
 from hinas.search.genotype import genotype_from_json
 from hinas.search.learning.weights import save_weights
-from hinas.search.spaces.registry import build_network
 from onnx import TensorProto, helper, numpy_helper
 
 FORMATS = (
@@ -64,7 +63,7 @@ def test_random_genotypes_in_both_formats(
 ) -> None:
     genotype = genotype_from_json(json.dumps(random_document(genotype_seed)))
     torch.manual_seed(genotype_seed)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network = genotype.built()
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5 if "running_var" in name else 0.2 * torch.randn_like(tensor))

@@ -23,7 +23,6 @@ from hinas.export.rewrites.pad_channels import pad_channels
 from hinas.export.rewrites.split_concat import split_concatenations
 from hinas.export.targets import TARGETS
 from hinas.search.genotype import genotype_from_json
-from hinas.search.spaces.registry import build_network, geometry
 from onnx import TensorProto, helper, numpy_helper
 
 SIZES = ((1, 1), (3, 2), (5, 9), (17, 12))
@@ -41,12 +40,12 @@ class Exported:
 def _exported(document: dict[str, Any], shake: Callable[[str, torch.Tensor], None]) -> Exported:
     genotype = genotype_from_json(json.dumps(document))
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    network = genotype.built().eval()
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 shake(name, tensor)
-    place = geometry(genotype.space, genotype.network)
+    place = genotype.geometry
     conditioned = genotype.network.conditioning_range is not None
     model = onnx_from_network(
         with_folded_batchnorm(network),

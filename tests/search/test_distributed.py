@@ -42,14 +42,18 @@ def test_training_in_two_processes_equals_training_in_one(
 
 @pytest.mark.slow
 def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path, tmp_path: Path) -> None:
+    changes = (
+        "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=6", "end.channels=6",
+        "end.early_channels=4", "stem.resolution=half", "conditioning={}", "warm_up_epochs=1", "steps=2", "kernel_learning_rate=0.001",
+    )  # fmt: skip
+    small = [part for change in changes for part in ("--set", change)]
     for processes in (1, 2):
         _run(
             "hinas.search.search_command", processes, picture_folder, "--out", tmp_path / str(processes),
-            "--channels", "1", "--layers", "2", "--nodes", "2", "--width", "4", "--stem-channels", "6",
-            "--end-channels", "6", "--early-channels", "4", "--epochs", "2", "--warm-up-epochs", "1", "--steps", "2",
-            "--batch", "4", "--crop", "16", "--precision", "fp32", "--kernel-learning-rate", "0.001",
+            "--channels", "1", "--preset", "paper", *small, "--epochs", "2", "--batch", "4", "--crop", "16",
+            "--precision", "fp32",
         )  # fmt: skip
-    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["supernet"] for name in ("1", "2"))
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["searcher"] for name in ("1", "2"))
     start = one["architecture.beta"].abs().max()
     assert start > 1e-3, "the architecture has moved"
     for name, value in one.items():

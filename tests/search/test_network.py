@@ -9,7 +9,6 @@ from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.hinas.blocks import blocks
 from hinas.search.spaces.hinas.network import CellNetwork, Layer
 from hinas.search.spaces.hinas.space import Cell
-from hinas.search.spaces.registry import build_network, geometry
 from torch import nn
 from torch.nn import functional as F
 
@@ -22,7 +21,7 @@ def _genotype(random_document: Any, seed: int) -> Genotype:
 
 def _built(genotype: Genotype) -> nn.Module:
     torch.manual_seed(0)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    network = genotype.built().eval()
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.1)
     return network
@@ -36,7 +35,7 @@ def _arguments(genotype: Genotype, noisy: torch.Tensor) -> tuple[torch.Tensor, .
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_genotypes_build_run_and_learn(random_document: Any, seed: int) -> None:
     genotype = _genotype(random_document, seed)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network = genotype.built()
     noisy = torch.rand(2, genotype.task.channels, 16, 32)
     output = network(*_arguments(genotype, noisy))
     assert output.shape == noisy.shape
@@ -47,7 +46,7 @@ def test_random_genotypes_build_run_and_learn(random_document: Any, seed: int) -
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_computed_halo_is_exactly_what_a_nan_shows(random_document: Any, seed: int) -> None:
     genotype = _genotype(random_document, seed)
-    place = geometry(genotype.space, genotype.network)
+    place = genotype.geometry
     network = _built(genotype).double()
     size = 2 * place.halo + 6 * place.alignment
     size += -size % place.alignment
@@ -95,7 +94,7 @@ def test_where_needed_only_inputs_of_another_shape_are_squeezed(random_document:
         squeeze="where_needed",
     )
     genotype = genotype_from_json(json.dumps(document))
-    network: Any = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network: Any = genotype.built()
     squeezed = [[not isinstance(c.squeeze_previous, nn.Identity) for c in network.cells]]
     squeezed.append([not isinstance(c.squeeze_before, nn.Identity) for c in network.cells])
     assert squeezed == [[False, False, True, False, False], [False, False, True, True, False]]
@@ -106,7 +105,7 @@ def test_where_needed_only_inputs_of_another_shape_are_squeezed(random_document:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_untrained_residual_network_returns_its_input(random_document: Any, seed: int) -> None:
     genotype = _genotype(random_document, seed)
-    network = build_network(genotype.space, genotype.network, genotype.task.channels).eval()
+    network = genotype.built().eval()
     noisy = torch.rand(1, genotype.task.channels, 16, 16)
     expected = noisy if getattr(genotype.network, "residual") else torch.zeros_like(noisy)  # noqa: B009
     torch.testing.assert_close(network(*_arguments(genotype, noisy)), expected)
@@ -128,7 +127,7 @@ def test_norm_decides_between_batch_norms_and_biases(random_document: Any, norm:
     document = random_document(3)
     document["network"]["normalisation"] = norm
     genotype = genotype_from_json(json.dumps(document))
-    network = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network = genotype.built()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert bool(norms) == (norm == "batch")
 
@@ -140,5 +139,5 @@ def test_widths_follow_the_levels(random_document: Any) -> None:
         width=10, width_factors=[1, 1.5, 2], cells=[{"level": 2, "nodes": [[["conv_3x3", 0], ["skip", 1]]] * 1}]
     )
     genotype = genotype_from_json(json.dumps(document))
-    network: Any = build_network(genotype.space, genotype.network, genotype.task.channels)
+    network: Any = genotype.built()
     assert network.cells[0].squeeze_previous[0].out_channels == 20

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
-from hinas.search.learning.noise import add_noise, draw_sigma
+from hinas.errors import UserError
+from hinas.search.tasks.denoise import Denoise, add_noise
+from hinas.search.tasks.interface import TaskOptions
 
 
 def _generator() -> torch.Generator:
@@ -32,9 +34,26 @@ def test_the_share_of_quantised_images_is_the_one_asked_for() -> None:
     assert as_files.item() == pytest.approx(0.25, abs=0.07)
 
 
+def _levels(task: Denoise, batch: int) -> torch.Tensor:
+    level_B = task.drawn(torch.full((batch, 1, 2, 2), 0.5), _generator()).level_B
+    assert level_B is not None
+    return level_B
+
+
 def test_sigma_is_drawn_over_the_range() -> None:
-    sigma = draw_sigma(2000, (10.0, 50.0), _generator())
+    sigma = _levels(Denoise(range=(10.0, 50.0)), 2000)
     assert sigma.min() >= 10
     assert sigma.max() <= 50
     assert sigma.mean().item() == pytest.approx(30, abs=1)
-    assert torch.equal(draw_sigma(3, (30.0, 30.0), _generator()), torch.full((3,), 30.0))
+    assert torch.equal(_levels(Denoise(range=(30.0, 30.0)), 3), torch.full((3,), 30.0))
+
+
+def test_listed_levels_are_drawn_evenly() -> None:
+    sigma = _levels(Denoise(levels=(30.0, 50.0, 70.0)), 3000)
+    counts = [int((sigma == level).sum()) for level in (30, 50, 70)]
+    assert sum(counts) == 3000 and all(900 < count < 1100 for count in counts)
+
+
+def test_denoising_has_no_scale() -> None:
+    with pytest.raises(UserError, match="keeps the size"):
+        Denoise.from_options(TaskOptions(scale=2))

@@ -13,10 +13,13 @@ from hinas.search.search_command import app
 from PIL import Image
 from typer.testing import CliRunner
 
+SMALL_SPACE = (
+    "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=6", "end.channels=6", "end.early_channels=4",
+    "steps=1",
+)  # fmt: skip
 SMALL = (
-    "--channels", "1", "--layers", "2", "--nodes", "2", "--width", "4", "--compact-width", "8", "--stem-channels", "6",
-    "--end-channels", "6", "--early-channels", "4", "--epochs", "3", "--steps", "1", "--batch", "2", "--crop", "16",
-    "--device", "cpu", "--threads", "1",
+    "--channels", "1", *(part for change in SMALL_SPACE for part in ("--set", change)), "--epochs", "3", "--batch", "2",
+    "--crop", "16", "--device", "cpu", "--threads", "1",
 )  # fmt: skip
 
 
@@ -35,10 +38,10 @@ def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
     again = _search(picture_folder, "--out", out, *SMALL)
     assert again.returncode == 2
     assert "a search is already there" in again.stderr
-    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--ssim-weight", "0")
+    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "ssim_weight=0.6")
     assert other.returncode == 2
-    assert "searched with ssim weight 0.6, asked to go on with 0.0" in other.stderr
-    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--activation", "leaky_relu")
+    assert "searched with ssim weight 0.0, asked to go on with 0.6" in other.stderr
+    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "activation=leaky_relu")
     assert other.returncode == 2
     assert "another space" in other.stderr
 
@@ -63,19 +66,29 @@ def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
 
 def test_random_search_finds_a_genotype(picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    result = _search(picture_folder, "--out", out, *SMALL, "--method", "random", "--samples", "3")
+    result = _search(picture_folder, "--out", out, *SMALL, "--method", "random", "--set", "samples=3")
     assert result.returncode == 0, result.stderr
     assert read_genotype(out / "genotype.json").network is not None
 
 
 def test_the_papers_space_can_be_printed_and_changed() -> None:
-    result = _search("--paper", "--print-space", "--layers", "4")
+    result = _search("--preset", "paper", "--print-space", "--set", "layers=4")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     settings = document["settings"]
     assert (settings["layers"], settings["nodes"], settings["width"], settings["compact_width"]) == (4, 4, 10, 20)
     assert settings["stem"]["resolution"] == "full" and settings["normalisation"] == "batch"
     assert settings["activation"] == "leaky_relu" and settings["conditioning"] is None
+    assert document["schedule"]["kernel_optimizer"] == "sgd" and document["schedule"]["ssim_weight"] == 0.6
+
+
+def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(tmp_path: Path) -> None:
+    printed = _search("--preset", "paper", "--print-space", "--channels", "1", "--epochs", "7")
+    (tmp_path / "space.json").write_text(printed.stdout)
+    again = _search("--space", tmp_path / "space.json", "--print-space")
+    assert again.stdout == printed.stdout
+    changed = json.loads(_search("--space", tmp_path / "space.json", "--print-space", "--set", "nodes=2").stdout)
+    assert (changed["settings"]["nodes"], changed["schedule"]["epochs"], changed["task"]["channels"]) == (2, 7, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +96,18 @@ def test_the_papers_space_can_be_printed_and_changed() -> None:
     [
         (("--latency-weight", "1"), "give --latency-table"),
         (("--latency-table", "nowhere.json"), "cannot be read"),
-        (("--width-factors", "1,x"), "--width-factors: got '1,x'"),
-        (("--widths", "doubled", "--width-factors", "1"), "expected one for each of 2 layers"),
+        (("--set", "width_factors=1,x"), "--set width_factors.1: "),
+        (("--set", "width_search=doubled", "--set", "width_factors=[1]"), "expected one for each of 2 layers"),
+        (("--set", "depth=3"), "--set depth: no such setting; there are layers"),
+        (("--set", "layers"), "expected NAME=VALUE"),
+        (("--set", "layers.x=3"), "layers is a single value"),
+        (("--preset", "none-such"), "the space hinas has fast, paper"),
+        (("--scale", "2"), "denoising keeps the size"),
         (("--sigma", "300"), "expected grey levels"),
         (("--crop", "17"), "--crop: got 17, expected a multiple of 2"),
         (("--channels", "2"), "expected 1 or 3"),
         (("--task", "upscale"), "expected denoise"),
-        (("--space", "none-such"), "expected one of hinas"),
+        (("--space", "none-such"), "expected hinas, or a file"),
         (("--device", "cuda:9"), "CUDA devices"),
     ],
 )

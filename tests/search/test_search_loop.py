@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hinas.search.architecture_search.latency_penalty import expected_latency_ms
 from hinas.search.architecture_search.latency_table import LatencyTable, Price
-from hinas.search.architecture_search.search_loop import (
-    Splits,
-    expected_latency_ms,
-    search,
-    temperature_of,
-    validation_score,
-)
+from hinas.search.architecture_search.search_loop import Searched, search, temperature_of, validation_score
 from hinas.search.architecture_search.search_state import (
     LatencyGoal,
-    SearchSettings,
     SearchState,
     new_search,
     restore_search,
@@ -28,7 +22,10 @@ from hinas.search.images.splits import split_images
 from hinas.search.images.training_images import PatchSource, load_images
 from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.learning.distributed import Ranks
-from hinas.search.spaces.registry import build_supernet, network_description, space_settings
+from hinas.search.spaces.interface import TaskDescription
+from hinas.search.spaces.registry import network_description, space_named, space_settings
+from hinas.search.spaces.schedule import SearchSchedule
+from hinas.search.tasks.denoise import Denoise
 
 CPU = torch.device("cpu")
 SPACE = space_settings(
@@ -43,35 +40,62 @@ SPACE = space_settings(
         "conditioning": {"range": [0, 75]},
     },
 )
-SETTINGS = SearchSettings(epochs=4, batch=2, crop=16, warm_up_epochs=1, validate_from_epoch=3)
+SCHEDULE = SearchSchedule(epochs=4, batch=2, crop=16, warm_up_epochs=1, validate_from_epoch=3)
+TASK = Denoise(levels=(30.0, 50.0, 70.0), quantised_share=0.0)
 
 
-def _new(settings: SearchSettings) -> SearchState:
-    torch.manual_seed(settings.seed)
-    return new_search(build_supernet("hinas", SPACE, 1), settings, device=CPU, compiled=False)
+def _supernet() -> Any:
+    return space_named("hinas").searcher(SPACE, TaskDescription(channels=1))
 
 
-def _splits(folder: Path) -> Splits:
+def _changed(**changes: Any) -> SearchSchedule:
+    return SCHEDULE.model_copy(update=changes)
+
+
+def _new(schedule: SearchSchedule) -> SearchState:
+    torch.manual_seed(0)
+    return new_search(_supernet(), schedule, seed=0, device=CPU)
+
+
+def _kernels(state: SearchState) -> list[torch.nn.Parameter]:
+    return next(phase.parameters for phase in state.phases if phase.name == "kernel")
+
+
+def _architecture(state: SearchState) -> list[torch.nn.Parameter]:
+    return next(phase.parameters for phase in state.phases if phase.name == "architecture")
+
+
+def _searched(
+    folder: Path, schedule: SearchSchedule, *, method: Any = "gradient", latency: LatencyGoal | None = None
+) -> Searched:
     images = load_images(folder, channels=1, smallest_side=16).images
-    sources = [PatchSource(part, device=CPU) for part in split_images(images, seed=0)]
-    return Splits(*sources, steps_per_epoch=2)
+    kernels, architecture, validation = (PatchSource(part, device=CPU) for part in split_images(images, seed=0))
+    return Searched(
+        schedule=schedule,
+        method=method,
+        task=TASK,
+        kernels=kernels,
+        architecture=architecture,
+        validation=validation,
+        steps_per_epoch=2,
+        latency=latency,
+        ranks=Ranks(),
+    )
 
 
 def _search(
     state: SearchState,
-    settings: SearchSettings,
+    schedule: SearchSchedule,
     folder: Path,
     *,
+    method: Any = "gradient",
     latency: LatencyGoal | None = None,
     max_seconds: float = math.inf,
 ) -> list[int]:
     saved: list[int] = []
     search(
         state,
-        settings,
-        splits=_splits(folder),
-        latency=latency,
-        ranks=Ranks(),
+        _searched(folder, schedule, method=method, latency=latency),
         max_seconds=max_seconds,
         save=lambda: saved.append(state.epoch),
         report=lambda _: None,
@@ -81,7 +105,7 @@ def _search(
 
 def _table() -> LatencyTable:
     """Made-up prices: a block costs its channels."""
-    supernet = build_supernet("hinas", SPACE, 1)
+    supernet = _supernet()
     return LatencyTable(
         space="hinas", backend="cpu", library="none", machine="none", threads=1, width=48, height=32,
         created="2026-01-01", command="made up",
@@ -105,20 +129,20 @@ def test_the_splits_are_disjoint_and_hold_every_image() -> None:
 
 
 def test_the_architecture_waits_for_the_kernels_and_is_judged_late(picture_folder: Path) -> None:
-    state = _new(SETTINGS)
-    start = [parameter.detach().clone() for parameter in state.supernet.architecture_parameters()]
-    kernels = [parameter.detach().clone() for parameter in state.supernet.kernel_parameters()]
-    assert _search(state, replace(SETTINGS, epochs=1, validate_from_epoch=2), picture_folder) == [1]
-    now = state.supernet.architecture_parameters()
+    state = _new(SCHEDULE)
+    start = [parameter.detach().clone() for parameter in _architecture(state)]
+    kernels = [parameter.detach().clone() for parameter in _kernels(state)]
+    assert _search(state, _changed(epochs=1, validate_from_epoch=2), picture_folder) == [1]
+    now = _architecture(state)
     # The last epoch is judged in any case: there is a result to write.
-    assert state.history[0].architecture_loss is None and state.history[0].psnr_db is not None
+    assert state.history[0].losses["architecture"] is None and state.history[0].psnr_db is not None
     assert all(torch.equal(old, new) for old, new in zip(start, now, strict=True))
-    assert any(not torch.equal(old, new) for old, new in zip(kernels, state.supernet.kernel_parameters(), strict=True))
-    state = _new(SETTINGS)
-    _search(state, SETTINGS, picture_folder)
-    assert [row.architecture_loss is None for row in state.history] == [True, False, False, False]
+    assert any(not torch.equal(old, new) for old, new in zip(kernels, _kernels(state), strict=True))
+    state = _new(SCHEDULE)
+    _search(state, SCHEDULE, picture_folder)
+    assert [row.losses["architecture"] is None for row in state.history] == [True, False, False, False]
     assert [row.psnr_db is None for row in state.history] == [True, True, False, False]
-    now = state.supernet.architecture_parameters()
+    now = _architecture(state)
     assert all(not torch.equal(old, new) for old, new in zip(start, now, strict=True))
     scores = [row.ssim + row.psnr_db / 100 for row in state.history if row.ssim and row.psnr_db]
     assert state.best is not None and state.best.score == max(scores)
@@ -126,7 +150,7 @@ def test_the_architecture_waits_for_the_kernels_and_is_judged_late(picture_folde
 
 def test_the_score_on_v_is_taken_on_batches_of_mixed_levels(picture_folder: Path) -> None:
     """The supernet's norms use each batch's statistics: with one level alone they would hide sigma from it."""
-    state = _new(SETTINGS)
+    state = _new(SCHEDULE)
     seen: list[set[float]] = []
     relaxed = state.relaxed
 
@@ -136,8 +160,8 @@ def test_the_score_on_v_is_taken_on_batches_of_mixed_levels(picture_folder: Path
         return relaxed(noisy, sigma)
 
     state.relaxed = noting
-    validation_score(state, SETTINGS, _splits(picture_folder), None)
-    assert seen == [set(SETTINGS.sigmas)] * len(SETTINGS.sigmas)
+    validation_score(state, _searched(picture_folder, SCHEDULE), None)
+    assert seen == [{30.0, 50.0, 70.0}] * 3
 
 
 @pytest.mark.parametrize("method", ["gradient", "random"])
@@ -145,79 +169,79 @@ def test_the_score_on_v_is_taken_on_batches_of_mixed_levels(picture_folder: Path
 def test_a_resumed_search_is_the_uninterrupted_one(
     method: Any, optimizer: Any, picture_folder: Path, tmp_path: Path
 ) -> None:
-    settings = replace(SETTINGS, method=method, samples=2, kernel_optimizer=optimizer, kernel_learning_rate=0.002)
-    through = _new(settings)
-    _search(through, settings, picture_folder)
+    schedule = _changed(samples=2, kernel_optimizer=optimizer, kernel_learning_rate=0.002)
+    through = _new(schedule)
+    _search(through, schedule, picture_folder, method=method)
 
-    halves = _new(settings)
+    halves = _new(schedule)
     for _ in range(2):
-        assert len(_search(halves, settings, picture_folder, max_seconds=0)) == 1
-    save_checkpoint(search_content(halves, settings, "test"), tmp_path / "checkpoint.pt")
-    resumed = _new(settings)
+        assert len(_search(halves, schedule, picture_folder, method=method, max_seconds=0)) == 1
+    save_checkpoint(search_content(halves, {}, "test"), tmp_path / "checkpoint.pt")
+    resumed = _new(schedule)
     restore_search(
         resumed,
         load_checkpoint(tmp_path / "checkpoint.pt", device=CPU),
         lambda document: network_description("hinas", document),
     )
-    assert _search(resumed, settings, picture_folder) == [3, 4]
-    for name, value in through.supernet.state_dict().items():
-        assert torch.equal(value, resumed.supernet.state_dict()[name]), name
+    assert _search(resumed, schedule, picture_folder, method=method) == [3, 4]
+    for name, value in through.searcher.state_dict().items():
+        assert torch.equal(value, resumed.searcher.state_dict()[name]), name
     assert through.best == resumed.best
     assert through.best is not None and through.best.psnr_db > 5
 
 
 def test_latency_in_the_loss_makes_the_expected_network_faster(picture_folder: Path) -> None:
     table = _table()
-    settings = replace(SETTINGS, epochs=6, architecture_learning_rate=0.05)
+    settings = _changed(epochs=6, architecture_learning_rate=0.05)
     expected: list[float] = []
     for weight in (0.0, 10.0):
         state = _new(settings)
         _search(state, settings, picture_folder, latency=LatencyGoal(table=table, weight=weight))
-        expected.append(expected_latency_ms(state.supernet, LatencyGoal(table=table, weight=weight)).item())
+        expected.append(expected_latency_ms(state.searcher, LatencyGoal(table=table, weight=weight)).item())
         assert state.history[-1].latency_ms == pytest.approx(expected[-1])
         assert state.best is not None and state.best.latency_ms is not None
     assert expected[1] < 0.8 * expected[0]
 
 
 def test_latency_below_the_target_costs_nothing(picture_folder: Path) -> None:
-    states = [_new(SETTINGS), _new(SETTINGS)]
+    states = [_new(SCHEDULE), _new(SCHEDULE)]
     goals = [None, LatencyGoal(table=_table(), weight=10.0, target_ms=1e6)]
     for state, goal in zip(states, goals, strict=True):
-        _search(state, SETTINGS, picture_folder, latency=goal)
-    assert torch.equal(states[0].supernet.architecture.alpha, states[1].supernet.architecture.alpha)
+        _search(state, SCHEDULE, picture_folder, latency=goal)
+    assert torch.equal(states[0].searcher.architecture.alpha, states[1].searcher.architecture.alpha)
 
 
 def test_a_loss_that_is_not_finite_stops_the_search(picture_folder: Path) -> None:
-    state = _new(SETTINGS)
+    state = _new(SCHEDULE)
     with torch.no_grad():
-        state.supernet.kernel_parameters()[0].fill_(math.nan)
+        _kernels(state)[0].fill_(math.nan)
     with pytest.raises(FloatingPointError, match="epoch 1"):
-        _search(state, SETTINGS, picture_folder)
+        _search(state, SCHEDULE, picture_folder)
 
 
 def test_a_search_goes_on_with_another_latency_goal(picture_folder: Path) -> None:
-    state = _new(SETTINGS)
-    _search(state, replace(SETTINGS, epochs=3), picture_folder)
+    state = _new(SCHEDULE)
+    _search(state, _changed(epochs=3), picture_folder)
     assert state.best is not None and state.best.latency_ms is None
     goal = LatencyGoal(table=_table(), weight=1000.0)
     state.best = replace(state.best, psnr_db=1000.0)
     first = state.best
-    _search(state, SETTINGS, picture_folder, latency=goal)
+    _search(state, SCHEDULE, picture_folder, latency=goal)
     # The old find was priced before it was compared: what decides now is the latency.
     assert state.best.latency_ms is not None
     fastest = min(
-        goal.table.predicted_ms(state.supernet.blocks_of(one))
-        for one in (first.description, state.supernet.description())
+        goal.table.predicted_ms(state.searcher.blocks_of(one))
+        for one in (first.description, state.searcher.description())
     )
     assert state.best.latency_ms == fastest
 
 
 def test_the_temperature_falls_evenly_after_the_warm_up_and_decides() -> None:
-    settings = replace(SETTINGS, epochs=7, warm_up_epochs=2, final_temperature=0.01)
+    settings = _changed(epochs=7, warm_up_epochs=2, final_temperature=0.01)
     found = [temperature_of(epoch, settings) for epoch in range(7)]
     assert found == pytest.approx([1, 1, 1, 0.01**0.25, 0.1, 0.01**0.75, 0.01])
-    assert {temperature_of(epoch, SETTINGS) for epoch in range(4)} == {1.0}
-    supernet = build_supernet("hinas", SPACE, 1)
+    assert {temperature_of(epoch, SCHEDULE) for epoch in range(4)} == {1.0}
+    supernet = _supernet()
     before = supernet.entropies_bits()
     with torch.no_grad():
         supernet.architecture.alpha.mul_(1000)
@@ -227,7 +251,7 @@ def test_the_temperature_falls_evenly_after_the_warm_up_and_decides() -> None:
 
 
 def test_in_tiles_the_halo_costs_time() -> None:
-    supernet = build_supernet("hinas", SPACE, 1)
+    supernet = _supernet()
     goal = LatencyGoal(table=_table(), weight=1.0)
     whole = expected_latency_ms(supernet, goal)
     tiled = expected_latency_ms(supernet, replace(goal, tile=128))

@@ -13,19 +13,14 @@ from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.search.spaces.hinas.architecture import one_hot_architecture
 from hinas.search.spaces.hinas.discretise import most_probable_path, strongest_edges
 from hinas.search.spaces.hinas.search_settings import CANDIDATES, Settings
-from hinas.search.spaces.registry import (
-    blocks,
-    build_network,
-    build_supernet,
-    geometry,
-    latency_probes,
-    network_description,
-    random_description,
-    space_settings,
-)
+from hinas.search.spaces.interface import TaskDescription
+from hinas.search.spaces.registry import network_description, space_named, space_settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
+HINAS = space_named("hinas")
+GREY = TaskDescription(channels=1)
 
 KINDS: dict[str, dict[str, Any]] = {
     "shared cells": {},
@@ -68,7 +63,7 @@ def _decided(supernet: Any, seed: int) -> None:
 def test_a_one_hot_supernet_is_the_compact_network_with_the_same_weights(changes: Any, seed: int) -> None:
     settings = small_settings(**changes)
     torch.manual_seed(seed)
-    supernet = build_supernet("hinas", settings, 1)
+    supernet = HINAS.searcher(settings, GREY)
     _decided(supernet, seed)
     description = supernet.random_description(Random(seed))
     network = supernet.inherited_network(description).train()
@@ -84,7 +79,7 @@ def test_a_one_hot_supernet_is_the_compact_network_with_the_same_weights(changes
 def test_the_relaxed_supernet_at_a_corner_of_alpha_and_beta_is_the_one_hot_supernet() -> None:
     """The same through the softmax itself: logits so far apart that the rest underflows to nothing."""
     settings = small_settings()
-    supernet = build_supernet("hinas", settings, 1)
+    supernet = HINAS.searcher(settings, GREY)
     _decided(supernet, 0)
     description = supernet.random_description(Random(4))
     corner = one_hot_architecture(description.cells, settings, torch.device("cpu"))
@@ -142,7 +137,7 @@ def test_each_node_keeps_its_two_strongest_edges_and_never_none(seed: int, nodes
 
 
 def test_impossible_exits_get_no_weight_and_no_gradient() -> None:
-    supernet = build_supernet("hinas", small_settings(), 1)
+    supernet = HINAS.searcher(small_settings(), GREY)
     _decided(supernet, 0)
     architecture = supernet.architecture()
     for layer, exits in enumerate(architecture.exits):
@@ -162,7 +157,7 @@ def test_impossible_exits_get_no_weight_and_no_gradient() -> None:
 def test_none_contributes_nothing() -> None:
     """With all weight on none an edge's kernels do not matter, whatever they are."""
     settings = small_settings(layers=1, nodes=1)
-    supernet = build_supernet("hinas", settings, 1)
+    supernet = HINAS.searcher(settings, GREY)
     _decided(supernet, 0)
     with torch.no_grad():
         supernet.architecture.alpha[0, 0, CANDIDATES.index("none")] = 200.0
@@ -177,7 +172,7 @@ def test_none_contributes_nothing() -> None:
 
 @pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 def test_every_kernel_learns(changes: Any) -> None:
-    supernet = build_supernet("hinas", small_settings(**changes), 1)
+    supernet = HINAS.searcher(small_settings(**changes), GREY)
     _decided(supernet, 0)
     sigma = torch.tensor([30.0, 50.0]) if supernet.conditioned else None
     loss = (supernet(torch.rand(2, 1, 32, 32), sigma) ** 2).mean()
@@ -188,7 +183,7 @@ def test_every_kernel_learns(changes: Any) -> None:
 @pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 def test_the_expected_blocks_of_a_decided_architecture_are_its_networks(changes: Any) -> None:
     settings = small_settings(**changes)
-    supernet = build_supernet("hinas", settings, 3)
+    supernet = HINAS.searcher(settings, TaskDescription(channels=3))
     for seed in range(5):
         description = supernet.random_description(Random(seed))
         corner = one_hot_architecture(description.cells, settings, torch.device("cpu"))
@@ -217,7 +212,7 @@ def test_the_expected_blocks_of_a_decided_architecture_are_its_networks(changes:
 @pytest.mark.parametrize("changes", [KINDS["shared cells"], KINDS["one width"], KINDS["doubled widths"]])
 def test_the_expected_halo_of_a_decided_architecture_is_its_networks(changes: Any) -> None:
     settings = small_settings(nodes=3, **changes)
-    supernet = build_supernet("hinas", settings, 1)
+    supernet = HINAS.searcher(settings, GREY)
     halos: set[int] = set()
     for seed in range(10):
         description = supernet.random_description(Random(seed))
@@ -232,13 +227,15 @@ def test_the_expected_halo_of_a_decided_architecture_is_its_networks(changes: An
 
 
 def test_the_probes_fix_the_price_of_every_block_a_search_can_choose() -> None:
+    pricing = HINAS.pricing
+    assert pricing is not None
     for changes in KINDS.values():
         settings = small_settings(**changes)
-        rows = [blocks("hinas", probe, 1) for probe in latency_probes("hinas", settings)]
+        rows = [pricing.blocks(probe, GREY) for probe in pricing.probes(settings)]
         names = sorted({block for row in rows for block in row})
         matrix = np.array([[row.get(block, 0) for block in names] for row in rows], float)
         for seed in range(20):
-            counts = blocks("hinas", random_description("hinas", settings, Random(seed)), 1)
+            counts = pricing.blocks(HINAS.random(settings, Random(seed)), GREY)
             assert set(counts) <= set(names)
             wanted = np.array([counts.get(block, 0) for block in names], float)
             solution = np.linalg.lstsq(matrix.T, wanted, rcond=None)[0]
@@ -253,11 +250,11 @@ def test_the_probes_fix_the_price_of_every_block_a_search_can_choose() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_networks_build_learn_a_step_and_export(seed: int) -> None:
     settings = small_settings(level_strides=[1, 2, 2] if seed % 2 else None)
-    description = random_description("hinas", settings, Random(seed))
+    description = HINAS.random(settings, Random(seed))
     again = network_description("hinas", json.loads(description.model_dump_json()))
     assert again == description
     torch.manual_seed(seed)
-    network = build_network("hinas", description, 3)
+    network = HINAS.network(description, TaskDescription(channels=3))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     noisy, sigma = torch.rand(2, 3, 32, 32), torch.tensor([30.0, 50.0])
     before = [parameter.detach().clone() for parameter in network.parameters()]
@@ -268,7 +265,7 @@ def test_random_networks_build_learn_a_step_and_export(seed: int) -> None:
     assert all(
         not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True) if new.ndim == 4
     )
-    alignment = geometry("hinas", description).alignment
+    alignment = HINAS.geometry(description, TaskDescription(channels=3)).alignment
     network.eval()
     model = onnx_from_network(network, channels=3, alignment=alignment, conditioned=True)
     report = check_numerics(model, network, channels=3, alignment=alignment, sigma_range=(0.0, 75.0))

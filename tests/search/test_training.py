@@ -8,24 +8,27 @@ from typing import Any
 
 import pytest
 import torch
+from hinas.network_input import NetworkInput
 from hinas.search.genotype import genotype_from_json
 from hinas.search.images.training_images import PatchSource, load_images
 from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.learning.distributed import Ranks
 from hinas.search.learning.metrics import psnr_db, validate
-from hinas.search.spaces.registry import build_network
+from hinas.search.tasks.denoise import Denoise
+from hinas.search.tasks.interface import Task
 from hinas.search.training.train_loop import (
-    TrainingSettings,
     TrainingState,
     learning_rate_factor,
     new_state,
     restore_state,
     state_content,
     train,
-    validation_sigmas,
 )
+from hinas.search.training.training_settings import TrainingSettings
 
 CPU = torch.device("cpu")
+DENOISE = Denoise()
+INPUT = NetworkInput(channels=1, alignment=2, level_range=(0.0, 75.0))
 
 
 @pytest.fixture
@@ -38,7 +41,6 @@ def one_thread() -> Any:
 
 def _settings(**changes: Any) -> TrainingSettings:
     given: dict[str, Any] = {
-        "sigma_range": (0.0, 75.0),
         "iterations": 8,
         "batch": 4,
         "crop": 16,
@@ -52,7 +54,7 @@ def _settings(**changes: Any) -> TrainingSettings:
 def _state(settings: TrainingSettings, document: dict[str, Any]) -> TrainingState:
     genotype = genotype_from_json(json.dumps(document))
     torch.manual_seed(settings.seed)
-    return new_state(build_network(genotype.space, genotype.network, 1), settings, device=CPU)
+    return new_state(genotype.built(), settings, device=CPU)
 
 
 def _run(
@@ -60,6 +62,7 @@ def _run(
     settings: TrainingSettings,
     folder: Path,
     *,
+    task: Task = DENOISE,
     max_seconds: float = math.inf,
     save: Callable[[], None] = lambda: None,
 ) -> None:
@@ -69,8 +72,8 @@ def _run(
         settings,
         patches=PatchSource(images, device=CPU),
         validation_images=images[:1],
-        stride=2,
-        conditioned=True,
+        task=task,
+        network_input=INPUT,
         compiled=False,
         ranks=Ranks(),
         max_seconds=max_seconds,
@@ -96,7 +99,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     # Out of time after the first step of each run: eight runs of one step.
     _run(first, settings, picture_folder, max_seconds=0)
     assert first.iteration == 1
-    save_checkpoint(state_content(first, settings, "id"), path)
+    save_checkpoint(state_content(first, {}, "id"), path)
     second = _state(settings, document)
     restore_state(second, load_checkpoint(path, device=CPU))
     _run(second, settings, picture_folder)
@@ -113,13 +116,12 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
 def test_a_short_training_denoises_better_than_doing_nothing(
     small_document: Any, picture_folder: Path, one_thread: None
 ) -> None:
-    settings = _settings(
-        iterations=300, batch=4, crop=32, warmup=10, learning_rate=0.01, ema_decay=0.9, sigma_range=(40.0, 40.0)
-    )
+    settings = _settings(iterations=300, batch=4, crop=32, warmup=10, learning_rate=0.01, ema_decay=0.9)
     state = _state(settings, small_document(1))
-    _run(state, settings, picture_folder)
+    task = Denoise(range=(40.0, 40.0))
+    _run(state, settings, picture_folder, task=task)
     images = load_images(picture_folder, channels=1, smallest_side=16).images
-    score = validate(state.average, images, sigmas=(40.0,), stride=2, conditioned=True, device=CPU)
+    score = validate(state.average, images, task=task, network_input=INPUT, device=CPU)
     noisy_psnr = 20 * math.log10(255 / 40)
     assert score.psnr_db > noisy_psnr + 5
 
@@ -158,11 +160,12 @@ def test_validation_is_repeatable_and_crops_odd_sizes(small_document: Any, pictu
     state = _state(_settings(), small_document(1))
     image = load_images(picture_folder, channels=1, smallest_side=16).images[0][:37, :41]
     scores = [
-        validate(state.average, [image], sigmas=(25.0, 50.0), stride=2, conditioned=True, device=CPU) for _ in range(2)
+        validate(state.average, [image], task=Denoise(levels=(25.0, 50.0)), network_input=INPUT, device=CPU)
+        for _ in range(2)
     ]
     assert scores[0] == scores[1]
     # The untrained network is the identity: what is left is the noise itself, less what clipping takes away.
-    assert scores[0].psnr_db_by_sigma[25.0] == pytest.approx(20 * math.log10(255 / 25), abs=1.5)
+    assert scores[0].psnr_db_by_case["sigma 25"] == pytest.approx(20 * math.log10(255 / 25), abs=1.5)
 
 
 def test_psnr_of_known_errors() -> None:
@@ -171,5 +174,5 @@ def test_psnr_of_known_errors() -> None:
 
 
 def test_validation_levels_lie_in_the_range_trained_for() -> None:
-    assert validation_sigmas((30.0, 30.0)) == (30.0,)
-    assert validation_sigmas((0.0, 75.0)) == (15.0, 30.0, 50.0)
+    assert [case.level for case in Denoise(range=(30.0, 30.0)).cases] == [30.0]
+    assert [case.level for case in Denoise(range=(0.0, 75.0)).cases] == [15.0, 30.0, 50.0]

@@ -2,14 +2,14 @@
 
 from typing import get_args
 
-from ..diagram import CellDiagram, EdgeDiagram, NetworkDiagram
+from ..diagram import CellDiagram, CellsDiagram, EdgeDiagram
 from .space import Cell, NetworkDescription, Operation
 
 
-def diagram(description: NetworkDescription) -> NetworkDiagram:
+def diagram(description: NetworkDescription) -> CellsDiagram:
     """Cells with their operations, the widths of the layers, start and end part."""
     levels = range(len(description.width_factors))
-    return NetworkDiagram(
+    return CellsDiagram(
         start=f"start: {description.stem.resolution} resolution, {description.stem.channels} channels",
         cells=tuple(_cell(number, cell, description) for number, cell in enumerate(description.cells, start=1)),
         end=f"end: {description.end.channels} channels, {description.end.early_channels} from the start part",

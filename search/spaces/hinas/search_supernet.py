@@ -1,13 +1,16 @@
 """The HiNAS space as the search sees it: the supernet with its alpha and beta."""
 
+import math
 from collections.abc import Mapping
 from random import Random
 
 import torch
 from torch import Tensor, nn
 
-from ..interface import Block, SpaceDescription
-from ..supernet_interface import SearchSupernet
+from ...learning.muon import Muon
+from ..interface import Block, SpaceDescription, own
+from ..schedule import SearchSchedule
+from ..searcher import Phase, Searcher
 from .architecture import ArchitectureParameters, one_hot_architecture
 from .blocks import blocks
 from .discretise import discretised_cells
@@ -20,8 +23,8 @@ from .space import NetworkDescription
 from .supernet import Supernet
 
 
-class HinasSupernet(SearchSupernet):
-    """HiNAS v2's supernet."""
+class HinasSearcher(Searcher):
+    """HiNAS v2's supernet: alpha and beta learn on A once the kernels, which learn on W, have warmed up."""
 
     def __init__(self, settings: Settings, channels: int) -> None:
         super().__init__()
@@ -32,9 +35,32 @@ class HinasSupernet(SearchSupernet):
         self.conditioned = settings.conditioning is not None
         self.stride = self.supernet.stride * max(self.supernet.strides)
 
-    def kernel_parameters(self) -> list[nn.Parameter]:
-        """Every convolution's kernels."""
-        return list(self.supernet.parameters())
+    def phases(self, schedule: SearchSchedule) -> tuple[Phase, ...]:
+        """A step of alpha and beta on A, then a step of the kernels on W (HiNAS v2, section 4.1)."""
+        architecture, kernels = self.architecture_parameters(), list(self.supernet.parameters())
+        adam = torch.optim.Adam(
+            architecture,
+            lr=schedule.architecture_learning_rate,
+            weight_decay=schedule.architecture_weight_decay,
+        )
+        return (
+            Phase(
+                name="architecture",
+                split="architecture",
+                learns=frozenset({"architecture"}),
+                parameters=architecture,
+                optimizers=[adam],
+                first_epoch=schedule.warm_up,
+            ),
+            Phase(
+                name="kernel",
+                split="kernels",
+                learns=frozenset({"kernels"}),
+                parameters=kernels,
+                optimizers=_kernel_optimizers(kernels, schedule),
+                rate_factor=_down_to_a_25th,
+            ),
+        )
 
     def architecture_parameters(self) -> list[nn.Parameter]:
         """Alpha and beta; without a choice of widths there is no beta."""
@@ -47,7 +73,7 @@ class HinasSupernet(SearchSupernet):
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """Denoise with the one-hot architecture of a description."""
-        one_hot = one_hot_architecture(_own(description).cells, self.settings, noisy_BCHW.device)
+        one_hot = one_hot_architecture(own(description, NetworkDescription).cells, self.settings, noisy_BCHW.device)
         return self.supernet(noisy_BCHW, sigma_B, one_hot)
 
     def set_temperature(self, temperature: float) -> None:
@@ -68,11 +94,11 @@ class HinasSupernet(SearchSupernet):
 
     def inherited_network(self, description: SpaceDescription) -> nn.Module:
         """The compact network at the search width with batch norm and the supernet's kernels."""
-        return inherited_network(self.supernet, _own(description), self.channels)
+        return inherited_network(self.supernet, own(description, NetworkDescription), self.channels)
 
     def blocks_of(self, description: SpaceDescription) -> Mapping[Block, int]:
         """Counts of the compact network."""
-        return blocks(_own(description), self.channels)
+        return blocks(own(description, NetworkDescription), self.channels)
 
     def expected_blocks(self) -> Mapping[Block, Tensor]:
         """Expected counts under softmax(alpha) and softmax(beta)."""
@@ -80,7 +106,7 @@ class HinasSupernet(SearchSupernet):
 
     def halo_of(self, description: SpaceDescription) -> int:
         """Of the compact network."""
-        return geometry(_own(description)).halo
+        return geometry(own(description, NetworkDescription)).halo
 
     def expected_halo(self) -> Tensor:
         """Expected under softmax(alpha) and softmax(beta)."""
@@ -98,13 +124,13 @@ class HinasSupernet(SearchSupernet):
 
     def perturbed(self, description: SpaceDescription, draw: Random) -> Mapping[str, SpaceDescription]:
         """The paper's R1 (an operation of each cell replaced) and R2 (a connection of each cell changed)."""
-        found = _own(description)
+        found = own(description, NetworkDescription)
         return {"r1": with_operations_replaced(found, draw), "r2": with_connections_changed(found, draw)}
 
 
-def build_supernet(settings: Settings, channels: int) -> HinasSupernet:
+def build_supernet(settings: Settings, channels: int) -> HinasSearcher:
     """A fresh supernet; the last convolution starts at zero, so that a residual one begins as the identity."""
-    supernet = HinasSupernet(settings, channels)
+    supernet = HinasSearcher(settings, channels)
     for module in supernet.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")
@@ -115,10 +141,22 @@ def build_supernet(settings: Settings, channels: int) -> HinasSupernet:
     return supernet
 
 
-def _own(description: SpaceDescription) -> NetworkDescription:
-    if not isinstance(description, NetworkDescription):
-        raise TypeError(f"expected a description of the hinas space, got {type(description).__name__}")
-    return description
+def _kernel_optimizers(parameters: list[nn.Parameter], schedule: SearchSchedule) -> list[torch.optim.Optimizer]:
+    rate = schedule.kernel_rate
+    if schedule.kernel_optimizer == "adam":
+        return [torch.optim.Adam(parameters, lr=rate)]
+    if schedule.kernel_optimizer == "sgd":
+        return [torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=3e-4)]
+    mixing = [parameter for parameter in parameters if parameter.ndim >= 4 and parameter.shape[-3] > 1]
+    chosen = {id(parameter) for parameter in mixing}
+    rest = [parameter for parameter in parameters if id(parameter) not in chosen]
+    # Depthwise kernels and biases get half of Muon's rate, as in the training of compact networks.
+    return [Muon(mixing, lr=rate), torch.optim.Adam(rest, lr=rate / 2)]
+
+
+def _down_to_a_25th(done: float) -> float:
+    """A cosine from 1, by the share of the epochs that is done."""
+    return 0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _entropy_bits(probabilities: Tensor) -> Tensor:

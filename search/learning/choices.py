@@ -1,0 +1,27 @@
+"""What a person chooses by name for searches and trainings. Standard library only, so that commands start quickly."""
+
+from typing import Literal
+
+PixelLoss = Literal["l1", "mse"]
+"""Mean absolute or mean squared error."""
+
+TrainingOptimizer = Literal["muon", "adam", "sgd"]
+"""Of a compact network; `muon` takes the dense kernels and leaves the rest to Adam."""
+
+KernelOptimizer = Literal["sgd", "adam", "muon"]
+"""Of a supernet: `sgd` is the paper's; where steps are few `adam` learns faster, `muon` fastest."""
+
+RateCurve = Literal["cosine", "trapezoid"]
+"""How a training's learning rate falls to 0: along a cosine, or constant until the last fifth and then along a line.
+
+A trapezoid's constant part can be resumed with more iterations without having wasted any.
+"""
+
+Method = Literal["gradient", "random"]
+"""`gradient` learns the architecture; `random` is RSWS: random networks share kernels, the best of a sample wins."""
+
+Arithmetic = Literal["fp32", "bf16"]
+"""What convolutions are computed in."""
+
+PrecisionChoice = Literal["auto", "fp32", "bf16"]
+"""`auto` is bf16 where the device computes in it, else fp32."""

@@ -1,0 +1,94 @@
+"""The space of HiNAS v2 as the rest of the program sees it, with its presets."""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from ..diagram import CellsDiagram
+from ..interface import Block, Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription, own
+from ..space import Preset, Space
+from .blocks import blocks, latency_probes
+from .drawing import diagram
+from .random_networks import random_description
+from .receptive_field import geometry
+from .search_settings import Settings
+from .space import NetworkDescription
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..searcher import Searcher
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(
+        about="half resolution, no norms, conditioned on sigma: what works best on a small machine",
+        schedule={
+            "kernel_optimizer": "muon",
+            "ssim_weight": 0.0,
+            "architecture_weight_decay": 0.0,
+            "final_temperature": 0.1,
+        },
+    ),
+    "paper": Preset(
+        about="HiNAS v2 as published (sections 3 and 4.1)",
+        settings={
+            "width": 10,
+            "compact_width": 20,
+            "stem": {"resolution": "full", "channels": 64},
+            "end": {"channels": 128, "early_channels": 48},
+            "normalisation": "batch",
+            "activation": "leaky_relu",
+            "conditioning": None,
+        },
+    ),
+}
+
+
+class HinasPricing(Pricing):
+    """Operations, squeezes, nodes and the frame."""
+
+    def blocks(self, description: SpaceDescription, task: TaskDescription) -> Mapping[Block, int]:
+        """Counts of the compact network."""
+        return blocks(own(description, NetworkDescription), task.channels)
+
+    def probes(self, settings: SpaceSettings) -> Sequence[SpaceDescription]:
+        """Networks that differ by one kind of block."""
+        return latency_probes(own(settings, Settings))
+
+
+class HinasSpace(Space):
+    """HiNAS v2 (Zhang et al., arXiv 2012.13212)."""
+
+    name = "hinas"
+    description_type = NetworkDescription
+    settings_type = Settings
+    presets = PRESETS
+
+    def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
+        """Over all paths through cells and nodes."""
+        return geometry(own(description, NetworkDescription))
+
+    def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
+        """The compact network."""
+        from .network import build
+
+        return build(own(description, NetworkDescription), task.channels)
+
+    def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
+        """The supernet with its alpha and beta."""
+        from .search_supernet import build_supernet
+
+        return build_supernet(own(settings, Settings), task.channels)
+
+    def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
+        """A random path of levels and random cells."""
+        return random_description(own(settings, Settings), draw)
+
+    def diagram(self, description: SpaceDescription) -> CellsDiagram:
+        """The graphs of the cells and the path of widths."""
+        return diagram(own(description, NetworkDescription))
+
+    @property
+    def pricing(self) -> Pricing:
+        """By the blocks of the paper's cells."""
+        return HinasPricing()

@@ -1,0 +1,106 @@
+"""What a space offers the search: kernels and an architecture that learn in phases, networks read off them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .interface import Block, SpaceDescription
+from .schedule import SearchSchedule
+
+Split = Literal["kernels", "architecture"]
+"""The training images a phase learns on: the papers' W and A."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One part of every search step: some parameters take a step on one split of the images."""
+
+    name: str
+    """As history.csv calls its loss."""
+    split: Split
+    learns: frozenset[Split]
+    """What the parameters are of: a phase that learns the architecture pays for latency."""
+    parameters: list[nn.Parameter]
+    optimizers: list[Optimizer]
+    first_epoch: int = 0
+    """Counted from 0; before it the phase rests."""
+    rate_factor: Callable[[float], float] = lambda done: 1.0
+    """What the learning rates are multiplied with, by the share of the epochs that is done."""
+
+
+class Searcher(nn.Module, ABC):
+    """All networks of a space in one, the kernels shared; `stride` and `conditioned` as a compact network has them."""
+
+    stride: int
+    """H and W of an image are multiples of this."""
+    conditioned: bool
+    """Whether it takes sigma."""
+
+    @abstractmethod
+    def phases(self, schedule: SearchSchedule) -> tuple[Phase, ...]:
+        """The phases of a step in their order, with fresh optimizers; call it once, after moving to the device."""
+
+    @abstractmethod
+    def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
+        """Denoise with every operation weighted by the architecture: (B, C, H, W) in 0..1, sigma in grey levels."""
+
+    @abstractmethod
+    def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
+        """Denoise with the kernels of one network of the space alone."""
+
+    @abstractmethod
+    def description(self) -> SpaceDescription:
+        """The compact network the architecture stands for now."""
+
+    @abstractmethod
+    def entropies_bits(self) -> Mapping[str, float]:
+        """Mean entropy of each kind of choice, in bits: 0 when everything is decided."""
+
+    @abstractmethod
+    def random_description(self, draw: Random) -> SpaceDescription:
+        """A network of the space, every choice drawn evenly."""
+
+    @abstractmethod
+    def inherited_network(self, description: SpaceDescription) -> nn.Module:
+        """The described network at the supernet's width with the supernet's kernels: what `forward_single` computes."""
+
+    def set_temperature(self, temperature: float) -> None:
+        """Divide the architecture's logits by this from now on: below 1 its probabilities come closer to a decision."""
+
+    def added_loss(self, phase: Phase) -> Tensor | None:
+        """What the space adds to a phase's loss, such as an entropy that pushes to a decision; None: nothing."""
+        return None
+
+    def randomness(self) -> Any:
+        """The state of the space's own random generator, for a checkpoint; None where it draws nothing."""
+        return None
+
+    def restore_randomness(self, state: Any) -> None:
+        """Go on drawing from what `randomness` gave."""
+
+    def perturbed(self, description: SpaceDescription, draw: Random) -> Mapping[str, SpaceDescription]:
+        """Small changes of a found network, by name: the ablations that show whether the find matters."""
+        return {}
+
+    # Prices; a space without pricing leaves these alone.
+
+    def blocks_of(self, description: SpaceDescription) -> Mapping[Block, int]:
+        """How often the compact network of a description holds each block."""
+        raise TypeError(f"{type(self).__name__} has no pricing")
+
+    def expected_blocks(self) -> Mapping[Block, Tensor]:
+        """How many of each block the compact network is expected to hold, differentiable by the architecture."""
+        raise TypeError(f"{type(self).__name__} has no pricing")
+
+    def halo_of(self, description: SpaceDescription) -> int:
+        """The exact halo of the compact network of a description, image pixels to one side."""
+        raise TypeError(f"{type(self).__name__} has no pricing")
+
+    def expected_halo(self) -> Tensor:
+        """The halo the compact network is expected to have, differentiable by the architecture."""
+        raise TypeError(f"{type(self).__name__} has no pricing")

@@ -1,0 +1,64 @@
+"""What every search space offers the rest of the program.
+
+A space is one folder with a class that derives from `Space`, and one line in `registry.py`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from .diagram import Diagram
+from .interface import Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .searcher import Searcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Values under one name: of the space's settings and of the search's schedule; what is left out has its default."""
+
+    about: str
+    """One line for the help."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    schedule: Mapping[str, object] = field(default_factory=dict)
+
+
+class Space(ABC):
+    """A search space. Importing its module must not import torch; `network` and `searcher` do when they are called."""
+
+    name: str
+    """As in a genotype's `space`."""
+    description_type: type[SpaceDescription]
+    settings_type: type[SpaceSettings]
+    presets: Mapping[str, Preset]
+    """`fast`, the default, and `paper`, as published; more where a paper has more."""
+
+    @abstractmethod
+    def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
+        """The exact halo and alignment of a described network: computed, not probed."""
+
+    @abstractmethod
+    def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
+        """The compact network with fresh weights: called with a degraded batch and, if conditioned, its strengths."""
+
+    @abstractmethod
+    def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
+        """The supernet of a search with its architecture, freshly initialised."""
+
+    @abstractmethod
+    def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
+        """A network of the space, every choice drawn evenly."""
+
+    @abstractmethod
+    def diagram(self, description: SpaceDescription) -> Diagram:
+        """What there is to draw of a described network."""
+
+    @property
+    def pricing(self) -> Pricing | None:
+        """How networks are priced by their blocks; None: the space has no latency table."""
+        return None

@@ -1,0 +1,29 @@
+"""What a person asks of hinas-train, as one validated value. No torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..learning.computing import Computing
+from ..tasks.interface import TaskOptions
+from .training_settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Everything hinas-train needs; paths as given."""
+
+    genotype: Path
+    images: Path
+    out: Path
+    task: TaskOptions
+    """Its scale comes from the genotype."""
+    settings: TrainingSettings
+    """Its precision is decided on the device."""
+    computing: Computing
+    validation: Path | None
+    """Images to validate on; None: every 50th training image is held out."""
+    start_from: Path | None
+    """Weights to begin with, of the same genotype; None: random ones."""
+    resume: bool
+    max_minutes: float | None
+    quiet: bool

@@ -1,0 +1,36 @@
+"""What a weights file, and with it a model file, says of its training."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from ... import __version__
+from .train_loop import TrainingState
+
+
+def training_record(
+    state: TrainingState, settings: Mapping[str, Any], *, images: int, device: torch.device
+) -> dict[str, Any]:
+    """Data, iterations, settings, learning curve and validation score as plain values."""
+    validated = [row for row in state.history if row.psnr_db is not None]
+    record: dict[str, Any] = {
+        "hinas": __version__,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "images": images,
+        "iterations_done": state.iteration,
+        "seconds": round(state.seconds),
+        "settings": dict(settings),
+        "learning_curve": [[row.iteration, row.learning_rate, round(row.psnr_db or 0, 3)] for row in validated],
+    }
+    if state.started_from is not None:
+        record["started_from"] = state.started_from
+    if validated:
+        record["validation"] = {
+            "protocol": "standard, un-quantised noise, held-out images, mean over images and cases",
+            "psnr_db": round(validated[-1].psnr_db or 0, 3),
+            "ssim": round(validated[-1].ssim or 0, 4),
+        }
+    return record

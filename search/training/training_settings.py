@@ -1,0 +1,33 @@
+"""What decides the result of a training. No torch."""
+
+from dataclasses import dataclass
+
+from ..learning.choices import Arithmetic, PixelLoss, RateCurve, TrainingOptimizer
+
+USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
+"""Highest learning rate of each optimizer where none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Everything that decides the result of a training, for one initial network, one task and one set of images."""
+
+    iterations: int = 400_000
+    batch: int = 24
+    crop: int = 64
+    """Side of a square patch in pixels, a multiple of the network's stride."""
+    optimizer: TrainingOptimizer = "muon"
+    learning_rate: float = 2e-3
+    warmup: int = 500
+    """Iterations over which the learning rate rises from 0."""
+    schedule: RateCurve = "cosine"
+    pixel_loss: PixelLoss = "l1"
+    ssim_weight: float = 0.0
+    """lambda of lambda * log10(1 / SSIM); the papers use 0.5 and 0.6, 0 leaves the term out."""
+    gradient_clip: float = 5.0
+    """Largest L2 norm of the gradient."""
+    ema_decay: float = 0.999
+    seed: int = 0
+    precision: Arithmetic = "fp32"
+    validation_every: int = 2000
+    log_every: int = 100
