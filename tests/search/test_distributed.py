@@ -44,7 +44,8 @@ def test_training_in_two_processes_equals_training_in_one(
 def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path, tmp_path: Path) -> None:
     changes = (
         "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=6", "end.channels=6",
-        "end.early_channels=4", "stem.resolution=half", "conditioning={}", "warm_up_epochs=1", "steps=2", "kernel_learning_rate=0.001",
+        "end.early_channels=4", "stem.resolution=half", "conditioning={}",
+        "warm_up_epochs=1", "steps=2", "kernel_learning_rate=0.001",
     )  # fmt: skip
     small = [part for change in changes for part in ("--set", change)]
     for processes in (1, 2):

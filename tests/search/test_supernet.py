@@ -176,7 +176,7 @@ def test_every_kernel_learns(changes: Any) -> None:
     _decided(supernet, 0)
     sigma = torch.tensor([30.0, 50.0]) if supernet.conditioned else None
     loss = (supernet(torch.rand(2, 1, 32, 32), sigma) ** 2).mean()
-    gradients = torch.autograd.grad(loss, supernet.kernel_parameters(), allow_unused=True)
+    gradients = torch.autograd.grad(loss, list(supernet.supernet.parameters()), allow_unused=True)
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
 
 
