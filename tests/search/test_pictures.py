@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hinas.search.architecture_search.genotype_drawing import draw_genotype
 from hinas.search.architecture_search.search_curves import draw_search_curves
-from hinas.search.architecture_search.search_state import SearchRow
+from hinas.search.architecture_search.search_history import SearchRow
 from hinas.search.genotype import genotype_from_json
 from PIL import Image
 
@@ -30,7 +30,7 @@ def test_a_genotype_is_drawn_with_everything_it_holds(random_document: Any, seed
 
 def test_a_search_is_drawn_even_after_one_epoch(tmp_path: Path) -> None:
     row = SearchRow(
-        epoch=1, seconds=1.0, kernel_loss=0.5, architecture_loss=None, psnr_db=None, ssim=None, entropies={},
+        epoch=1, seconds=1.0, losses={"architecture": None, "kernel": 0.5}, psnr_db=None, ssim=None, entropies={},
         latency_ms=None,
     )  # fmt: skip
     for path in draw_search_curves([row], tmp_path / "curves"):
