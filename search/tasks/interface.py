@@ -75,6 +75,10 @@ class Task(ABC):
     def of_cases(self, clean_BCHW: "Tensor", cases: Sequence[Case], generator: "torch.Generator") -> Pairs:
         """Degrade clean images for scoring, each under its own case; the same generator state gives the same pixels."""
 
+    def of_case(self, clean_BCHW: "Tensor", case: Case, generator: "torch.Generator") -> Pairs:
+        """Degrade clean images for scoring, all under one case."""
+        return self.of_cases(clean_BCHW, [case] * len(clean_BCHW), generator)
+
     @classmethod
     @abstractmethod
     def from_options(cls, options: TaskOptions) -> Self:
