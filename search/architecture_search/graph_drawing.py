@@ -58,9 +58,16 @@ def _draw_box(axes: "Axes", box: Box, colour: str) -> None:
 
 def _draw_arrow(axes: "Axes", diagram: GraphDiagram, arrow: Arrow) -> None:
     source, target = diagram.boxes[arrow.source], diagram.boxes[arrow.target]
-    start, stop = _place(source), _place(target)
-    # Neighbours are joined by a straight line, others by an arc over what lies between.
-    is_near = abs(target.column - source.column) <= 1 or source.row != target.row
+    (x, y), (u, v) = _place(source), _place(target)
+    # Neighbours are joined by a straight line from side to side, others in a row by an arc over what lies between.
+    is_near = target.column - source.column <= 1 or source.row != target.row
+    if not is_near:
+        start, stop = (x, y + _HEIGHT / 2), (u, v + _HEIGHT / 2)
+    elif target.column > source.column:
+        start, stop = (x + _WIDTH / 2, y), (u - _WIDTH / 2, v)
+    else:
+        down = 1 if target.row > source.row else -1
+        start, stop = (x, y - down * _HEIGHT / 2), (u, v + down * _HEIGHT / 2)
     axes.add_patch(
         FancyArrowPatch(
             start,
@@ -68,10 +75,10 @@ def _draw_arrow(axes: "Axes", diagram: GraphDiagram, arrow: Arrow) -> None:
             arrowstyle="-|>",
             mutation_scale=9,
             color="0.35",
-            shrinkA=18,
-            shrinkB=18,
+            shrinkA=2,
+            shrinkB=2,
             connectionstyle="arc3,rad=0" if is_near else "arc3,rad=-0.25",
-            zorder=1,
+            zorder=5,
         )
     )
     if arrow.label:
