@@ -56,7 +56,7 @@ def sizes_from_text(text: str) -> "tuple[Size, ...]":
 
 def backends_from_options(options: list[str]) -> tuple[str, ...]:
     """`["cpu,openvino"]` -> (cpu, openvino), each once; none: cpu. UserError for a name that is no backend."""
-    from ..runtime.backends.registry import BACKEND_NAMES
+    from ..runtime.backends.open_backend import BACKEND_NAMES
 
     allowed = tuple(name for name in BACKEND_NAMES if name != "auto")
     return chosen_names("--backend", ",".join(options or ["cpu"]), allowed)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from hinas.errors import UserError
-from hinas.runtime.backends.interface import Backend
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.backend import Backend
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.engines.gpu import first_gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 

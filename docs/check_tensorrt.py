@@ -32,7 +32,7 @@ class EngineRunner:
     """An engine loaded on the GPU, with its inputs already there."""
 
     def __init__(self, engine: Engine, feeds: dict[str, np.ndarray], *, trt: Any, cuda: Any) -> None:
-        from hinas.runtime.engines.message_log import message_log
+        from hinas.runtime.backends.tensorrt_loading import message_log
 
         self._log = message_log(trt)
         self._runtime = trt.Runtime(self._log)

@@ -9,7 +9,7 @@ from hinas.atomic_files import written_whole
 from hinas.command_line import require_libraries
 from hinas.errors import UserError
 
-COMMANDS = ("search.train_command", "export.commands", "runtime.commands", "bench.commands")
+COMMANDS = ("search.train_command", "export.commands", "runtime.denoise_command", "bench.commands")
 
 
 @pytest.mark.parametrize("module", COMMANDS)

@@ -11,8 +11,8 @@ import onnx
 
 from ...errors import UserError
 from ...export.graph.graph_cost import GraphCost, cost_of_graph
-from ...runtime.backends.interface import Backend
-from ...runtime.backends.registry import open_backend
+from ...runtime.backends.backend import Backend
+from ...runtime.backends.open_backend import open_backend
 from ...runtime.model.bundled_models import bundled_names, model_file
 from ...runtime.model.manifest import ModelManifest, Precision
 from ...runtime.model.model_bytes import model_bytes

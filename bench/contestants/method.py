@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.denoise import Denoiser
+from ...runtime.denoiser import Denoiser
 from ..devices.environment import Machine, device_name
 from .candidates import Candidate
 

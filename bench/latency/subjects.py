@@ -46,7 +46,7 @@ def _model(request: Mapping[str, Any]) -> Subject:
     # Timed, for the backend imports it; where it is missing the backend says better what to do.
     with suppress(ImportError):
         import_module(_LIBRARIES.get(name, "onnxruntime"))
-    from ...runtime.backends.registry import open_backend
+    from ...runtime.backends.open_backend import open_backend
     from ...runtime.tiling.window_limits import rounded_up
     from .gpu_meter import gpu_meter
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from ...errors import UserError
-from ...runtime.backends.registry import installed_for_gpu
+from ...runtime.backends.open_backend import installed_for_gpu
 from ..contestants.candidates import Candidate
 from ..devices.environment import installed_version
 from ..devices.installed import device_present, version_warnings

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from ...errors import UserError
-from ...runtime.engines.engine_key import InputShapes
+from ...runtime.denoise_request import bytes_of
+from ...runtime.engines.engine_file import InputShapes
 from ...runtime.model.manifest import ModelManifest, Precision
-from ...runtime.request import bytes_of
 from ...runtime.tiling.window_limits import rounded_up
 
 

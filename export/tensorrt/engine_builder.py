@@ -12,8 +12,8 @@ from typing import Any
 import onnx
 
 from ...errors import UserError
-from ...runtime.engines.engine_key import InputShapes
-from ...runtime.engines.message_log import message_log
+from ...runtime.backends.tensorrt_loading import message_log
+from ...runtime.engines.engine_file import InputShapes
 from .build_progress import interruptible, progress_monitor
 from .build_request import BuildRequest
 from .engine_report import layer_information

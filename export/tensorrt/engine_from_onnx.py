@@ -11,8 +11,7 @@ from google.protobuf.message import DecodeError
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ...runtime.engines.engine_cache import cached_engine, default_cache_folder
-from ...runtime.engines.engine_file import Engine
-from ...runtime.engines.engine_key import EngineKey
+from ...runtime.engines.engine_file import Engine, EngineKey
 from ...runtime.engines.gpu import Gpu
 from ...runtime.engines.sealed_bytes import DamagedError, sealed, unsealed
 from ...runtime.model.manifest import ModelManifest

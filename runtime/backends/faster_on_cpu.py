@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..model.manifest import ModelManifest
 from ..tiling.window_limits import OutOfMemoryError
-from .interface import Backend
+from .backend import Backend
 from .learnt_numbers import Key, Numbers, keep_numbers, kept_numbers
 from .memory_probe import inputs_for
 from .onnxruntime_cpu import OnnxRuntimeCpu

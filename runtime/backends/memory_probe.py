@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..memory.process_memory import resident_bytes, return_free_memory
 from ..model.manifest import ModelManifest
-from .interface import MOST_BYTES_PER_PIXEL, Backend
+from .backend import MOST_BYTES_PER_PIXEL, Backend
 from .learnt_numbers import Key, keep_numbers, kept_numbers
 
 _SIDE = 192

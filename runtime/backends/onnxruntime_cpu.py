@@ -18,10 +18,10 @@ from ...errors import UserError
 from ..memory.process_memory import return_free_memory
 from ..model.manifest import ModelManifest
 from ..tiling.window_limits import OutOfMemoryError
-from .interface import Backend
+from .backend import Backend
+from .graph_check import cannot_run, first_line
 from .learnt_numbers import sha256_of
 from .memory_probe import inputs_for, learnt_bytes_per_pixel
-from .model_interface import cannot_run, first_line
 from .onnxruntime_session import checked_manifest, imported_onnxruntime, is_out_of_memory, open_session, session_options
 
 _PROVIDER = "CPUExecutionProvider"

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..model.manifest import ModelManifest
 from ..tiling.window_limits import OutOfMemoryError
+from .backend import Backend, RunTimes
 from .cuda_driver import driver_library, free_memory_bytes
-from .interface import Backend, RunTimes
 from .memory_probe import growth_per_pixel, inputs_for
 from .onnxruntime_session import checked_manifest, imported_onnxruntime, is_out_of_memory, open_session, session_options
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import UserError
 from ..model.manifest import ModelManifest
 from ..model.model_bytes import model_bytes
-from .model_interface import GraphInput, check_any_size, check_interface, first_line
+from .graph_check import GraphInput, check_any_size, check_interface, first_line
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -13,10 +13,10 @@ from ..memory.process_memory import return_free_memory
 from ..model.manifest import ModelManifest, Precision
 from ..model.model_bytes import model_bytes
 from ..tiling.window_limits import OutOfMemoryError
-from .interface import Arithmetic, Backend
+from .backend import Arithmetic, Backend
+from .graph_check import GraphInput, cannot_run, check_any_size, check_interface, last_line
 from .learnt_numbers import sha256_of
 from .memory_probe import learnt_bytes_per_pixel
-from .model_interface import GraphInput, cannot_run, check_any_size, check_interface, last_line
 
 
 @cache

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..model.manifest import ModelManifest
 from ..tiling.window_limits import OutOfMemoryError, WindowLimits
+from .backend import Backend, RunTimes
 from .cuda_buffers import WindowBuffers
 from .cuda_driver import CudaDriverError, CudaGraph, driver_library
-from .interface import Backend, RunTimes
 from .tensorrt_loading import load_engine
 
 _NUM_BATCHES_AHEAD = 2

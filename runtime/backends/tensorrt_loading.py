@@ -9,8 +9,7 @@ from typing import Any
 from ...errors import UserError
 from ..engines.engine_file import Engine, read_engine
 from ..engines.gpu import Gpu, first_gpu
-from ..engines.message_log import message_log
-from .model_interface import GraphInput, check_interface
+from .graph_check import GraphInput, check_interface
 
 ENGINE_SUFFIX = ".engine"
 _HOW = "build it here: hinas-export GENOTYPE --engine"
@@ -138,3 +137,19 @@ def _imported_tensorrt() -> Any:
 
 def _said(log: Any) -> str:
     return "; ".join(log.errors) or "it gives no reason"
+
+
+def message_log(trt: Any) -> Any:
+    """A new `ILogger` of this TensorRT whose list `errors` collects what it calls an error."""
+
+    class MessageLog(trt.ILogger):
+        def __init__(self) -> None:
+            # The bindings ask for exactly this call.
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, msg: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(msg)
+
+    return MessageLog()

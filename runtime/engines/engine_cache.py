@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import UserError
-from .engine_file import DamagedEngineError, Engine, read_engine, write_engine
-from .engine_key import EngineKey
+from .engine_file import DamagedEngineError, Engine, EngineKey, read_engine, write_engine
 
 
 def default_cache_folder() -> Path:

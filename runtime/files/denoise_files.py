@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 from ...errors import UserError
+from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
 from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES, decoded_bytes
-from ..request import Request
 from .picture_stages import Denoised, Job, Loaded, PictureStages, heard_warnings
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter

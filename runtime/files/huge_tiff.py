@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ..denoise import Denoiser
+from ..denoiser import Denoiser
 from ..pictures.image_files import damage_is_the_users, format_of
 from ..pictures.pillow_files import MOST_PIXELS
 from ..pictures.tiff_files import TiffDetails, add_tags, checked_page, details_of, notes_of, storage_options

@@ -11,13 +11,13 @@ from typing import Any
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ..denoise import Denoiser, NoiseLevel
+from ..denoise_request import Request
+from ..denoiser import Denoiser, NoiseLevel
 from ..memory.memory_budget import working_bytes
 from ..noise.character import doubts
 from ..noise.estimate import estimate_sigma_of_blocks
 from ..pictures.image_files import check_writable, format_for, read_picture, write_picture
 from ..pictures.picture import Picture
-from ..request import Request
 from ..tiling.stitching import Progress
 from .huge_tiff import HugeTiff, huge_tiff, sample_of, write_denoised
 

@@ -10,7 +10,7 @@ from hinas.bench.contestants.candidates import Variants, model_sources, open_can
 from hinas.bench.contestants.foreign_models import in_own_form
 from hinas.bench.contestants.precision_variants import manifest_of
 from hinas.errors import UserError
-from hinas.runtime.denoise import Denoiser
+from hinas.runtime.denoiser import Denoiser
 from onnx import TensorProto, helper, numpy_helper
 
 FREE = ("N", "H", "W")

@@ -106,7 +106,7 @@ for use in json.load(sys.stdin):
 
 # Our own subclasses, made with the real base classes.
 from hinas.export.tensorrt.build_progress import progress_monitor
-from hinas.runtime.engines.message_log import message_log
+from hinas.runtime.backends.tensorrt_loading import message_log
 
 for ours in (message_log(trt), progress_monitor(trt, Event(), quiet=True)):
     if ours is None:

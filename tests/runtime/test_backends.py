@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.backends.interface import MOST_BYTES_PER_PIXEL
+from hinas.runtime.backends.backend import MOST_BYTES_PER_PIXEL
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.onnxruntime_session import imported_onnxruntime
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.model import bundled_models
 
 Models = dict[str, Path]

@@ -14,7 +14,7 @@ from hinas.runtime import Denoiser
 from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.onnxruntime_cuda import OnnxRuntimeCuda
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from onnx import helper

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 from hinas.errors import UserError
 from hinas.runtime.engines.engine_cache import cached_engine, default_cache_folder
-from hinas.runtime.engines.engine_file import DamagedEngineError, Engine, read_engine, write_engine
-from hinas.runtime.engines.engine_key import EngineKey, InputShapes
+from hinas.runtime.engines.engine_file import (
+    DamagedEngineError,
+    Engine,
+    EngineKey,
+    InputShapes,
+    read_engine,
+    write_engine,
+)
 from hinas.runtime.engines.gpu import Gpu, first_gpu
 from hinas.runtime.model.manifest import ModelManifest
 from hypothesis import given, settings

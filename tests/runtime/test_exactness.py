@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

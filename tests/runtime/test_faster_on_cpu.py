@@ -9,7 +9,7 @@ import pytest
 from hinas.runtime import Denoiser
 from hinas.runtime.backends import faster_on_cpu
 from hinas.runtime.backends.faster_on_cpu import FasterOnCpu, openvino_pays
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 
 Models = dict[str, Path]
 NUMBERS = {

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
+from hinas.runtime.denoise_request import Request
 from hinas.runtime.files import picture_stages
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import decoded_bytes, read_picture, write_picture
-from hinas.runtime.request import Request
 from PIL import Image
 
 Models = dict[str, Path]

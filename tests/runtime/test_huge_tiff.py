@@ -10,12 +10,12 @@ import pytest
 import tifffile
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
+from hinas.runtime.denoise_request import Request
 from hinas.runtime.files import huge_tiff
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.huge_tiff import sample_of, tiles_of
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
-from hinas.runtime.request import Request
 from hinas.runtime.tiling.planner import Span, plan_tiles
 from hinas.runtime.tiling.streaming import bands_of, denoised_bands
 from hinas.runtime.tiling.window_limits import OutOfMemoryError

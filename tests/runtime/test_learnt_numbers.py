@@ -9,7 +9,7 @@ import pytest
 from hinas.errors import UserError
 from hinas.runtime.backends import learnt_numbers, memory_probe
 from hinas.runtime.backends.learnt_numbers import Key, keep_numbers, kept_numbers, sha256_of
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 
 Models = dict[str, Path]
 KEY = Key(what="a test", model_sha256="00", backend="some library 1.0, 1 thread")

@@ -154,7 +154,7 @@ def test_mutated_pictures_end_in_a_picture_or_one_line(models: Models, tmp_path:
     for seed in range(NUM_PICTURES):
         suffix, data = mutated(seed)
         (tmp_path / "in" / f"{seed:03}.{suffix}").write_bytes(data)
-    command = [sys.executable, "-m", "hinas.runtime.commands", "in", "out", "--model", str(models["color"])]
+    command = [sys.executable, "-m", "hinas.runtime.denoise_command", "in", "out", "--model", str(models["color"])]
     result = subprocess.run(
         [*command, "--sigma", "20", "--threads", "1", "--json"],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=MOST_SECONDS,

@@ -30,12 +30,12 @@ import numpy as np
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.interface import Backend
+from hinas.runtime.backends.backend import Backend
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
+from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.model.manifest import ModelManifest
-from hinas.runtime.request import Request
 from PIL import Image
 
 Models = dict[str, Path]

@@ -11,8 +11,8 @@ import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends import openvino_cpu
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
-from hinas.runtime.backends.registry import open_backend
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -173,7 +173,7 @@ def test_the_command_takes_the_option(models: Models, tmp_path: Path) -> None:
 
     def run(precision: str, *more: str) -> subprocess.CompletedProcess[str]:
         arguments = ["in.png", "out.png", "--model", str(models["gray"]), "--sigma", "9", "--json", "--overwrite"]
-        command = [sys.executable, "-m", "hinas.runtime.commands", *arguments, "--precision", precision, *more]
+        command = [sys.executable, "-m", "hinas.runtime.denoise_command", *arguments, "--precision", precision, *more]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     for precision in ("auto", "fp32"):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 from hinas.errors import UserError
+from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
-from hinas.runtime.request import Request
 from PIL import Image
 
 Models = dict[str, Path]

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.memory.process_memory import available_bytes
 from hinas.runtime.model.model_bytes import model_bytes
 from onnx import TensorProto, helper, numpy_helper
@@ -114,7 +114,8 @@ def test_a_constant_larger_than_the_memory_ends_in_one_error(
     model = _with_a_constant(models["gray"], tmp_path / "large.onnx", int(times_what_is_free * free / 4))
     Image.new("L", (60, 40)).save(tmp_path / "in.png")
     result = subprocess.run(
-        [sys.executable, "-m", "hinas.runtime.commands", "in.png", "out.png", "--model", str(model), "--sigma", "25"],
+        [sys.executable, "-m", "hinas.runtime.denoise_command", "in.png", "out.png",
+         "--model", str(model), "--sigma", "25"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 2, result.stderr

@@ -14,7 +14,7 @@ from hinas.runtime import Denoiser
 from hinas.runtime.backends import tensorrt_engine
 from hinas.runtime.backends.cuda_buffers import WindowBuffers
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
-from hinas.runtime.backends.registry import open_backend
+from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.backends.tensorrt_engine import TensorRtEngine
 from hinas.runtime.engines.engine_file import read_engine, write_engine
 from hinas.runtime.engines.gpu import Gpu

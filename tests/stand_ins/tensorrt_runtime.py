@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
-from hinas.runtime.engines.engine_file import Engine, write_engine
-from hinas.runtime.engines.engine_key import EngineKey, InputShapes
+from hinas.runtime.engines.engine_file import Engine, EngineKey, InputShapes, write_engine
 from hinas.runtime.engines.gpu import Gpu
 
 from .recorded_uses import Recorded, RecordedType

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ..model.manifest import ModelManifest, Precision
-from .interface import Arithmetic, Backend
+from .backend import Arithmetic, Backend
 
 _ENGINE_SUFFIX = ".engine"
 

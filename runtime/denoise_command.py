@@ -60,10 +60,10 @@ def denoise(
     """
     import logging
 
+    from .denoise_request import Request, bytes_of, precision_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
     from .files.reporting import Reporter
     from .memory.process_memory import refuse_more_than_is_free
-    from .request import Request, bytes_of, precision_of, sigma_of, tile_of
 
     request = Request(
         source=source,

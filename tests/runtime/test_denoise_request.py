@@ -2,7 +2,7 @@
 
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.request import bytes_of, sigma_of, tile_of
+from hinas.runtime.denoise_request import bytes_of, sigma_of, tile_of
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import onnx
 import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
-from hinas.runtime.backends.interface import Backend
+from hinas.runtime.backends.backend import Backend
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
-from hinas.runtime.backends.registry import twin_in_fp32
+from hinas.runtime.backends.open_backend import twin_in_fp32
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.runtime.tiling.window_limits import OutOfMemoryError
 from hypothesis import given, settings

@@ -17,7 +17,7 @@ Models = dict[str, Path]
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.runtime.commands", *map(str, arguments)]
+    command = [sys.executable, "-m", "hinas.runtime.denoise_command", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
@@ -25,7 +25,7 @@ def bundled_program(folder: Path) -> str:
     """The command with its bundled models in `folder`."""
     return (
         "from pathlib import Path; import hinas.runtime.model.bundled_models as bundled; "
-        f"bundled.MODELS_FOLDER = Path({str(folder)!r}); from hinas.runtime.commands import main; main()"
+        f"bundled.MODELS_FOLDER = Path({str(folder)!r}); from hinas.runtime.denoise_command import main; main()"
     )
 
 
@@ -47,7 +47,7 @@ def test_help_shows_an_example() -> None:
 def test_help_waits_for_no_heavy_library() -> None:
     heavy = ("numpy", "PIL", "onnxruntime", "tifffile", "imagecodecs", "tqdm", "torch")
     program = (
-        "import sys, hinas.runtime.commands as commands\n"
+        "import sys, hinas.runtime.denoise_command as commands\n"
         "sys.argv = ['hinas-denoise', '--help']\n"
         "try: commands.main()\n"
         "except SystemExit: pass\n"
@@ -258,7 +258,7 @@ def test_ctrl_c_leaves_nothing_behind(models: Models, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     Image.fromarray(generator.integers(0, 255, (1200, 1200, 3), np.uint8)).save(tmp_path / "in" / "large.png")
     arguments = [tmp_path / "in", tmp_path / "out", "--model", models["color"], "--tile", "8", "--sigma", "5"]
-    command = [sys.executable, "-m", "hinas.runtime.commands", *map(str, arguments)]
+    command = [sys.executable, "-m", "hinas.runtime.denoise_command", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not (tmp_path / "out").is_dir():  # made just before the first picture is read
             assert process.poll() is None, "the command ended by itself"

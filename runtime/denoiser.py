@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .backends.interface import MOST_BYTES_PER_PIXEL, Arithmetic, Backend
-from .backends.registry import open_backend, twin_in_fp32
+from .backends.backend import MOST_BYTES_PER_PIXEL, Arithmetic, Backend
+from .backends.open_backend import open_backend, twin_in_fp32
 from .memory.memory_budget import (
     LARGEST_TILE,
     SMALLEST_TILE,
