@@ -59,6 +59,7 @@ def denoise(
       hinas-denoise photos/ clean/ --skip-existing
     """
     import logging
+    import warnings
 
     from .denoise_request import Request, bytes_of, precision_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
@@ -81,8 +82,9 @@ def denoise(
         skip_existing=skip_existing,
     )
     refuse_more_than_is_free()
-    # It describes every damaged tag on stderr; what matters comes as one error.
+    # They describe every damaged tag on stderr; what matters comes as one error.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore", module=r"(PIL|tifffile|imagecodecs)\b")
     denoise_files(request, Reporter(quiet=quiet, json=json))
 
 

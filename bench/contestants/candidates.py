@@ -1,6 +1,7 @@
 """The models to measure: found, opened and counted, each on every backend and in every precision asked for."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -119,7 +120,7 @@ def open_candidates(sources: Sequence[ModelSource], variants: Variants, folder: 
             file, note = _in_precision(source, precision, backend, variants.calibration, folder)
             if backend == "tensorrt":
                 file = with_engine(file, tile=variants.tile, folder=folder)
-            opened = open_backend(backend, file, threads=variants.threads)
+            opened = open_backend(backend, file, threads=variants.threads, listener=warnings.warn)
             label = source.model if is_only_one else f"{source.model} {backend} {opened.manifest.precision}"
             candidates.append(
                 Candidate(

@@ -3,7 +3,7 @@
 Shapes: `B` images of a batch, `C` channels, `H`, `W` pixels.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Arithmetic = Literal["fp32", "bf16"]
 """What a person may ask floating-point layers to be computed in."""
 
-MOST_BYTES_PER_PIXEL = 8192
-"""Above every model we measured (a full-resolution search network took 5.7 kB): where nothing can be measured."""
+Listener = Callable[[str], None]
+"""Told, as a sentence, what a person should know that is no failure. Called in the thread that does the work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

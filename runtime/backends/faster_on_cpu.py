@@ -91,7 +91,7 @@ class FasterOnCpu(Backend):
         return numbers
 
     def _measured(self) -> Numbers:
-        flat, sigma = inputs_for(self.manifest, _SIDE)
+        flat, sigma = inputs_for(self.manifest.network_input, _SIDE)
         noisy = np.random.default_rng(0).random(flat.shape, np.float32)
         start = time.perf_counter()
         openvino = self._opened()

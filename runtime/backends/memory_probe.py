@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...network_input import NetworkInput
 from ..memory.process_memory import resident_bytes, return_free_memory
-from ..model.manifest import ModelManifest
-from .backend import MOST_BYTES_PER_PIXEL, Backend
+from ..tiling.window_limits import MOST_BYTES_PER_PIXEL, rounded_up
+from .backend import Backend
 from .learnt_numbers import Key, keep_numbers, kept_numbers
 
 _SIDE = 192
@@ -33,34 +34,34 @@ def learnt_bytes_per_pixel(backend: Backend, *, model_sha256: str) -> int:
 
 def _measured_afresh(backend: Backend) -> int:
     backend.release_memory()
-    return measured_bytes_per_pixel(backend.run, backend.manifest)
+    return measured_bytes_per_pixel(backend.run, backend.manifest.network_input)
 
 
-def measured_bytes_per_pixel(run: Run, manifest: ModelManifest) -> int:
+def measured_bytes_per_pixel(run: Run, network_input: NetworkInput) -> int:
     """The growth of the process in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
     if resident_bytes() is None:
         return MOST_BYTES_PER_PIXEL
-    return growth_per_pixel(run, manifest, lambda: resident_bytes() or 0)
+    return growth_per_pixel(run, network_input, lambda: resident_bytes() or 0)
 
 
-def growth_per_pixel(run: Run, manifest: ModelManifest, held_bytes: Callable[[], int]) -> int:
+def growth_per_pixel(run: Run, network_input: NetworkInput, held_bytes: Callable[[], int]) -> int:
     """The growth of `held_bytes` in a run on 192 x 192 pixels, plus 25 %, rounded up to a multiple of 64."""
     # What a library loads with its first run is not a window's.
-    run(*inputs_for(manifest, _SMALLEST_SIDE))
-    noisy, sigma = inputs_for(manifest, _SIDE)
+    run(*inputs_for(network_input, _SMALLEST_SIDE))
+    noisy, sigma = inputs_for(network_input, _SIDE)
     # Memory freed earlier but not given back would take up the run unseen.
     return_free_memory()
     before = held_bytes()
     run(noisy, sigma)
     measured = _MARGIN * (held_bytes() - before) / (noisy.shape[2] * noisy.shape[3])
     # Where an earlier run left memory behind the growth is hidden; input and output alone are a floor.
-    floor = 64 * manifest.channels
+    floor = 32 * network_input.channels * (1 + network_input.scale**2)
     return -(-int(max(measured, floor)) // 64) * 64
 
 
-def inputs_for(manifest: ModelManifest, least_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """A grey square of at least `least_side` pixels a side and, for a conditioned model, its lowest noise level."""
-    side = -(-least_side // manifest.alignment) * manifest.alignment
-    noisy = np.full((1, manifest.channels, side, side), 0.5, np.float32)
-    low = manifest.sigma_range[0] if manifest.sigma_range else 0.0
-    return noisy, np.full(1, low, np.float32) if manifest.conditioned else None
+def inputs_for(network_input: NetworkInput, least_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """A grey square of at least `least_side` pixels a side and, for a conditioned network, its lowest level."""
+    side = rounded_up(least_side, network_input.alignment)
+    noisy = np.full((1, network_input.channels, side, side), 0.5, np.float32)
+    levels = network_input.level_range
+    return noisy, None if levels is None else np.full(1, levels[0], np.float32)

@@ -62,7 +62,7 @@ class OnnxRuntimeCpu(Backend):
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         # A model that has no room to run has none to give back.
         with suppress(OutOfMemoryError):
-            self._run(*inputs_for(self._manifest, 1), options)
+            self._run(*inputs_for(self._manifest.network_input, 1), options)
         return_free_memory()
 
     @cached_property

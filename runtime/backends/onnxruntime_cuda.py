@@ -124,7 +124,7 @@ class OnnxRuntimeCuda(Backend):
     def _bytes_per_pixel(self) -> int:
         """What the GPU loses to a run, as its driver tells it: arena, cuDNN's workspace, input and output."""
         driver = driver_library()
-        return growth_per_pixel(self.run, self._manifest, lambda: -free_memory_bytes(driver))
+        return growth_per_pixel(self.run, self._manifest.network_input, lambda: -free_memory_bytes(driver))
 
     def _bind(self, feeds: dict[str, NDArray[np.float32]]) -> None:
         """Memory on the GPU for inputs and output of these shapes, instead of what the last shape took."""
@@ -152,7 +152,7 @@ class OnnxRuntimeCuda(Backend):
         self._binding: Any = None
 
     def _give_arena_back(self) -> None:
-        noisy, sigma = inputs_for(self._manifest, 1)
+        noisy, sigma = inputs_for(self._manifest.network_input, 1)
         feeds = {"noisy": noisy} if sigma is None else {"noisy": noisy, "sigma": sigma}
         options = self._ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "gpu:0")

@@ -1,16 +1,14 @@
 """The backends by the names that `--backend` takes. A backend asked for by name is never replaced by another."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import UserError
 from ..model.manifest import ModelManifest, Precision
-from .backend import Arithmetic, Backend
+from .backend import Arithmetic, Backend, Listener
 
 _ENGINE_SUFFIX = ".engine"
-
 
 Open = Callable[[Path, int | None, Arithmetic | None], Backend]
 """Opens (model, threads, precision)."""
@@ -71,12 +69,19 @@ _OPEN: dict[str, Open] = {
 BACKEND_NAMES = ("auto", *_OPEN)
 
 
-def open_backend(name: str, model: Path, *, threads: int | None = None, precision: Arithmetic | None = None) -> Backend:
+def open_backend(
+    name: str,
+    model: Path,
+    *,
+    threads: int | None = None,
+    precision: Arithmetic | None = None,
+    listener: Listener = lambda _: None,
+) -> Backend:
     """Make `model` ready to run.
 
     `auto`: tensorrt where an engine lies beside the model, else cuda where ONNX Runtime is built for it, else cpu, or
     openvino for large jobs where it is measured to be faster. A GPU's backend that is installed and does not open is
-    passed over with a warning that says why. `threads`: processor threads, None leaves the number to the library.
+    passed over, and `listener` is told why. `threads`: processor threads, None leaves the number to the library.
     `precision`: of floating-point layers; None: what the model file is for. bf16 with `auto` is openvino.
     Raises UserError for a name that is unknown, for a library that is not installed, and for a file that is no hinas
     model.
@@ -95,7 +100,7 @@ def open_backend(name: str, model: Path, *, threads: int | None = None, precisio
         try:
             return _OPEN[candidate](model, threads, precision)
         except UserError as error:
-            warnings.warn(f"backend {candidate} is not used: {error}", stacklevel=2)
+            listener(f"backend {candidate} is not used: {error}")
     return _faster_on_cpu(model, threads, precision)
 
 
@@ -132,7 +137,7 @@ def twin_in_fp32(model: Path, manifest: ModelManifest, *, threads: int | None = 
         try:
             backend = open_backend("cpu", file, threads=threads)
         except UserError:
-            continue  # somebody else's file
+            continue  # not a model that hinas can run
         found = backend.manifest
         if found.precision == "fp32" and (found.genotype, found.training) == (manifest.genotype, manifest.training):
             return backend

@@ -123,7 +123,8 @@ class TensorRtEngine(Backend):
 
     def bytes_per_pixel(self) -> int:
         """Pinned memory of the process. What the engine takes on the GPU it holds already, for its largest windows."""
-        return _NUM_BATCHES_AHEAD * 2 * 4 * self._manifest.channels * self._noisy_shapes.largest[0]
+        values_per_pixel = self._manifest.channels * (1 + self._manifest.scale**2)
+        return _NUM_BATCHES_AHEAD * 4 * values_per_pixel * self._noisy_shapes.largest[0]
 
     def release_memory(self) -> None:
         """Keeps everything: the next picture most often has windows of the same shape, and pinning memory is slow."""

@@ -1,4 +1,4 @@
-"""Denoise every picture of a folder: reading, computing and writing overlapped."""
+"""Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
 
 import os
 from contextlib import closing
@@ -7,13 +7,11 @@ from pathlib import Path
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
-from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES, decoded_bytes
-from .picture_stages import Denoised, Job, Loaded, PictureStages, heard_warnings
+from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from .picture_stages import Denoised, Job, Loaded, PictureStages
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
 
-_COPIES_IN_MEMORY = 4
-"""Of a picture under way: the file, its pixels, the result, what the encoder makes of it."""
 _PICTURES_SHARE = 4
 """One part in this many of the memory is for pictures under way, the rest for the network."""
 _MOST_WRITERS = 8
@@ -32,9 +30,9 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     to_do = [job for job in jobs if job.target not in is_skipped]
     clock = BusyClock()
     failed: list[Job] = []
-    with heard_warnings() as heard, reporter.pictures(len(to_do)) as progress:
+    with reporter.pictures(len(to_do)) as progress:
         reserved = max(0, working_bytes(request.memory_bytes, output_bytes=0)) // _PICTURES_SHARE
-        stages = PictureStages(request, heard=heard, reserved_bytes=reserved)
+        stages = PictureStages(request, reserved_bytes=reserved)
 
         def load(job: Job) -> Loaded:
             if job.source.suffix.lower() in OTHER_SUFFIXES:
@@ -56,7 +54,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         cores = os.cpu_count() or 1
         outcomes = overlapped(
             to_do,
-            Stages(load=load, work=clock.timed(denoise), store=stages.write, cost=_cost),
+            Stages(load=load, work=clock.timed(denoise), store=stages.write, cost=stages.held_bytes),
             Limits(
                 num_loading=max(1, min(cores, _MOST_WRITERS) // 2),
                 num_storing=max(1, min(cores, _MOST_WRITERS)),
@@ -64,7 +62,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             ),
             failures=UserError,
         )
-        # Closed before the warnings' hook goes: no thread is left running.
+        # Closed whatever happens: no thread is left running.
         with closing(outcomes):
             for outcome in outcomes:
                 if outcome.stored is not None:
@@ -85,11 +83,6 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     if failed:
         names = "\n".join(f"  {job.source}" for job in failed)
         raise UserError(f"{len(failed)} of {len(to_do)} pictures failed, the others are written:\n{names}")
-
-
-def _cost(job: Job) -> int:
-    """Bytes that a picture holds while it is under way."""
-    return _COPIES_IN_MEMORY * decoded_bytes(job.source)
 
 
 def _jobs(source: Path, target: Path, reporter: Reporter) -> list[Job]:
@@ -135,10 +128,9 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     if request.skip_existing and target.exists():
         reporter.skipped(job.source, job.target)
         return
-    with heard_warnings() as heard:
-        stages = PictureStages(request, heard=heard)
-        loaded = stages.load(job)
-        reporter.notes(loaded.notes)
-        with reporter.tiles(job.source.name) as progress:
-            denoised = stages.denoise(loaded, progress)
-        reporter.written(stages.write(denoised))
+    stages = PictureStages(request)
+    loaded = stages.load(job)
+    reporter.notes(loaded.notes)
+    with reporter.tiles(job.source.name) as progress:
+        denoised = stages.denoise(loaded, progress)
+    reporter.written(stages.write(denoised))

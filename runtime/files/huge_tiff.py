@@ -10,10 +10,21 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ..backends.backend import Listener
 from ..denoiser import Denoiser
+from ..pictures.enlarged import alpha_rows_for, enlarged_alpha_rows
 from ..pictures.image_files import damage_is_the_users, format_of
 from ..pictures.pillow_files import MOST_PIXELS
-from ..pictures.tiff_files import TiffDetails, add_tags, checked_page, details_of, notes_of, storage_options
+from ..pictures.size_tags import directory_of_size
+from ..pictures.tiff_files import (
+    MOST_CLASSIC_BYTES,
+    TiffDetails,
+    add_tags,
+    checked_page,
+    details_of,
+    notes_of,
+    storage_options,
+)
 from ..pictures.tiff_regions import TiffRegions
 from ..tiling.pixel_values import Image
 from ..tiling.planner import Region, Span
@@ -23,10 +34,8 @@ _MOST_PIXELS = 2**36
 """69 gigapixels: above every scanner, below what a damaged header claims."""
 _MOST_BYTES_AT_ONCE = 2**28
 """Of tiles or strips that can only be decoded whole."""
-_COPIES_IN_MEMORY = 3
-"""A picture that is not streamed: its pixels, the result, and what the encoder makes of it."""
-_MOST_CLASSIC_BYTES = 2**32 - 2**26
-"""Above it offsets need BigTIFF; some room is left for tags."""
+_COPIES_OF_RESULT = 2
+"""Of a picture that is not streamed, beside its pixels: the result, and what the encoder makes of it."""
 _TILE_SIDE = 256
 _SAMPLES_PER_AXIS = 8
 _SAMPLE_SIDE = 96
@@ -52,10 +61,10 @@ class HugeTiff:
         return f"{self.width}x{self.height}"
 
 
-def huge_tiff(path: Path, memory_bytes: int) -> HugeTiff | None:
+def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | None:
     """`path` if it is a TIFF that does not fit into `memory_bytes` with its result; None: to be read whole.
 
-    Raises UserError where it neither fits nor can be streamed.
+    `scale`: how many times as high and wide the result is. Raises UserError where it neither fits nor can be streamed.
     """
     try:
         with path.open("rb") as file:
@@ -66,7 +75,8 @@ def huge_tiff(path: Path, memory_bytes: int) -> HugeTiff | None:
     with _opened(path) as (page, _):
         num_pixels = page.imagewidth * page.imagelength
         decoded_bytes = num_pixels * page.samplesperpixel * max(1, page.bitspersample // 8)
-        if num_pixels <= MOST_PIXELS and path.stat().st_size + _COPIES_IN_MEMORY * decoded_bytes <= memory_bytes:
+        needed = path.stat().st_size + (1 + _COPIES_OF_RESULT * scale**2) * decoded_bytes
+        if num_pixels <= MOST_PIXELS and needed <= memory_bytes:
             return None
         if not 0 < num_pixels <= _MOST_PIXELS:
             raise UserError(f"the file claims {page.imagewidth}x{page.imagelength} pixels; damaged")
@@ -111,26 +121,29 @@ def write_denoised(
     *,
     strength: float,
     progress: Progress | None,
+    listener: Listener,
 ) -> None:
     """Denoise `huge` to the TIFF `target` in tiles, from top to bottom. `sigma`: from `Denoiser.noise_level_from`."""
     import tifffile
 
+    scale = denoiser.manifest.scale
+    height, width = huge.height * scale, huge.width * scale
     with _opened(huge.path) as (page, details):
         regions = TiffRegions(page)
-        rows = _Rows(regions)
+        rows = _Rows(regions, scale)
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else (_TILE_SIDE, _TILE_SIDE)
         if any(side % 16 for side in tile):  # TIFF's rule, which not every program keeps
             tile = (_TILE_SIDE, _TILE_SIDE)
         bands = (
             rows.with_alpha(kept, pixels)
-            for kept, pixels in denoiser.bands(rows, sigma, strength=strength, progress=progress)
+            for kept, pixels in denoiser.bands(rows, sigma, strength=strength, progress=progress, listener=listener)
         )
         num_channels = (3 if regions.is_colour else 1) + regions.has_alpha
-        is_big = huge.height * regions.bytes_per_row > _MOST_CLASSIC_BYTES
+        is_big = height * scale * regions.bytes_per_row > MOST_CLASSIC_BYTES
         with tifffile.TiffWriter(target, byteorder="<", bigtiff=is_big) as writer:
             writer.write(
                 tiles_of(bands, tile),
-                shape=(huge.height, huge.width) if num_channels == 1 else (huge.height, huge.width, num_channels),
+                shape=(height, width) if num_channels == 1 else (height, width, num_channels),
                 dtype=regions.dtype,
                 tile=tile,
                 # tifffile would collect 512 MiB of tiles before it encodes the first.
@@ -138,7 +151,7 @@ def write_denoised(
                 **storage_options(details, is_colour=regions.is_colour, has_alpha=regions.has_alpha),
             )
     with target.open("r+b") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        add_tags(file, data, details.tags)
+        add_tags(file, data, details.tags if scale == 1 else directory_of_size(details.tags, width, height))
 
 
 def tiles_of(bands: Iterator[Image], tile: tuple[int, int]) -> Iterator[Image]:
@@ -165,8 +178,10 @@ def _tiles_across(rows: Image, height: int, width: int) -> Iterator[Image]:
 class _Rows:
     """The rows of a TIFF as `Denoiser.bands` takes them; keeps the alpha of the rows read last."""
 
-    def __init__(self, regions: TiffRegions) -> None:
+    def __init__(self, regions: TiffRegions, scale: int) -> None:
+        """`scale`: how many times as high and wide the result is."""
         self._regions = regions
+        self._scale = scale
         self._alpha: tuple[Span, Image | None] = (Span(0, 0), None)
         self.height = regions.height
         self.width = regions.width
@@ -177,16 +192,20 @@ class _Rows:
         self.most_bytes_at_once = 2 * regions.most_bytes_at_once
 
     def pixels(self, rows: Span) -> Image:
-        pixels, alpha = self._regions.read(Region(rows, Span(0, self.width)))
-        self._alpha = rows, alpha
-        return pixels
+        is_alpha_enlarged = self._scale > 1 and self._regions.has_alpha
+        read = alpha_rows_for(rows, self.height) if is_alpha_enlarged else rows
+        pixels, alpha = self._regions.read(Region(read, Span(0, self.width)))
+        self._alpha = read, alpha
+        return pixels[rows.shifted(-read.start).slice]
 
     def with_alpha(self, rows: Span, pixels: Image) -> Image:
-        """(rows, W, C) of `pixels` and the alpha of these rows, which were read last."""
+        """(scale * rows, scale * W, C) of the result `pixels` and the alpha for these rows, which were read last."""
         read, alpha = self._alpha
-        if alpha is not None:
-            return np.dstack([pixels, alpha[rows.shifted(-read.start).slice]])
-        return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+        if alpha is None:
+            return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+        kept = rows.shifted(-read.start)
+        opacity = alpha[kept.slice] if self._scale == 1 else enlarged_alpha_rows(alpha, kept, self._scale)
+        return np.dstack([pixels, opacity])
 
 
 @contextmanager

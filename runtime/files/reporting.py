@@ -79,11 +79,11 @@ class Reporter:
 
     def written(self, written: Written) -> None:
         """A picture that was written."""
-        self.notes(written.notes)
+        self.notes(written.denoised.notes)
         if self._json:
-            self._print(json.dumps(written.values), sys.stdout)
+            self._print(json.dumps(values_of(written)), sys.stdout)
         elif not self._quiet:
-            self._print(written.text, sys.stdout)
+            self._print(line_of(written), sys.stdout)
 
     def summary(self, summary: FolderSummary) -> None:
         """The end of a folder run."""
@@ -141,3 +141,39 @@ class Reporter:
         else:  # above the bar
             self._bar.write(text, file=file)
             file.flush()
+
+
+def line_of(written: Written) -> str:
+    """What a person is told of a picture that was written."""
+    loaded = written.denoised.loaded
+    content, level, scale = loaded.content, loaded.level, loaded.denoiser.manifest.scale
+    size = (
+        content.size_text if scale == 1 else f"{content.size_text} to {content.width * scale}x{content.height * scale}"
+    )
+    kind = "colour" if content.is_colour else "grey"
+    known = (
+        "" if level.sigma is None else f", sigma {level.sigma:.1f} ({'estimated' if level.is_estimated else 'given'})"
+    )
+    what = f"{size} {kind} {content.bits}-bit"
+    return f"{loaded.job.source} -> {loaded.job.target}  {what}{known}, model {loaded.model}, {written.seconds:.2f} s"
+
+
+def values_of(written: Written) -> dict[str, Any]:
+    """What a machine is told of a picture that was written. Width and height are the input's."""
+    denoised, loaded = written.denoised, written.denoised.loaded
+    content, level = loaded.content, loaded.level
+    return {
+        "input": str(loaded.job.source),
+        "output": str(loaded.job.target),
+        "width": content.width,
+        "height": content.height,
+        "scale": loaded.denoiser.manifest.scale,
+        "channels": 3 if content.is_colour else 1,
+        "bits": content.bits,
+        "sigma": level.sigma,
+        "sigma_estimate": level.estimate,
+        "model": loaded.model,
+        "backend": denoised.backend,
+        "seconds": round(written.seconds, 3),
+        "notes": [*loaded.notes, *denoised.notes],
+    }

@@ -13,7 +13,8 @@ class NoiseLevel:
     """The noise level a picture is denoised at."""
 
     sigma: float | None
-    """Standard deviation in grey levels 0..255; None: the model needs none. 0: the picture is left as it is."""
+    """Standard deviation in grey levels 0..255; None: the model needs none. 0, where the model does not enlarge: the
+    picture is left as it is."""
     is_estimated: bool
     """Whether it was measured on the picture (else given by a person)."""
     estimate: float | None = None
@@ -28,7 +29,7 @@ def noise_level_for(manifest: ModelManifest, estimated: Callable[[], float], sig
     if sigma is not None:
         if not math.isfinite(sigma) or sigma < 0:
             raise UserError(f"sigma is {sigma:g}; allowed: a number of at least 0, in grey levels 0..255")
-        if sigma == 0:
+        if sigma == 0 and manifest.scale == 1:
             return NoiseLevel(sigma=0.0, is_estimated=False)
         if manifest.sigma_range is None:
             raise UserError(f"sigma is {sigma:g}, but this model takes no noise level; leave sigma out")
@@ -41,8 +42,9 @@ def noise_level_for(manifest: ModelManifest, estimated: Callable[[], float], sig
     assert manifest.sigma_range is not None
     estimate = estimated()
     low, high = manifest.sigma_range
-    # A picture without any noise stays as it is, whatever the model's lowest level.
-    return NoiseLevel(sigma=min(max(estimate, low), high) if estimate else 0.0, is_estimated=True, estimate=estimate)
+    # A picture without any noise stays as it is, whatever the model's lowest level; unless it is to be enlarged.
+    stays = estimate == 0 and manifest.scale == 1
+    return NoiseLevel(sigma=0.0 if stays else min(max(estimate, low), high), is_estimated=True, estimate=estimate)
 
 
 def range_text(low: float, high: float) -> str:

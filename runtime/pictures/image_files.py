@@ -78,17 +78,21 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
     path.write_bytes(data_from(picture))
 
 
-def check_writable(picture: Picture, format: Format) -> None:
-    """Raise UserError where `format` cannot hold what `picture` has: to be called before the work of denoising."""
+def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
+    """Raise UserError where `format` cannot hold what `picture` has: to be called before the work of denoising.
+
+    `scale`: how many times as high and wide the picture will be.
+    """
     if picture.bits == 16 and format in ("JPEG", "WebP"):
         raise UserError(f"the picture has 16 bits per channel and {format} holds 8; write PNG or TIFF")
     if picture.alpha is not None and format == "JPEG":
         raise UserError("the picture has transparency and JPEG cannot hold it; write PNG, TIFF or WebP")
-    height, width = picture.pixels.shape[:2]
+    height, width = picture.height * scale, picture.width * scale
     longest = {"JPEG": 65535, "WebP": 16383}.get(format)
     if longest is not None and max(height, width) > longest:
         raise UserError(
-            f"the picture is {width}x{height} and {format} holds at most {longest} pixels a side; write PNG"
+            f"the picture {'is' if scale == 1 else 'becomes'} {width}x{height} and {format} holds at most {longest} "
+            "pixels a side; write PNG"
         )
     if format == "WebP" and not picture.is_colour and picture.metadata.icc is not None:
         raise UserError("WebP has no grey pictures, so the grey colour profile cannot be kept; write PNG, JPEG or TIFF")

@@ -6,7 +6,7 @@ From JPEG to JPEG, metadata segments are copied as bytes: EXIF with its maker no
 import io
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import UserError
 from .picture import Metadata, Picture
 from .pillow_files import notes_on_rest, opened
+from .size_tags import block_of_size
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -60,6 +61,17 @@ def picture_from_jpeg(data: bytes) -> Picture:
         ),
         notes=notes_on_rest(_behind_the_picture(data, pixels_at), b"\xff\xd8\xff"),
     )
+
+
+def jpeg_details_of_size(details: JpegDetails, width: int, height: int) -> JpegDetails:
+    """`details` for a picture of another number of pixels."""
+    segments = tuple(
+        (marker, _EXIF + block_of_size(payload.removeprefix(_EXIF), width, height))
+        if marker == 0xE1 and payload.startswith(_EXIF)
+        else (marker, payload)
+        for marker, payload in details.segments
+    )
+    return replace(details, segments=segments)
 
 
 def jpeg_from_picture(picture: Picture) -> bytes:

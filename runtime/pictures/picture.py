@@ -29,7 +29,7 @@ class Picture:
     pixels: Image
     """(H, W) grey or (H, W, 3) RGB, uint8 or uint16 as in the file."""
     alpha: Image | None = None
-    """(H, W), same dtype: opacity, never changed by denoising; None: opaque."""
+    """(H, W), same dtype: opacity, never denoised; None: opaque."""
     format: Format
     """What the file was."""
     is_lossless: bool = True

@@ -1,7 +1,7 @@
-"""The pixels of a PNG file: filtered row by row, then deflated.
+"""PNG: 8 and 16 bits, grey and RGB, with and without alpha; chunks that stay true are copied.
 
-libpng tries every filter on every byte and takes three seconds for 24 megapixels in colour; two filters and libdeflate
-take a quarter of that, for files of the same size.
+Pixels are filtered row by row, then deflated. libpng tries every filter on every byte and takes three seconds for 24
+megapixels in colour; two filters and libdeflate take a quarter of that, for files of the same size.
 """
 
 import struct
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, notes_on_rest, opened
+from .size_tags import block_of_size
 
 _BAND_ROWS = 64
 _TRIED_BYTES = 1024
 """Of a row, evenly spread: what a filter is chosen by."""
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _LEVEL = 4
+_MOST_CHUNK_BYTES = 2**30
+"""PNG allows twice this."""
 
 
 def pixel_chunks(channels: Image) -> list[tuple[bytes, bytes]]:
@@ -32,7 +35,8 @@ def pixel_chunks(channels: Image) -> list[tuple[bytes, bytes]]:
     num_channels = channels.size // (height * width)
     header = struct.pack(">IIBBBBB", width, height, 8 * channels.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
     packed = bytes(imagecodecs.deflate_encode(filtered(channels).tobytes(), level=_LEVEL))
-    return [(b"IHDR", header), (b"IDAT", packed), (b"IEND", b"")]
+    parts = [packed[start : start + _MOST_CHUNK_BYTES] for start in range(0, len(packed), _MOST_CHUNK_BYTES)]
+    return [(b"IHDR", header), *((b"IDAT", part) for part in parts), (b"IEND", b"")]
 
 
 def filtered(channels: Image) -> NDArray[np.uint8]:
@@ -67,6 +71,8 @@ _COLOUR_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RG
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
+_EXIF_PREFIX = b"Exif\0\0"
+"""PNG has none, but some programs write it."""
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MOST_PROFILE_BYTES = 2**25
 
@@ -108,6 +114,14 @@ def picture_from_png(data: bytes) -> Picture:
         metadata=_metadata(chunks),
         native=tuple((name, payload) for name, payload in chunks if _stays_true(name)),
         notes=tuple(notes),
+    )
+
+
+def chunks_of_size(chunks: tuple[Chunk, ...], width: int, height: int) -> tuple[Chunk, ...]:
+    """Copied chunks for a picture of another number of pixels."""
+    return tuple(
+        (name, block_of_size(payload.removeprefix(_EXIF_PREFIX), width, height) if name == b"eXIf" else payload)
+        for name, payload in chunks
     )
 
 
@@ -177,7 +191,7 @@ def _metadata(chunks: list[Chunk]) -> Metadata:
     metadata = Metadata()
     for name, payload in chunks:
         if name == b"eXIf":
-            metadata = replace(metadata, exif=payload.removeprefix(b"Exif\0\0"))
+            metadata = replace(metadata, exif=payload.removeprefix(_EXIF_PREFIX))
         elif name == b"iCCP":
             # name, 0, compression method 0, deflated profile
             packed = payload.split(b"\0", 1)[1][1:]

@@ -41,6 +41,8 @@ _NAMES = {
 _COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 50000: "zstd"}
 _JPEG_IN_TIFF = 7
 _ASSOCIATED_ALPHA = 1
+MOST_CLASSIC_BYTES = 2**32 - 2**26
+"""Above it offsets need BigTIFF; some room is left for tags."""
 _EXTRA_SAMPLES = {0: "unspecified", 1: "assocalpha", 2: "unassalpha"}
 
 
@@ -101,7 +103,9 @@ def tiff_from_picture(picture: Picture) -> bytes:
     details = picture.native if isinstance(picture.native, TiffDetails) else None
     buffer = io.BytesIO()
     options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
-    tifffile.imwrite(buffer, np.ascontiguousarray(with_alpha(picture)), byteorder="<", bigtiff=False, **options)
+    channels = np.ascontiguousarray(with_alpha(picture))
+    is_big = channels.nbytes > MOST_CLASSIC_BYTES
+    tifffile.imwrite(buffer, channels, byteorder="<", bigtiff=is_big, **options)
     add_tags(buffer, buffer.getvalue(), _tags_from(picture.metadata) if details is None else details.tags)
     return buffer.getvalue()
 

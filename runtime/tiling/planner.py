@@ -1,4 +1,4 @@
-"""The tile planner: pure geometry, no pixels.
+"""The tile planner: pure geometry, no pixels. All of it is in input pixels, also for networks that enlarge.
 
 An image of H x W pixels is padded virtually (right and bottom) to multiples of the alignment. Windows
 of ONE shape, with aligned origins, cover the padded image; each window's network output is kept
@@ -35,6 +35,10 @@ class Span:
         """The part below `stop`; may be empty."""
         return Span(min(self.start, stop), min(self.stop, stop))
 
+    def scaled(self, by: int) -> "Span":
+        """The pixels of an image `by` times as large that stand for these."""
+        return Span(self.start * by, self.stop * by)
+
     @property
     def slice(self) -> slice:
         return slice(self.start, self.stop)
@@ -64,6 +68,14 @@ class Region:
     def within(self, outer: "Region") -> "Region":
         """This region in coordinates whose origin is `outer`'s."""
         return Region(self.rows.shifted(-outer.rows.start), self.columns.shifted(-outer.columns.start))
+
+    def clipped(self, height: int, width: int) -> "Region":
+        """The part inside an image of `height` x `width` pixels; may be empty."""
+        return Region(self.rows.clipped(height), self.columns.clipped(width))
+
+    def scaled(self, by: int) -> "Region":
+        """The pixels of an image `by` times as large that stand for these."""
+        return Region(self.rows.scaled(by), self.columns.scaled(by))
 
 
 @dataclass(frozen=True, slots=True)

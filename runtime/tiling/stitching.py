@@ -1,16 +1,118 @@
-"""Do a tile's work in smaller windows, where memory did not suffice for its own."""
+"""Run a network on the tiles of a plan and put the results together: each cropped to its core, nothing mixed.
+
+A network that enlarges is given windows in input pixels; its results, and the picture they make, are `scale` times as
+large. A tile that does not fit into the memory is done in halves.
+"""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...network_input import NetworkInput
 from .pixel_values import Image, batch_of, pixels_of
 from .planner import Region, Span, Tile, TilePlan
 from .window_limits import OutOfMemoryError, rounded_up
+
+Network = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
+"""Batches (1, C, h, w) of values 0..1 to results (1, C, scale*h, scale*w), in their order; it may take some ahead."""
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the total; starts again at 0 if the plan changes."""
+
+
+def stitched(
+    image: Image,
+    plan: TilePlan,
+    network: Network,
+    *,
+    network_input: NetworkInput,
+    out_of_memory: Callable[[], None],
+    progress: Progress | None = None,
+) -> Image:
+    """The network's output for `image`, tile by tile, each cropped to its core: exact where the plan's halo is.
+
+    A tile that runs out of memory is done in halves, and so are later ones of its size; what is done stays done.
+    `out_of_memory()` is called before going on in halves. Raises OutOfMemoryError where not even the smallest window
+    fits, UserError that names the tile where the network's output is not finite.
+    """
+    output = empty_output(image, network_input.scale)
+    waiting = list(enumerate(plan))
+    while waiting:
+        done = 0
+        windows = (batch_of(image, tile.window, network_input.channels) for _, tile in waiting)
+        try:
+            with closing(network(windows)) as results:
+                for (index, tile), result_BCHW in zip(waiting, results, strict=True):
+                    result_CHW = checked_result(
+                        result_BCHW, tile.window, network_input, name=f"tile {index + 1} of {len(plan)}"
+                    )
+                    _place_core(output, plan, tile, result_CHW, network_input.scale)
+                    done += 1
+                    is_whole = done == len(waiting) or waiting[done][0] > index
+                    if progress is not None and is_whole:
+                        progress(index + 1, len(plan))
+            return output
+        except OutOfMemoryError as error:
+            # A backend that runs several windows at once does not say which one failed: the first not done, at worst.
+            too_large = waiting[done][1].window.num_pixels
+            out_of_memory()
+            waiting = list(_smaller(waiting[done:], plan, too_large, error))
+    return output
+
+
+def empty_output(image: Image, scale: int) -> Image:
+    """An array for the result of `image`: `scale` times its height and width, of its channels and number type."""
+    height, width = image.shape[:2]
+    return np.empty((height * scale, width * scale, *image.shape[2:]), image.dtype)
+
+
+def checked_result(
+    result_BCHW: NDArray[np.float32], window: Region, network_input: NetworkInput, *, name: str
+) -> NDArray[np.float32]:
+    """The result (C, scale*h, scale*w) of `window`. UserError that names the tile where it is not what it must be."""
+    expected = (1, network_input.channels, *window.scaled(network_input.scale).shape)
+    if result_BCHW.shape != expected:
+        raise UserError(
+            f"{name}: the model's output has shape {result_BCHW.shape}, but by its metadata it enlarges "
+            f"{network_input.scale} times, which is {expected}; export it again"
+        )
+    if not np.isfinite(result_BCHW).all():
+        rows, columns = window.rows, window.columns
+        raise UserError(
+            f"{name} (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}): "
+            "the model's output is not finite (NaN or infinity); nothing was kept, use another model"
+        )
+    return result_BCHW[0]
+
+
+def place(output: Image, region: Region, values_CHW: NDArray[np.float32]) -> None:
+    """Put a network's values for `region` into `output`, as its pixels."""
+    num_channels = 1 if output.ndim == 2 else output.shape[2]
+    pixels = pixels_of(values_CHW, output.dtype, num_channels)
+    output[region.slices] = pixels[:, :, 0] if output.ndim == 2 else pixels
+
+
+def _place_core(output: Image, plan: TilePlan, tile: Tile, result_CHW: NDArray[np.float32], scale: int) -> None:
+    # The padding at the right and bottom borders is cut off here.
+    core = tile.core.clipped(plan.height, plan.width)
+    rows, columns = core.within(tile.window).scaled(scale).slices
+    place(output, core.scaled(scale), result_CHW[:, rows, columns])
+
+
+def _smaller(
+    tiles: list[tuple[int, Tile]], plan: TilePlan, too_large: int, reason: OutOfMemoryError
+) -> Iterator[tuple[int, Tile]]:
+    """The work of numbered tiles in windows of fewer than `too_large` pixels; raises `reason` where that cannot be."""
+    for index, tile in tiles:
+        if tile.window.num_pixels < too_large:
+            yield index, tile
+            continue
+        halves = halved(tile, plan)
+        if halves is None:
+            raise reason
+        yield from _smaller([(index, half) for half in halves], plan, too_large, reason)
 
 
 def halved(tile: Tile, plan: TilePlan) -> tuple[Tile, Tile] | None:
@@ -47,141 +149,3 @@ def _halves(span: Span, alignment: int) -> tuple[Span, ...]:
 
 def _widened(span: Span, halo: int, stop: int) -> Span:
     return Span(max(0, span.start - halo), min(stop, span.stop + halo))
-
-
-Network = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
-"""Batches (1, C, h, w) of values 0..1 to batches of the same shapes, in their order; it may take some ahead."""
-Progress = Callable[[int, int], None]
-"""Called with the number of tiles done and the total; starts again at 0 if the plan changes."""
-
-
-def stitched(
-    image: Image,
-    plan: TilePlan,
-    network: Network,
-    *,
-    num_channels: int,
-    out_of_memory: Callable[[], None],
-    progress: Progress | None = None,
-) -> Image:
-    """The network's output for `image`, tile by tile, each cropped to its core: exact where the plan's halo is.
-
-    A tile that runs out of memory is done in halves, and so are later ones of its size; what is done stays done.
-    `num_channels`: of the network. `out_of_memory()` is called before going on in halves. Raises OutOfMemoryError
-    where not even the smallest window fits, UserError that names the tile where the network's output is not finite.
-    """
-    output = np.empty_like(image, order="C", subok=False)
-    waiting = list(enumerate(plan))
-    while waiting:
-        done = 0
-        windows = (batch_of(image, tile.window, num_channels) for _, tile in waiting)
-        try:
-            with closing(network(windows)) as results:
-                for (index, tile), result_BCHW in zip(waiting, results, strict=True):
-                    _stitch(output, image, tile, result_BCHW, num_channels, f"tile {index + 1} of {len(plan)}")
-                    done += 1
-                    is_whole = done == len(waiting) or waiting[done][0] > index
-                    if progress is not None and is_whole:
-                        progress(index + 1, len(plan))
-            return output
-        except OutOfMemoryError as error:
-            # A backend that runs several windows at once does not say which one failed: the first not done, at worst.
-            too_large = waiting[done][1].window.num_pixels
-            out_of_memory()
-            waiting = list(_smaller(waiting[done:], plan, too_large, error))
-    return output
-
-
-def _smaller(
-    tiles: list[tuple[int, Tile]], plan: TilePlan, too_large: int, reason: OutOfMemoryError
-) -> Iterator[tuple[int, Tile]]:
-    """The work of numbered tiles in windows of fewer than `too_large` pixels; raises `reason` where that cannot be."""
-    for index, tile in tiles:
-        if tile.window.num_pixels < too_large:
-            yield index, tile
-            continue
-        halves = halved(tile, plan)
-        if halves is None:
-            raise reason
-        yield from _smaller([(index, half) for half in halves], plan, too_large, reason)
-
-
-def _stitch(
-    output: Image, image: Image, tile: Tile, result_BCHW: NDArray[np.float32], num_channels: int, name: str
-) -> None:
-    result_CHW = _checked(result_BCHW, tile.window, num_channels, name)
-    # The padding at the right and bottom borders is cut off here.
-    core = Region(tile.core.rows.clipped(image.shape[0]), tile.core.columns.clipped(image.shape[1]))
-    rows, columns = core.within(tile.window).slices
-    _place(output, core, pixels_of(result_CHW[:, rows, columns], image.dtype, _channels_of(image)))
-
-
-def blended(
-    image: Image, plan: TilePlan, network: Network, *, num_channels: int, halo: int, progress: Progress | None = None
-) -> Image:
-    """As `stitched`, for networks that no halo makes exact: across every seam the results are mixed linearly.
-
-    The weights of all windows sum to 1 at every pixel; seams are mixed over at most `halo` pixels to either side.
-    Needs a float32 array of the output's size beside the output.
-    """
-    sums = np.zeros((plan.height, plan.width, _channels_of(image)), np.float32)
-    row_weights = _weights(plan.row_windows, halo)
-    column_weights = _weights(plan.column_windows, halo)
-    windows = (batch_of(image, tile.window, num_channels) for tile in plan)
-    with closing(network(windows)) as results:
-        for index, (tile, result_BCHW) in enumerate(zip(plan, results, strict=True)):
-            result_CHW = _checked(result_BCHW, tile.window, num_channels, f"tile {index + 1} of {len(plan)}")
-            row, column = divmod(index, len(plan.column_windows))
-            weighted = result_CHW * row_weights[row][:, np.newaxis] * column_weights[column]
-            inside = Region(tile.window.rows.clipped(plan.height), tile.window.columns.clipped(plan.width))
-            height, width = inside.shape
-            sums[inside.slices] += pixels_of(weighted[:, :height, :width], np.dtype(np.float32), sums.shape[2])
-            if progress is not None:
-                progress(index + 1, len(plan))
-    output = np.empty_like(image, order="C", subok=False)
-    for top in range(0, plan.height, 64):
-        band = Region(Span(top, top + 64).clipped(plan.height), Span(0, plan.width))
-        _place(output, band, pixels_of(np.moveaxis(sums[band.slices], 2, 0), image.dtype, sums.shape[2]))
-    return output
-
-
-def _checked(result_BCHW: NDArray[np.float32], window: Region, num_channels: int, name: str) -> NDArray[np.float32]:
-    expected = (1, num_channels, *window.shape)
-    assert result_BCHW.shape == expected, f"the backend returned shape {result_BCHW.shape} for {expected}"
-    if not np.isfinite(result_BCHW).all():
-        rows, columns = window.rows, window.columns
-        raise UserError(
-            f"{name} (rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop}): "
-            "the model's output is not finite (NaN or infinity); nothing was kept, use another model"
-        )
-    return result_BCHW[0]
-
-
-def _channels_of(image: Image) -> int:
-    return 1 if image.ndim == 2 else image.shape[2]
-
-
-def _place(output: Image, region: Region, pixels: Image) -> None:
-    output[region.slices] = pixels[:, :, 0] if output.ndim == 2 else pixels
-
-
-def _weights(windows: tuple[tuple[Span, Span], ...], halo: int) -> list[NDArray[np.float32]]:
-    """For each window of an axis its pixels' weights: 1 in the core, a ramp across each seam, 0 beyond."""
-    reach = min(halo, *(len(core) // 2 for _, core in windows))
-    weights: list[NDArray[Any]] = []
-    for window, core in windows:
-        centre = np.arange(window.start, window.stop, dtype=np.float64) + 0.5
-        weight = np.ones(len(window))
-        if core.start > 0:
-            weight *= _ramp(centre - core.start, reach)
-        if core.stop < windows[-1][1].stop:
-            weight *= _ramp(core.stop - centre, reach)
-        weights.append(weight.astype(np.float32))
-    return weights
-
-
-def _ramp(distance: NDArray[np.floating], reach: int) -> NDArray[np.floating]:
-    """0 up to -reach, 1 from +reach, linear between; a step at 0 where reach is 0."""
-    if reach == 0:
-        return (distance > 0).astype(np.float64)
-    return np.clip(0.5 + distance / (2 * reach), 0.0, 1.0)

@@ -89,8 +89,13 @@ def denoised_bands(
     plan: TilePlan,
     denoised: Callable[[Image, TilePlan, Progress], Image],
     progress: Progress | None,
+    *,
+    scale: int,
 ) -> Iterator[tuple[Span, Image]]:
-    """(rows, their pixels) from top to bottom. `denoised`: an image by a plan, of which only the kept rows count."""
+    """(rows of the source, the result's pixels for them) from top to bottom.
+
+    `denoised`: an image by a plan, `scale` times as large as the image, of which only the kept rows count.
+    """
     for band in bands_of(plan):
 
         def count(done: int, _: int, before: int = band.num_tiles_before) -> None:
@@ -101,4 +106,4 @@ def denoised_bands(
             result = denoised(source.pixels(band.rows), band.plan, count)
         except UserError as error:
             raise UserError(f"rows from {band.rows.start} on: {error}") from error
-        yield band.kept, result[band.kept.shifted(-band.rows.start).slice]
+        yield band.kept, result[band.kept.shifted(-band.rows.start).scaled(scale).slice]

@@ -1,6 +1,7 @@
-"""What may be done to the windows and results of a network on their way: mixing, and a second run in fp32.
+"""What may be done to the windows and results of a network on their way.
 
-Shapes: windows and results (1, C, h, w) float32.
+Mixing, a second run where a result is not finite, and the average over eight symmetries.
+Shapes: windows (1, C, h, w) float32, results (1, C, scale*h, scale*w) float32.
 """
 
 from collections import deque
@@ -16,7 +17,7 @@ Window = NDArray[np.float32]
 
 
 def mixed(network: Network, strength: float) -> Network:
-    """A network whose results are mixed with their windows, before anything is rounded: 1 is the result alone."""
+    """A network of scale 1 whose results are mixed with their windows, before rounding: 1 is the result alone."""
 
     def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
         for window, result in _with_windows(network, windows):

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.backends.backend import MOST_BYTES_PER_PIXEL
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.onnxruntime_session import imported_onnxruntime
 from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.model import bundled_models
+from hinas.runtime.tiling.window_limits import MOST_BYTES_PER_PIXEL
 
 Models = dict[str, Path]
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None

@@ -1,7 +1,6 @@
 """ONNX Runtime on a GPU, played by the processor: what is kept, what is given back, what is refused; and `auto`."""
 
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,10 +176,9 @@ def test_a_file_that_is_no_model(models: Models, install: Callable[..., Any], tm
 
 
 def _opened(model: Path) -> tuple[str, list[str]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        description = open_backend("auto", model, threads=1).description
-    return description.split(",")[0].split()[0] + description.split(",")[1], [str(w.message) for w in caught]
+    notes: list[str] = []
+    description = open_backend("auto", model, threads=1, listener=notes.append).description
+    return description.split(",")[0].split()[0] + description.split(",")[1], notes
 
 
 def test_auto_takes_the_fastest_that_works_and_says_what_did_not(

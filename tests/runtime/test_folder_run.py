@@ -138,11 +138,9 @@ def test_ctrl_c_during_the_third_picture_leaves_two_whole_files(
         assert read_picture(target / f"{index}.png").pixels.shape == (40 + index, 50, 3)
 
 
-def test_warnings_of_the_model_reach_the_person(
+def test_notes_of_the_model_reach_the_person(
     models: Models, tmp_path: Path, capsys: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import warnings
-
     source = folder(tmp_path / "in", 2)
     load = Denoiser.load
 
@@ -150,14 +148,11 @@ def test_warnings_of_the_model_reach_the_person(
         denoiser = load(*arguments, **options)
 
         def call(pixels: Any, *others: Any, **more: Any) -> Any:
-            warnings.warn(f"{len(pixels)} rows", stacklevel=2)
+            more["listener"](f"{len(pixels)} rows")
             return denoiser(pixels, *others, **more)
 
-        call.manifest, call.noise_level, call.description_for = (  # type: ignore[attr-defined]
-            denoiser.manifest,
-            denoiser.noise_level,
-            denoiser.description_for,
-        )
+        for name in ("manifest", "noise_level", "description_for", "check_strength"):
+            setattr(call, name, getattr(denoiser, name))
         return call
 
     monkeypatch.setattr(Denoiser, "load", warning_load)

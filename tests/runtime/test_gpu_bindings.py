@@ -48,7 +48,7 @@ def _check(model: Path) -> bool:
 def _time(model: Path, folder: Path) -> None:
     """What hinas-bench asks of an engine beside running it."""
     engine = tensorrt_engine.TensorRtEngine(write_engine_for(model, GPU, path=folder / "timed.engine"))
-    engine.timed_run(*inputs_for(engine.manifest, 16))
+    engine.timed_run(*inputs_for(engine.manifest.network_input, 16))
 
 
 @pytest.mark.parametrize("name", ["gray", "single"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from hinas.errors import UserError
+from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files import huge_tiff
@@ -78,10 +79,17 @@ def test_every_window_of_every_band_reads_what_it_reads_on_the_whole_image(
             yield window + np.float32(0.25) * np.sum(window * weights, dtype=np.float32)
 
     def run(pixels: np.ndarray, plan: Any, progress: Any) -> np.ndarray:
-        return stitched(pixels, plan, network, num_channels=1, out_of_memory=lambda: None, progress=progress)
+        return stitched(
+            pixels,
+            plan,
+            network,
+            network_input=NetworkInput(channels=1),
+            out_of_memory=lambda: None,
+            progress=progress,
+        )
 
     seen: list[tuple[int, int]] = []
-    bands = list(denoised_bands(Rows(image), plan, run, lambda done, total: seen.append((done, total))))
+    bands = list(denoised_bands(Rows(image), plan, run, lambda done, total: seen.append((done, total)), scale=1))
     assert [rows.start for rows, _ in bands] == [0, *(rows.stop for rows, _ in bands[:-1])]
     assert np.array_equal(np.concatenate([pixels for _, pixels in bands]), run(image, plan, None))
     assert seen == [(index + 1, len(plan)) for index in range(len(plan))]
@@ -130,7 +138,7 @@ def test_streamed_equals_in_memory(models: Models, tmp_path: Path, monkeypatch: 
     source = save(tmp_path / "in.tif", noisy(shape, dtype), resolution=(300, 300), extratags=extratags, **options)
     model = models["color" if len(shape) == 3 and shape[2] > 2 else "gray"]
     denoise(source, tmp_path / "memory.tif", model)
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     denoise(source, tmp_path / "streamed.tif", model)
     whole, streamed = read_picture(tmp_path / "memory.tif"), read_picture(tmp_path / "streamed.tif")
     with tifffile.TiffFile(tmp_path / "streamed.tif") as file:
@@ -154,7 +162,7 @@ def test_planes_and_palettes(models: Models, tmp_path: Path, monkeypatch: pytest
     Image.fromarray(noisy((50, 40, 3))).quantize(64).save(tmp_path / "palette.tif")
     for name in ("planes", "palette"):
         denoise(tmp_path / f"{name}.tif", tmp_path / f"{name}-memory.tif", models["color"])
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     for name in ("planes", "palette"):
         denoise(tmp_path / f"{name}.tif", tmp_path / f"{name}-streamed.tif", models["color"])
         whole, streamed = (read_picture(tmp_path / f"{name}-{how}.tif") for how in ("memory", "streamed"))
@@ -162,7 +170,7 @@ def test_planes_and_palettes(models: Models, tmp_path: Path, monkeypatch: pytest
 
 
 def test_sigma_zero_streams_every_bit(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     source = save(tmp_path / "in.tif", noisy((75, 61, 4), np.uint16))
     denoise(source, tmp_path / "out.tif", models["color"], sigma=0.0)
     assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), tifffile.imread(source))
@@ -191,8 +199,8 @@ def test_large_files_become_bigtiff_with_their_tags(
     exif.get_ifd(0x8769)[0x829A] = (1, 250)
     exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0a comment"
     Image.fromarray(noisy((50, 40))).save(tmp_path / "in.tif", exif=exif.tobytes())
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
-    monkeypatch.setattr(huge_tiff, "_MOST_CLASSIC_BYTES", 1000)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
+    monkeypatch.setattr(huge_tiff, "MOST_CLASSIC_BYTES", 1000)
     denoise(tmp_path / "in.tif", tmp_path / "out.tif", models["gray"])
     assert struct.unpack("<H", (tmp_path / "out.tif").read_bytes()[2:4]) == (43,)
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
@@ -233,7 +241,7 @@ def test_the_sample_is_spread_and_measures_the_noise(tmp_path: Path) -> None:
 def test_what_cannot_be_streamed_is_named(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], words: str
 ) -> None:
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     monkeypatch.setattr(huge_tiff, "_MOST_BYTES_AT_ONCE", 1000)
     source = save(tmp_path / "in.tif", noisy((64, 61)), **options)
     with pytest.raises(UserError, match=words):
@@ -244,7 +252,7 @@ def test_what_cannot_be_streamed_is_named(
 def test_several_pages_and_truncated_files_are_refused_before_the_work(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     tifffile.imwrite(tmp_path / "pages.tif", noisy((2, 20, 20)), photometric="minisblack")
     whole = save(tmp_path / "whole.tif", noisy((200, 61)), tile=(16, 16), compression="zlib").read_bytes()
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) * 3 // 4])
@@ -258,7 +266,7 @@ def test_several_pages_and_truncated_files_are_refused_before_the_work(
 def test_an_interrupted_stream_leaves_nothing_behind(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
-    monkeypatch.setattr(huge_tiff, "_COPIES_IN_MEMORY", 2**40)
+    monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     source = save(tmp_path / "in.tif", noisy((120, 61)))
     reading = huge_tiff._Rows.pixels
 

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import pytest
 from hinas.errors import UserError
+from hinas.network_input import NetworkInput
 from hinas.runtime.memory import memory_budget, process_memory
-from hinas.runtime.memory.memory_budget import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits
+from hinas.runtime.tiling.window_limits import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits
 from hypothesis import given
 from hypothesis import strategies as st
 
 MEBIBYTE = 2**20
+
+
+def window_cost(bytes_per_pixel: int, *, halo: int, alignment: int, scale: int = 1) -> WindowCost:
+    network_input = NetworkInput(channels=3, alignment=alignment, scale=scale)
+    return WindowCost(bytes_per_pixel=bytes_per_pixel, network_input=network_input, halo=halo)
 
 
 @given(
@@ -21,7 +27,7 @@ MEBIBYTE = 2**20
 def test_the_largest_window_stays_within_the_budget(
     working: int, bytes_per_pixel: int, halo: int, alignment: int
 ) -> None:
-    cost = WindowCost(bytes_per_pixel=bytes_per_pixel, channels=3, halo=halo, alignment=alignment)
+    cost = window_cost(bytes_per_pixel, halo=halo, alignment=alignment)
     try:
         tile = largest_tile(working, cost, is_bound=True)
     except UserError:
@@ -35,21 +41,21 @@ def test_the_largest_window_stays_within_the_budget(
 
 
 def test_more_memory_gives_larger_tiles() -> None:
-    cost = WindowCost(bytes_per_pixel=640, channels=3, halo=46, alignment=2)
+    cost = window_cost(640, halo=46, alignment=2)
     tiles = [largest_tile(size * MEBIBYTE, cost, is_bound=True) for size in (64, 256, 512, 4096)]
     assert tiles == sorted(set(tiles))
     assert tiles[-1] == LARGEST_TILE
 
 
 def test_too_little_memory_says_how_much_is_missing() -> None:
-    cost = WindowCost(bytes_per_pixel=1000, channels=3, halo=50, alignment=2)
+    cost = window_cost(1000, halo=50, alignment=2)
     needed = cost.bytes_of(132, 132)
     with pytest.raises(UserError, match=r"smallest tile \(32 pixels\); allow at least 7 MiB more"):
         largest_tile(needed - 7 * MEBIBYTE, cost, is_bound=True)
 
 
 def test_without_a_bound_the_smallest_tile_is_tried() -> None:
-    cost = WindowCost(bytes_per_pixel=1000, channels=3, halo=50, alignment=2)
+    cost = window_cost(1000, halo=50, alignment=2)
     assert largest_tile(-1, cost, is_bound=False) == SMALLEST_TILE
 
 
@@ -64,7 +70,7 @@ def test_without_a_bound_half_of_the_free_memory_is_taken(monkeypatch: pytest.Mo
 
 
 def test_whole_images_are_counted_with_their_padding() -> None:
-    cost = WindowCost(bytes_per_pixel=52, channels=3, halo=0, alignment=10)
+    cost = window_cost(52, halo=0, alignment=10)
     assert whole_image_fits(11, 11, 20 * 20 * 100, cost)
     assert not whole_image_fits(11, 11, 20 * 20 * 100 - 1, cost)
 

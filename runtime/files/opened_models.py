@@ -1,0 +1,75 @@
+"""The models that the pictures of a run need, each opened once, when the first picture needs it."""
+
+import threading
+from dataclasses import dataclass
+
+from ...errors import UserError
+from ..denoise_request import Request
+from ..denoiser import Denoiser
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChosenModel:
+    """The model for a picture."""
+
+    name: str
+    denoiser: Denoiser
+    notes: tuple[str, ...]
+    """What opening it brought up, for a person; told with the first picture alone."""
+
+
+class OpenedModels:
+    """Safe to use from several threads."""
+
+    def __init__(self, request: Request, *, memory_bytes: int | None) -> None:
+        """`memory_bytes`: bound for the whole process while a model runs; None: half of what is free."""
+        self._request = request
+        self._memory_bytes = memory_bytes
+        self._denoisers: dict[str, Denoiser] = {}
+        self._untold: dict[str, list[str]] = {}
+        self._scale: int | None = None
+        self._lock = threading.Lock()
+
+    def for_picture(self, *, is_colour: bool) -> ChosenModel:
+        """The model asked for, or the bundled one for such pictures. Raises UserError where it does not open."""
+        asked = self._request.model
+        name = asked if asked != "auto" else "color" if is_colour else "gray"
+        with self._lock:
+            denoiser = self._opened(name)
+            return ChosenModel(name=name, denoiser=denoiser, notes=tuple(self._untold.pop(name, ())))
+
+    @property
+    def scale(self) -> int:
+        """How many times as high and wide every picture becomes: known before a picture is read.
+
+        1 also where the model does not open: the first picture that needs it says why.
+        """
+        with self._lock:
+            if self._scale is None:
+                self._scale = self._asked_scale()
+            return self._scale
+
+    def _asked_scale(self) -> int:
+        if self._request.model == "auto":
+            return 1
+        try:
+            return self._opened(self._request.model).manifest.scale
+        except (UserError, MemoryError):
+            return 1
+
+    def _opened(self, name: str) -> Denoiser:
+        request = self._request
+        if name not in self._denoisers:
+            notes: list[str] = []
+            self._denoisers[name] = Denoiser.load(
+                name,
+                request.backend,
+                threads=request.threads,
+                precision=request.precision,
+                memory_bytes=self._memory_bytes,
+                tile=request.tile,
+                ensemble=request.ensemble,
+                listener=notes.append,
+            )
+            self._untold[name] = notes
+        return self._denoisers[name]
