@@ -1,4 +1,4 @@
-"""The values of the command's options, from the texts that a person types."""
+"""What hinas-denoise is asked to do, and the values of its options from the texts that a person types."""
 
 import re
 from dataclasses import dataclass

@@ -122,11 +122,13 @@ def tiny_model(
     sigma_range: tuple[float, float] | None = (0.0, 75.0),
     tiling: str = "exact",
     bias: float = 0.0,
+    scale: int = 1,
     seed: int = 0,
 ) -> Path:
     """A model as exact as the real ones: two zero-padded 3 x 3 convolutions, plus sigma / 2550 where conditioned.
 
-    They work at half resolution where `alignment` is 2.
+    They work at half resolution where `alignment` is 2. Where `scale` is above 1 a pixel shuffle ends
+    them, around 0.5.
     `bias` is added to every value: NaN or infinity make the output so. `approximate` adds the whole image's mean.
     """
     generator = np.random.default_rng(seed)
@@ -150,25 +152,29 @@ def tiny_model(
 
     value = add("SpaceToDepth", ["noisy"], blocksize=block) if block > 1 else "noisy"
     value = add("LeakyRelu", [convolution(value, inner, 4, "first")], alpha=0.1)
-    value = convolution(value, 4, inner, "second")
-    if block > 1:
-        value = add("DepthToSpace", [value], blocksize=block, mode="CRD")
+    value = convolution(value, 4, inner * scale**2, "second")
+    if block * scale > 1:
+        value = add("DepthToSpace", [value], blocksize=block * scale, mode="CRD")
     if tiling == "approximate":
         value = add("Add", [value, add("ReduceMean", ["noisy"], axes=[2, 3], keepdims=1)])
     if conditioned:
         level = add("Reshape", ["sigma", constant("shape", np.array([-1, 1, 1, 1], np.int64))])
         value = add("Add", [value, add("Div", [level, constant("scale", np.array(2550, np.float32))])])
     value = add("Add", [value, constant("bias", np.array(bias, np.float32))])
-    nodes.append(helper.make_node("Add", ["noisy", value], ["denoised"]))
+    base = "noisy" if scale == 1 else constant("grey", np.array(0.5, np.float32))
+    nodes.append(helper.make_node("Add", [base, value], ["denoised"]))
     pixels = ["B", channels, "H", "W"]
     inputs = [helper.make_tensor_value_info("noisy", TensorProto.FLOAT, pixels)]
     if conditioned:
         inputs.append(helper.make_tensor_value_info("sigma", TensorProto.FLOAT, ["B"]))
-    outputs = [helper.make_tensor_value_info("denoised", TensorProto.FLOAT, pixels)]
+    result = pixels if scale == 1 else ["B", channels, "larger H", "larger W"]
+    outputs = [helper.make_tensor_value_info("denoised", TensorProto.FLOAT, result)]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     manifest = ModelManifest(
         channels=channels,
+        scale=scale,
+        task="denoise" if scale == 1 else "super-resolution",
         halo=2 * alignment + (alignment - 1),
         alignment=alignment,
         tiling=tiling,  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""What the system calls its processor."""
+"""Numbers that a run measures about a model on this machine, kept for later runs in the user's cache folder."""
 
 import hashlib
 import json
@@ -14,17 +14,6 @@ from ... import __version__
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ..engines.sealed_bytes import DamagedError, sealed, unsealed
-
-
-def processor_name() -> str:
-    """Such as AMD EPYC; the kind of machine where the system has no better name."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine() or "unknown processor"
-
 
 Numbers = dict[str, float]
 
@@ -85,6 +74,16 @@ def _path(key: Key) -> Path | None:
 
 def _identity(key: Key) -> dict[str, Any]:
     return {"hinas": __version__, **asdict(key), **_machine()}
+
+
+def processor_name() -> str:
+    """Such as AMD EPYC; the kind of machine where the system has no better name."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown processor"
 
 
 @cache

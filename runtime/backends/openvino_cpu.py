@@ -1,4 +1,4 @@
-"""OpenVINO, loaded once for the whole process."""
+"""OpenVINO on the processor: a model file, compiled anew for every shape of windows."""
 
 import threading
 from functools import cache, cached_property

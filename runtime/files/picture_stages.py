@@ -79,7 +79,7 @@ class PictureStages:
         self._picture_memory = working_bytes(memory, output_bytes=0) - reserved_bytes
 
     def held_bytes(self, job: Job) -> int:
-        """What a picture holds while it is under way: its file, its pixels, the result, what the encoder makes of it."""
+        """What a picture holds while it is under way: file, pixels, result, and what the encoder makes of it."""
         return 2 * (1 + self._models.scale**2) * decoded_bytes(job.source)
 
     def load(self, job: Job) -> Loaded:

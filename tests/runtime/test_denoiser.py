@@ -310,6 +310,27 @@ def test_an_approximate_model_runs_whole_or_blended_with_a_warning(models: Model
     assert 1e-4 < np.abs(tiled - whole).max() < 0.2
 
 
+def test_a_listener_hears_what_else_is_a_warning_at_the_callers_line(models: Models) -> None:
+    image = random_image((60, 70), np.float32)
+    denoiser, notes = load(models["whole"], tile=20), list[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        heard = denoiser(image, sigma=25, listener=notes.append)
+    with pytest.warns(UserWarning) as caught:
+        assert np.array_equal(denoiser(image, sigma=25), heard)
+    assert [str(warning.message) for warning in caught] == notes
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_what_was_noted_before_a_failure_is_still_said(models: Models) -> None:
+    backend = FailingBackend(OnnxRuntimeCpu(models["infinite"], threads=1), 0)
+    with (
+        pytest.warns(UserWarning, match="out of memory; going on with smaller windows"),
+        pytest.raises(UserError, match="the model's output is not finite"),
+    ):
+        Denoiser(backend)(random_image((200, 200), np.uint8), sigma=25)
+
+
 def test_blending_weights_sum_to_one(models: Models) -> None:
     """On a constant image every tile answers alike away from the borders, so blending must not show."""
     image = np.full((60, 70), 0.5, np.float32)

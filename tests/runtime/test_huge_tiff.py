@@ -62,10 +62,11 @@ class Rows:
     tile=st.integers(1, 20),
     halo=st.integers(0, 6),
     alignment=st.sampled_from([1, 2, 4, 8]),
+    scale=st.integers(1, 3),
 )
 @settings(max_examples=60, deadline=None)
 def test_every_window_of_every_band_reads_what_it_reads_on_the_whole_image(
-    height: int, width: int, tile: int, halo: int, alignment: int
+    height: int, width: int, tile: int, halo: int, alignment: int, scale: int
 ) -> None:
     """A network that answers with everything its window holds: bit for bit."""
     from hinas.runtime.tiling.stitching import stitched
@@ -76,20 +77,21 @@ def test_every_window_of_every_band_reads_what_it_reads_on_the_whole_image(
     def network(windows: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
         for window in windows:
             weights = np.arange(window.size).reshape(window.shape)
-            yield window + np.float32(0.25) * np.sum(window * weights, dtype=np.float32)
+            result = window + np.float32(0.25) * np.sum(window * weights, dtype=np.float32)
+            yield np.kron(result, np.arange(1, scale**2 + 1, dtype=np.float32).reshape(1, 1, scale, scale))
 
     def run(pixels: np.ndarray, plan: Any, progress: Any) -> np.ndarray:
         return stitched(
             pixels,
             plan,
             network,
-            network_input=NetworkInput(channels=1),
+            network_input=NetworkInput(channels=1, scale=scale),
             out_of_memory=lambda: None,
             progress=progress,
         )
 
     seen: list[tuple[int, int]] = []
-    bands = list(denoised_bands(Rows(image), plan, run, lambda done, total: seen.append((done, total)), scale=1))
+    bands = list(denoised_bands(Rows(image), plan, run, lambda done, total: seen.append((done, total)), scale=scale))
     assert [rows.start for rows, _ in bands] == [0, *(rows.stop for rows, _ in bands[:-1])]
     assert np.array_equal(np.concatenate([pixels for _, pixels in bands]), run(image, plan, None))
     assert seen == [(index + 1, len(plan)) for index in range(len(plan))]

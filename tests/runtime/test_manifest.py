@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hinas.errors import UserError
+from hinas.network_input import NetworkInput
 from hinas.runtime.model.manifest import ModelManifest
 
 CONDITIONED = ModelManifest(
@@ -51,6 +52,22 @@ def test_a_file_from_before_the_entry_takes_float() -> None:
     assert ModelManifest.from_metadata(pixels.to_metadata()) == pixels
 
 
+def test_a_file_from_before_the_entry_is_for_denoising_and_stays_the_same() -> None:
+    assert CONDITIONED.task == "denoise"
+    assert "hinas.task" not in CONDITIONED.to_metadata()
+    enlarging = replace(CONDITIONED, task="super-resolution", scale=3)
+    assert enlarging.to_metadata()["hinas.task"] == "super-resolution"
+    assert ModelManifest.from_metadata(enlarging.to_metadata()) == enlarging
+
+
+def test_the_networks_input_as_one_value() -> None:
+    assert replace(CONDITIONED, scale=2).network_input == NetworkInput(
+        channels=3, alignment=2, scale=2, level_range=(0, 75)
+    )
+    told_nothing = replace(CONDITIONED, conditioned=False, sigma_range=(30, 30))
+    assert told_nothing.network_input.level_range is None
+
+
 def test_foreign_entries_are_ignored() -> None:
     assert ModelManifest.from_metadata({**CONDITIONED.to_metadata(), "author": "x"}) == CONDITIONED
 
@@ -79,6 +96,9 @@ def test_a_foreign_model_is_named_so() -> None:
         ("training", "[]", "JSON object"),
         ("certificate", "[]", "JSON object"),
         ("scale", "x2", "a whole number"),
+        ("scale", "0", "from 1 to 16"),
+        ("scale", "4000", "from 1 to 16"),
+        ("task", " ", "the name of a task"),
     ],
 )
 def test_an_error_names_the_key_what_stood_there_and_what_is_allowed(key: str, text: str, allowed: str) -> None:

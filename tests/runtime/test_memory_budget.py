@@ -6,7 +6,14 @@ import pytest
 from hinas.errors import UserError
 from hinas.network_input import NetworkInput
 from hinas.runtime.memory import memory_budget, process_memory
-from hinas.runtime.tiling.window_limits import LARGEST_TILE, SMALLEST_TILE, WindowCost, largest_tile, whole_image_fits
+from hinas.runtime.tiling.window_limits import (
+    LARGEST_TILE,
+    SMALLEST_TILE,
+    WindowCost,
+    largest_band_tile,
+    largest_tile,
+    whole_image_fits,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +45,14 @@ def test_the_largest_window_stays_within_the_budget(
     assert tile % alignment == 0
     assert SMALLEST_TILE <= tile <= LARGEST_TILE
     assert cost.bytes_of(side, side) <= working
+
+
+def test_a_network_that_enlarges_gets_smaller_tiles() -> None:
+    """Its result takes scale x scale times the memory."""
+    plain, twice = (window_cost(0, halo=0, alignment=1, scale=scale) for scale in (1, 2))
+    assert (plain.bytes_of(10, 10), twice.bytes_of(10, 10)) == (100 * 3 * 4 * 2 * 2, 100 * 3 * 4 * 2 * 5)
+    bands = [largest_band_tile(20 * MEBIBYTE, cost, bytes_per_row=10_000) for cost in (plain, twice)]
+    assert bands[0] > 2 * bands[1]
 
 
 def test_more_memory_gives_larger_tiles() -> None:

@@ -1,10 +1,14 @@
 """The planner, proved with integer stencils: tiled equals whole exactly, for every size, tile, halo and alignment."""
 
+from collections.abc import Generator, Iterable
+
 import numpy as np
 import pytest
+from hinas.network_input import NetworkInput
+from hinas.runtime.tiling.blending import blended
 from hinas.runtime.tiling.planner import Region, Span, TilePlan, plan_tiles
-from hinas.runtime.tiling.stitching import halved
-from hinas.runtime.tiling.window_limits import WindowLimits, rounded_up
+from hinas.runtime.tiling.stitching import Network, halved, stitched
+from hinas.runtime.tiling.window_limits import OutOfMemoryError, WindowLimits, rounded_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +93,67 @@ def test_tiled_equals_whole_for_a_strided_stencil(height: int, width: int, tile:
         return strided_stencil(part, radius, stride)
 
     assert np.array_equal(tiled(image, plan, network), network(image))
+
+
+def enlarging_network(radius: int, stride: int, scale: int, *, fails_above: int | None = None) -> Network:
+    """The strided stencil, every result spread over scale x scale pixels with their phase: whole numbers in float32.
+
+    Windows of more than `fails_above` pixels run out of memory.
+    """
+    phase = np.arange(1, scale * scale + 1).reshape(scale, scale)
+
+    def network(windows: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        for window in windows:
+            if fails_above is not None and window.size > fails_above:
+                raise OutOfMemoryError("injected")
+            small = strided_stencil(window[0, 0].astype(np.int64), radius, stride)
+            yield np.kron(small, phase).astype(np.float32)[np.newaxis, np.newaxis]
+
+    return network
+
+
+@given(
+    height=sizes,
+    width=sizes,
+    tile=tiles,
+    radius=st.integers(0, 2),
+    stride=st.sampled_from([1, 2]),
+    scale=st.integers(1, 4),
+    fails_above=st.none() | st.integers(400, 3000),
+)
+@settings(max_examples=150, deadline=None)
+def test_tiled_equals_whole_for_a_stencil_that_enlarges(
+    height: int, width: int, tile: int, radius: int, stride: int, scale: int, fails_above: int | None
+) -> None:
+    image = np.random.default_rng(height * 71 + width).integers(1, 9, (height, width)).astype(np.float32)
+    halo = radius * stride + stride - 1
+    takes = NetworkInput(channels=1, alignment=stride, scale=scale)
+
+    def run(tile: int | None, fails_above: int | None) -> np.ndarray:
+        plan = plan_tiles(height, width, tile=tile, halo=halo, alignment=stride)
+        network = enlarging_network(radius, stride, scale, fails_above=fails_above)
+        return stitched(image, plan, network, network_input=takes, out_of_memory=lambda: None)
+
+    whole = run(None, None)
+    assert whole.shape == (height * scale, width * scale)
+    assert whole.max() < 2**24, "float32 holds these whole numbers exactly"
+    assert np.array_equal(run(tile, fails_above), whole)
+
+
+@given(height=sizes, width=sizes, tile=tiles, halo=halos, scale=st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_blending_weights_sum_to_one_at_every_scale(height: int, width: int, tile: int, halo: int, scale: int) -> None:
+    plan = plan_tiles(height, width, tile=tile, halo=2 * halo, alignment=1)
+
+    def network(windows: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        for window in windows:
+            yield np.kron(window, np.ones((1, 1, scale, scale), np.float32))
+
+    image = np.full((height, width), 0.5, np.float32)
+    takes = NetworkInput(channels=1, scale=scale)
+    result = blended(image, plan, network, network_input=takes, halo=halo)
+    assert result.shape == (height * scale, width * scale)
+    assert np.abs(result - 0.5).max() < 1e-6
 
 
 def test_a_halo_one_pixel_short_is_not_exact() -> None:
