@@ -82,7 +82,7 @@ def denoise(
         skip_existing=skip_existing,
     )
     refuse_more_than_is_free()
-    # They describe every damaged tag on stderr; what matters comes as one error.
+    # They describe every damaged tag on stderr; tags are copied as they are, and what matters comes as one error.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module=r"(PIL|tifffile|imagecodecs)\b")
     denoise_files(request, Reporter(quiet=quiet, json=json))

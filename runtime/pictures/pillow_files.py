@@ -2,7 +2,6 @@
 
 import io
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,8 @@ MOST_PIXELS = 2**29
 """537 megapixels: above every camera, below what a file of a few kilobytes made to fill the memory claims."""
 
 
-_PILLOWS_SETTINGS = threading.Lock()
-"""Pillow's limit and Python's filters of warnings belong to the whole process: one thread changes them at a time."""
+_PILLOWS_LIMIT = threading.Lock()
+"""Pillow's limit belongs to the whole process: one thread changes it at a time."""
 
 
 def check_size(width: int, height: int) -> None:
@@ -36,7 +35,7 @@ def opened(data: bytes, format: str) -> "Image.Image":
     """`data` decoded as `format` (Pillow's name). Raises UserError for pictures too large, or several in one file."""
     from PIL import Image
 
-    with _our_settings():
+    with _our_limit():
         image = Image.open(io.BytesIO(data), formats=[format])
         check_size(*image.size)
         if getattr(image, "n_frames", 1) > 1:
@@ -52,20 +51,16 @@ def header_of(path: Path) -> tuple[int, int, int]:
     """(width, height, channels) that the file claims. Nothing is decoded."""
     from PIL import Image
 
-    with _our_settings(), Image.open(path) as image:
+    with _our_limit(), Image.open(path) as image:
         return *image.size, len(image.getbands())
 
 
 @contextmanager
-def _our_settings() -> Iterator[None]:
-    """Pillow refuses more than 179 megapixels, which cameras have; `check_size` has the say instead.
-
-    It warns of tags of damaged EXIF blocks, which are copied as they are.
-    """
+def _our_limit() -> Iterator[None]:
+    """Pillow refuses more than 179 megapixels, which cameras have; `check_size` has the say instead."""
     from PIL import Image
 
-    with _PILLOWS_SETTINGS, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    with _PILLOWS_LIMIT:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:

@@ -96,6 +96,20 @@ def test_json_is_one_object_for_a_machine(models: Models, picture: Path, tmp_pat
     assert result.stderr == ""
 
 
+def test_damaged_tags_are_copied_without_a_word(models: Models, picture: Path, tmp_path: Path) -> None:
+    """Pillow and tifffile warn of them, in words for programmers."""
+    exif = Image.Exif()
+    exif[0x010F] = "a name that is longer than what is left of it"
+    Image.open(picture).save(tmp_path / "in.jpg", exif=exif.tobytes()[:-30])
+    check = "import warnings; warnings.simplefilter('error'); from PIL import Image; Image.open('in.jpg').getexif()"
+    assert (
+        "Warning" in subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True).stderr
+    )
+    result = run(tmp_path / "in.jpg", tmp_path / "out.jpg", "--model", models["color"], "--sigma", "9")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert read_picture(tmp_path / "out.jpg").metadata.exif == read_picture(tmp_path / "in.jpg").metadata.exif
+
+
 def test_quiet_prints_nothing(models: Models, picture: Path, tmp_path: Path) -> None:
     result = run(picture, tmp_path / "clean.png", "--model", models["color"], "--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
