@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...runtime.model.manifest import Precision
-from ..targets import Target
+from ..graph.variants import Target
 from .half_precision import beyond_bf16, beyond_fp16, bf16, fp16
 from .int8 import both_ends, quantised_within, tensor_ranges
 

@@ -18,7 +18,7 @@ import onnx
 
 from ...errors import UserError
 from ...runtime.backends.openvino_cpu import openvino_core
-from ..targets import Target
+from ..graph.variants import Target
 from .optimise import rules_for, stages
 
 Engine = Literal["onnxruntime fp32", "openvino fp32", "openvino bf16"]

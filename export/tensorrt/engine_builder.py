@@ -16,7 +16,6 @@ from ...runtime.engines.engine_key import InputShapes
 from ...runtime.engines.message_log import message_log
 from .build_progress import interruptible, progress_monitor
 from .build_request import BuildRequest
-from .engine_report import layer_information
 from .versions import Typing, Version
 
 RECIPE = 1
@@ -75,7 +74,7 @@ def build_plan(
         content = bytes(plan)
         return BuiltPlan(
             plan=content,
-            layers=layer_information(trt, log, content),
+            layers=_layer_information(trt, log, content),
             timing_cache=bytes(config.get_timing_cache().serialize()),
         )
 
@@ -144,3 +143,14 @@ def _use_timing_cache(config: Any, content: bytes) -> None:
 
 def _failure(what: str, log: Any) -> str:
     return f"{what}: {'; '.join(log.errors) or 'it gives no reason'}"
+
+
+def _layer_information(trt: Any, log: Any, plan: bytes) -> str:
+    """The engine inspector's JSON text about a plan that was just built on this GPU."""
+    runtime = trt.Runtime(log)
+    # Version-compatible plans carry code of TensorRT's own; this one was made a moment ago, so it may run.
+    runtime.engine_host_code_allowed = True
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise UserError(f"TensorRT does not load what it built: {'; '.join(log.errors) or 'it gives no reason'}")
+    return engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ...errors import UserError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm"})
+from .image_folder import files_of, is_image_file, read_clean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +24,16 @@ class LoadedImages:
 def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedImages:
     """Read every image below a folder (or one file), in the order of their names.
 
-    `channels` 1 converts to grey by ITU-R 601 luma (Pillow's mode L), 3 to RGB. Files that are no images, damaged, or
-    smaller than `smallest_side` pixels on a side become warnings. UserError where nothing usable is left.
+    Files that are no images, damaged, or smaller than `smallest_side` pixels on a side become warnings. UserError where
+    nothing usable is left.
     """
-    if source.is_dir():
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-    elif source.is_file():
-        files = [source]
-    else:
+    if not source.exists():
         raise UserError(f"{source}: no such file or folder; give a folder of clean images")
     names: list[str] = []
     images: list[np.ndarray] = []
     warnings: list[str] = []
-    for path in files:
-        if path.suffix.lower() not in SUFFIXES:
+    for path in files_of(str(source)):
+        if not is_image_file(path):
             warnings.append(f"{path}: not an image file, skipped")
             continue
         try:
@@ -52,19 +46,6 @@ def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedIma
         what = warnings[0] if warnings else "the folder is empty"
         raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
     return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
-
-
-def read_clean(path: Path, *, channels: int, smallest_side: int) -> np.ndarray:
-    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small."""
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from error
-    if min(pixels.shape[:2]) < smallest_side:
-        height, width = pixels.shape[:2]
-        raise UserError(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}")
-    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 class PatchSource:

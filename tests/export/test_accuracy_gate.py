@@ -18,7 +18,7 @@ from hinas.export.checks.certificate import Certificate
 from hinas.export.checks.check_images import USUAL_SIGMAS, check_images, sigmas_within
 from hinas.export.export_run import ExportRequest, run_export
 from hinas.export.freeze import PlainExport, finished_model, plain_export
-from hinas.export.graph.model_interface import FOR_THE_RUNTIME
+from hinas.export.graph.variants import FOR_THE_RUNTIME
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.runtime.model.manifest import ModelManifest

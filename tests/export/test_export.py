@@ -16,8 +16,8 @@ from hinas.errors import UserError
 from hinas.export.checks.check_numerics import check_numerics, probed_halo
 from hinas.export.freeze import finished_model, frozen_model, plain_export
 from hinas.export.graph.onnx_from_network import OPSET, onnx_from_network
+from hinas.export.graph.variants import TARGETS
 from hinas.export.rewrites.measure_rewrites import Effort, measured_target
-from hinas.export.targets import TARGETS
 from hinas.runtime import Denoiser
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json

@@ -13,13 +13,11 @@ import pytest
 import torch
 from hinas.errors import UserError
 from hinas.export.checks.check_images import CROP_PIXELS, calibration_batches
-from hinas.export.graph.fold_batchnorm import with_folded_batchnorm
-from hinas.export.graph.onnx_from_network import onnx_from_network
+from hinas.export.graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
+from hinas.export.graph.variants import TARGETS, Target
 from hinas.export.precisions.int8 import both_ends, quantised, quantised_within, tensor_ranges
 from hinas.export.rewrites.optimise import optimised
-from hinas.export.targets import TARGETS, Target
-from hinas.export.tensorrt.older_parser import for_older_parser
-from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
 from hinas.search.genotype import genotype_from_json
 from onnx import numpy_helper
 

@@ -13,12 +13,11 @@ from hinas.errors import UserError
 from hinas.export.commands import app
 from hinas.export.freeze import finished_model, plain_export
 from hinas.export.graph import model_interface
-from hinas.export.graph.fixed_shape import FixedShape, with_fixed_shape
-from hinas.export.graph.model_interface import ModelInterface, with_interface, with_uint8_interface
-from hinas.export.targets import PRECISIONS, TARGETS, Target
+from hinas.export.graph.fixed_shape import with_fixed_shape
+from hinas.export.graph.model_interface import with_interface, with_uint8_interface
+from hinas.export.graph.variants import PRECISIONS, TARGETS, FixedShape, ModelInterface, Target
 from hinas.export.tensorrt.build_request import BuildRequest, input_shapes
-from hinas.export.tensorrt.older_parser import for_older_parser
-from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
 from hinas.runtime import Denoiser
 from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.model.manifest import ModelManifest
