@@ -224,7 +224,6 @@ def test_every_precision_for_every_target_has_the_interface(
         (["--fixed-shape", "--tile", "64"], "give --tile WIDTHxHEIGHT"),
         (["--fixed-shape", "--tile", "64x64", "--batch", "1:2:3"], "give --batch N"),
         (["--fixed-shape", "--tile", "64x33"], "--tile 64x33: this network takes .* multiples of 2"),
-        (["--io", "int16"], "--io int16: allowed: float, uint8"),
         (["--triton", "served", "--batch", "1:2:3"], "for --triton give the most in one run"),
         (["--triton", "served", "--target", "ort,openvino"], "--triton: serves one model"),
         (["--triton", "a/b/served"], "no folder a/b"),
@@ -237,3 +236,9 @@ def test_an_option_that_would_change_nothing_is_a_mistake(genotype: Path, option
     with pytest.raises(UserError, match=expected):
         raise result.exception
     assert [path.name for path in genotype.parent.iterdir()] == ["net.json"]
+
+
+def test_an_unknown_interface_is_a_mistake(genotype: Path) -> None:
+    result = _export(genotype, "--random-weights", "--io", "int16")
+    assert result.exit_code == 2
+    assert "'int16' is not one of 'float', 'uint8'" in result.output

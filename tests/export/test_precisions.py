@@ -71,7 +71,7 @@ def test_random_genotypes_in_both_formats(
     side = 4 * plain.geometry.alignment
     random = np.random.default_rng(genotype_seed)
     feeds = {"noisy": random.random((2, genotype.task.channels, side, 2 * side), dtype=np.float32)}
-    if plain.conditioned:
+    if plain.given.conditioned:
         feeds["sigma"] = np.array([10, 50], np.float32)
     for target in ("ort", "tensorrt"):
         errors = []

@@ -42,15 +42,8 @@ def _exported(document: dict[str, Any], shake: Callable[[str, torch.Tensor], Non
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 shake(name, tensor)
-    place = genotype.geometry
-    conditioned = genotype.network.conditioning_range is not None
-    model = onnx_from_network(
-        with_folded_batchnorm(network),
-        channels=genotype.task.channels,
-        alignment=place.alignment,
-        conditioned=conditioned,
-    )
-    return Exported(model, place.alignment)
+    model = onnx_from_network(with_folded_batchnorm(network), genotype.network_input)
+    return Exported(model, genotype.network_input.alignment)
 
 
 def _shaken(name: str, tensor: torch.Tensor) -> None:
