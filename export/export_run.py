@@ -15,7 +15,7 @@ from .export_settings import ExportSettings
 from .freeze import PlainExport, finished_model, plain_export, write_export
 from .graph.variants import file_of
 from .precisions.calibration import calibration_batches
-from .precisions.table import Calibration
+from .precisions.table import CalibrationInputs
 from .rewrites.measure_rewrites import Effort, check_measurable, measured_target
 from .triton.model_repository import TritonRequest, write_triton_model
 
@@ -92,7 +92,7 @@ def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
     return gate_for(plain.model, images, max_drop_db=max_drop_db, task=task, given=given)
 
 
-def _calibration(plain: PlainExport, images: Path) -> Calibration:
+def _calibration(plain: PlainExport, images: Path) -> CalibrationInputs:
     return tuple(calibration_batches([images], task=plain.task, given=plain.given))
 
 

@@ -26,7 +26,7 @@ from .graph.graph_cost import cost_of_graph
 from .graph.model_interface import with_interface
 from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
 from .graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
-from .precisions.table import Calibration, reduction_for
+from .precisions.table import CalibrationInputs, reduction_for
 from .rewrites.optimise import optimised
 
 
@@ -90,7 +90,7 @@ def finished_model(
     target: Target,
     precision: Precision = "fp32",
     gate: Gate | None = None,
-    calibration: Calibration = (),
+    calibration: CalibrationInputs = (),
     interface: ModelInterface = FOR_THE_RUNTIME,
 ) -> tuple[bytes, ExportReport]:
     """Rewrite a plain export for a target, check the result, write it in a precision and let it describe itself.

@@ -19,7 +19,7 @@ from ..graph.onnx_from_network import feeds_of
 from ..graph.variants import Target
 from ..precisions.table import Reduction
 from .check_images import CheckImage
-from .model_runs import CheckingEngine, Run, opened, opened_in_onnxruntime, value_not_finite
+from .model_runs import CheckingEngine, ModelRun, opened, opened_in_onnxruntime, value_not_finite
 from .quality_loss import Certificate, QualityLoss, Reference, quality_loss, references
 
 _RANKING_IMAGES = 4
@@ -43,7 +43,7 @@ class Gate:
     task: Task
     given: NetworkInput
 
-    def loss(self, run: Run) -> QualityLoss:
+    def loss(self, run: ModelRun) -> QualityLoss:
         """What a model loses."""
         return quality_loss(run, self.references, task=self.task, given=self.given)
 

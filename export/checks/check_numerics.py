@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...network_input import NetworkInput
-from .model_runs import Run, opened_in_onnxruntime
+from .model_runs import ModelRun, opened_in_onnxruntime
 
 CHECKED_SIZES = ((1, 1), (1, 7), (5, 3), (16, 16), (33, 47), (64, 96), (101, 67))
 """Image sizes (height, width) compared: one pixel, thin, smaller than any halo, odd, larger than the halo."""
@@ -84,7 +84,7 @@ def checked_feeds(
             yield (height, width), feeds
 
 
-def largest_difference(reduced: Run, full: Run, feeds: Iterable[dict[str, np.ndarray]]) -> float:
+def largest_difference(reduced: ModelRun, full: ModelRun, feeds: Iterable[dict[str, np.ndarray]]) -> float:
     """How far a reduced model's output is from the fp32 model's; UserError where it is not finite."""
     largest = max(float(np.abs(reduced(item) - full(item)).max()) for item in feeds)
     if not np.isfinite(largest):

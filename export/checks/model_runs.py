@@ -23,7 +23,7 @@ from ..precisions.half_precision import bf16
 _EMULATED = ("fp16", "bf16")
 _OPENVINO_HINTS: Mapping[Precision, str] = {"bf16": "bf16", "int8": "f32"}
 """What OpenVINO computes in where an int8 graph does not say, and what it is told for bf16."""
-Run = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
+ModelRun = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
 """Inputs by name -> `denoised`."""
 
 
@@ -33,7 +33,7 @@ class CheckingEngine:
 
     description: str
     """Library, version, and how it came to the precision."""
-    run: Run
+    run: ModelRun
 
 
 def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> CheckingEngine:
@@ -73,7 +73,7 @@ def runnable(model: onnx.ModelProto, precision: Precision, target: Target) -> on
     return emulated(model) if precision in _EMULATED else model
 
 
-def opened_in_onnxruntime(model: onnx.ModelProto) -> Run:
+def opened_in_onnxruntime(model: onnx.ModelProto) -> ModelRun:
     """A model in ONNX Runtime on the processor, as it is."""
     session = _session(model)
     return lambda feeds: np.asarray(session.run(["denoised"], dict(feeds))[0])

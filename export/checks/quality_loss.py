@@ -16,7 +16,7 @@ from ...search.learning.metrics import psnr_db
 from ...search.tasks.interface import Task
 from ..graph.onnx_from_network import feeds_of
 from .check_images import CheckImage
-from .model_runs import Run
+from .model_runs import ModelRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class Reference:
     ssim: float
 
 
-def references(run: Run, images: Sequence[CheckImage], *, task: Task, given: NetworkInput) -> list[Reference]:
+def references(run: ModelRun, images: Sequence[CheckImage], *, task: Task, given: NetworkInput) -> list[Reference]:
     """Restore every image with the fp32 model."""
     made = []
     for image in images:
@@ -134,7 +134,7 @@ def references(run: Run, images: Sequence[CheckImage], *, task: Task, given: Net
     return made
 
 
-def quality_loss(run: Run, against: Sequence[Reference], *, task: Task, given: NetworkInput) -> QualityLoss:
+def quality_loss(run: ModelRun, against: Sequence[Reference], *, task: Task, given: NetworkInput) -> QualityLoss:
     """Restore the same images with another model and compare."""
     scores = [_scores(run(feeds_of(item.image.example, given)), item.image, task) for item in against]
     lost = [(item.psnr_db - db, item.ssim - similarity) for item, (db, similarity) in zip(against, scores, strict=True)]

@@ -16,7 +16,7 @@ from ...runtime.engines.engine_key import InputShapes
 from ...runtime.engines.message_log import message_log
 from .build_progress import interruptible, progress_monitor
 from .build_request import BuildRequest
-from .versions import Typing, Version
+from .versions import TensorRtVersion, Typing
 
 RECIPE = 1
 """Raise it with every change by which an equal request gives another engine: cached ones are then built anew."""
@@ -38,7 +38,7 @@ def build_plan(
     request: BuildRequest,
     *,
     trt: Any,
-    version: Version,
+    version: TensorRtVersion,
     typing: Typing,
     inputs: Sequence[InputShapes],
     timing_cache: bytes,
@@ -81,7 +81,7 @@ def build_plan(
     return interruptible(build, stop)
 
 
-def _network_flags(trt: Any, version: Version, typing: Typing) -> int:
+def _network_flags(trt: Any, version: TensorRtVersion, typing: Typing) -> int:
     flags = trt.NetworkDefinitionCreationFlag
     if version[0] < 10:
         return 1 << int(flags.EXPLICIT_BATCH)
@@ -89,7 +89,7 @@ def _network_flags(trt: Any, version: Version, typing: Typing) -> int:
     return 1 << int(flags.STRONGLY_TYPED) if typing.is_strong and version[0] < 11 else 0
 
 
-def _parse(parser: Any, model: onnx.ModelProto, version: Version) -> None:
+def _parse(parser: Any, model: onnx.ModelProto, version: TensorRtVersion) -> None:
     if parser.parse(model.SerializeToString()):
         return
     lines = []
@@ -102,7 +102,7 @@ def _parse(parser: Any, model: onnx.ModelProto, version: Version) -> None:
     )
 
 
-def _node_name(error: Any, model: onnx.ModelProto, version: Version) -> str:
+def _node_name(error: Any, model: onnx.ModelProto, version: TensorRtVersion) -> str:
     if version[0] >= 10:
         return f"{error.node_name()} ({error.node_operator()})"
     index = error.node()

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
-from .versions import Version
+from .versions import TensorRtVersion
 
 _INTEGERS = frozenset({TensorProto.INT32, TensorProto.INT64})
 """TensorRT 8.6 makes INT32 of INT64; sizes of images fit."""
@@ -27,7 +27,7 @@ _ON_ANYTHING = (
 _NEWEST_OPSET = {8: 17, 10: 24, 11: 25}
 
 
-def unsupported_nodes(model: onnx.ModelProto, version: Version) -> list[str]:
+def unsupported_nodes(model: onnx.ModelProto, version: TensorRtVersion) -> list[str]:
     """One line for each node of a graph that this version of the parser does not take, by the documentation.
 
     A node is judged by its definition's opset, its operator, and the type of its data (its first input).
@@ -51,7 +51,7 @@ def _problem(
     results: set[str],
     zeros: set[str],
     opset: int,
-    version: Version,
+    version: TensorRtVersion,
 ) -> str | None:
     taken = _types_taken(version).get(node.op_type)
     if taken is None or node.domain:
@@ -71,7 +71,7 @@ def _problem(
     return None
 
 
-def _types_taken(version: Version) -> Mapping[str, frozenset[int]]:
+def _types_taken(version: TensorRtVersion) -> Mapping[str, frozenset[int]]:
     floats = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16})
     if version[0] >= 10:
         floats |= {TensorProto.BFLOAT16}
