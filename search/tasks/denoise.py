@@ -12,7 +12,6 @@ from torch import Tensor
 from ...errors import UserError
 from .interface import Case, Example, Pairs, Task, TaskOptions
 
-
 CHECKED_LEVELS = (15.0, 25.0, 50.0)
 """Grey levels 0..255: those of most published results."""
 
