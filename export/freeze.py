@@ -123,6 +123,7 @@ def finished_model(
     manifest = ModelManifest(
         channels=given.channels,
         scale=given.scale,
+        task=genotype.task.name,
         halo=plain.geometry.halo,
         alignment=given.alignment,
         tiling=plain.geometry.tiling,

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ...command_line import require_libraries
 from ...errors import UserError
 from ...export.graph.variants import Target
-from ...network_input import NetworkInput
 from ...runtime.model.manifest import ModelManifest, Precision
 
 _MADE: dict[str, tuple[Precision, ...]] = {
@@ -71,13 +70,7 @@ def calibration_on(images: tuple[Path, ...]) -> CalibrationOf:
         from ...search.tasks.interface import TaskOptions
         from ...search.tasks.registry import configured_task
 
-        given = NetworkInput(
-            channels=manifest.channels,
-            alignment=manifest.alignment,
-            scale=manifest.scale,
-            level_range=manifest.sigma_range if manifest.conditioned else None,
-        )
-        task = configured_task("denoise", TaskOptions(scale=manifest.scale, level_range=manifest.sigma_range))
-        return calibration_batches(images, task=task, given=given)
+        task = configured_task(manifest.task, TaskOptions(scale=manifest.scale, level_range=manifest.sigma_range))
+        return calibration_batches(images, task=task, given=manifest.network_input)
 
     return batches

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...network_input import NetworkInput
-from ...search.images.training_images import load_images
+from ...search.images.image_folder import load_images
 from ...search.tasks.interface import Task
 from ..graph.onnx_from_network import feeds_of
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeVar, get_args
 
 from ...errors import UserError
+from ...network_input import NetworkInput
 
 Tiling = Literal["exact", "approximate"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
@@ -17,6 +18,10 @@ Io = Literal["float", "uint8"]
 _Choice = TypeVar("_Choice", bound=str)
 
 PREFIX = "hinas."
+_LARGEST_SCALE = 16
+"""Above every network that enlarges; a damaged file could ask for a picture that no memory holds."""
+_OLDEST_TASK = "denoise"
+"""What files from before the entry `task` are for. It is not written, so that such files stay the same."""
 _REQUIRED = (
     "genotype",
     "training",
@@ -38,7 +43,9 @@ class ModelManifest:
     channels: int
     """Channels of input and output: 1 (grey) or 3 (RGB)."""
     scale: int = 1
-    """Output size / input size; 1 for denoising."""
+    """Output pixels per input pixel along each side; 1 for denoising."""
+    task: str = _OLDEST_TASK
+    """What the network was trained for: the name of a task, as in a genotype."""
     halo: int
     """Radius of the receptive field in input pixels, per side; exact where `tiling` is exact. 0: pointwise."""
     alignment: int = 1
@@ -64,7 +71,8 @@ class ModelManifest:
 
     def __post_init__(self) -> None:
         _require("channels", self.channels, self.channels in (1, 3), "1 or 3")
-        _require("scale", self.scale, self.scale >= 1, "a whole number of at least 1")
+        _require("scale", self.scale, 1 <= self.scale <= _LARGEST_SCALE, f"a whole number from 1 to {_LARGEST_SCALE}")
+        _require("task", self.task, bool(self.task.strip()), "the name of a task, such as denoise")
         _require("halo", self.halo, self.halo >= 0, "a whole number of at least 0")
         _require("alignment", self.alignment, self.alignment >= 1, "a whole number of at least 1")
         _chosen("tiling", self.tiling, get_args(Tiling))
@@ -82,6 +90,16 @@ class ModelManifest:
         _require_json_object("training", self.training)
         if self.certificate is not None:
             _require_json_object("certificate", self.certificate)
+
+    @property
+    def network_input(self) -> NetworkInput:
+        """What the network is given, as one value."""
+        return NetworkInput(
+            channels=self.channels,
+            alignment=self.alignment,
+            scale=self.scale,
+            level_range=self.sigma_range if self.conditioned else None,
+        )
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
@@ -106,6 +124,7 @@ class ModelManifest:
             conditioned=_chosen("conditioned", entry["conditioned"], ("true", "false")) == "true",
             sigma_range=None if sigma_range is None else _range(sigma_range),
             precision=_chosen("precision", entry["precision"], get_args(Precision)),
+            task=metadata.get(PREFIX + "task", _OLDEST_TASK),
             # Files from before this entry all take float.
             io=_chosen("io", metadata.get(PREFIX + "io", "float"), get_args(Io)),
             weights=_chosen("weights", entry["weights"], get_args(Weights)),
@@ -129,6 +148,8 @@ class ModelManifest:
             "io": self.io,
             "weights": self.weights,
         }
+        if self.task != _OLDEST_TASK:
+            entries["task"] = self.task
         if self.sigma_range is not None:
             # repr keeps every digit; 75.0 is written as 75.
             entries["sigma_range"] = ":".join(repr(float(end)).removesuffix(".0") for end in self.sigma_range)

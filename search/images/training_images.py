@@ -1,51 +1,10 @@
-"""A folder of clean images held in memory as one flat tensor, and random augmented patches gathered from it."""
+"""Clean images held in memory as one flat tensor, and random augmented patches gathered from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from ...errors import UserError
-from .image_folder import files_of, is_image_file, read_clean
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedImages:
-    """Clean images, each (H, W, C) uint8, and a line for every file that was passed over."""
-
-    names: tuple[str, ...]
-    images: tuple[np.ndarray, ...]
-    warnings: tuple[str, ...]
-
-
-def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedImages:
-    """Read every image below a folder (or one file), in the order of their names.
-
-    Files that are no images, damaged, or smaller than `smallest_side` pixels on a side become warnings. UserError where
-    nothing usable is left.
-    """
-    if not source.exists():
-        raise UserError(f"{source}: no such file or folder; give a folder of clean images")
-    names: list[str] = []
-    images: list[np.ndarray] = []
-    warnings: list[str] = []
-    for path in files_of(str(source)):
-        if not is_image_file(path):
-            warnings.append(f"{path}: not an image file, skipped")
-            continue
-        try:
-            images.append(read_clean(path, channels=channels, smallest_side=smallest_side))
-        except UserError as error:
-            warnings.append(f"{error}, skipped")
-            continue
-        names.append(str(path))
-    if not images:
-        what = warnings[0] if warnings else "the folder is empty"
-        raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
-    return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
 
 
 class PatchSource:

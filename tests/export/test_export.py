@@ -117,6 +117,7 @@ def test_the_model_says_everything_about_itself(exported: tuple[Genotype, Path, 
     manifest = ModelManifest.from_metadata(session.get_modelmeta().custom_metadata_map)
     assert genotype_from_json(manifest.genotype) == genotype
     assert manifest.weights == "trained"
+    assert manifest.task == genotype.task.name
     assert manifest.conditioned
     assert manifest.sigma_range == (5.0, 50.0)
     assert manifest.channels == genotype.task.channels
