@@ -1,8 +1,10 @@
 """What every command shares: exit codes, a user's mistake printed as one or two lines, what must be installed."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import typer
 
@@ -27,6 +29,24 @@ def run_command(app: typer.Typer) -> NoReturn:
             print("stopped", file=sys.stderr)
         raise
     sys.exit(0)
+
+
+_Settings = TypeVar("_Settings")
+
+
+def command_of(settings: type[_Settings], run: Callable[[_Settings], None]) -> Callable[..., None]:
+    """A command for `typer.Typer.command` whose arguments and options are the fields of a dataclass, in order.
+
+    Each field is annotated with its `typer.Argument` or `typer.Option`; the help is `run`'s docstring.
+    """
+
+    def command(**values: Any) -> None:
+        run(settings(**values))
+
+    command.__name__, command.__doc__ = run.__name__, run.__doc__
+    command.__annotations__ = get_type_hints(settings, include_extras=True)
+    command.__signature__ = inspect.signature(settings)  # pyright: ignore[reportFunctionMemberAccess]
+    return command
 
 
 def require_libraries(command: str, *names: str, extras: str) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import onnx
 from hinas.errors import UserError
-from hinas.export.commands import weights_beside
+from hinas.export.export_settings import weights_beside
 from hinas.export.freeze import plain_export
+from hinas.export.graph.variants import Target
 from hinas.export.rewrites.measure_rewrites import ENGINES, PLAIN, Effort, engines_of, measured_models
 from hinas.export.rewrites.optimise import RULES, Stage, rules_for, stages
-from hinas.export.targets import Target
 from hinas.search.genotype import read_genotype
 
 

@@ -1,7 +1,7 @@
 """The export as one flow: genotype and weights -> folded network -> ONNX -> rewrites -> precision -> bytes, report."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,23 @@ from torch import nn
 
 from ..atomic_files import written_whole
 from ..errors import UserError
+from ..network_input import NetworkInput
 from ..runtime.model.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
 from ..search.learning.weights import load_weights
 from ..search.spaces.interface import Geometry
-from .checks.accuracy_gate import Candidate, Gate, passed
+from ..search.tasks.interface import Task, TaskOptions
+from ..search.tasks.registry import configured_task
+from .checks.accuracy_gate import Gate, PrecisionTrial, passed
 from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
 from .checks.model_runs import opened, opened_in_onnxruntime, runnable
-from .graph.fold_batchnorm import with_folded_batchnorm
+from .export_report import ExportReport
 from .graph.graph_cost import cost_of_graph
-from .graph.model_interface import FOR_THE_RUNTIME, ModelInterface, with_interface
-from .graph.onnx_from_network import onnx_from_network
-from .precisions.table import Calibration, reduction_for
-from .report import ExportReport
+from .graph.model_interface import with_interface
+from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
+from .graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
+from .precisions.table import CalibrationInputs, reduction_for
 from .rewrites.optimise import optimised
-from .targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +39,25 @@ class PlainExport:
     """As it was trained, in evaluation mode: the reference of the parity check."""
     genotype: Genotype
     geometry: Geometry
-    """Halo and alignment; the halo is confirmed by a probe."""
+    """Halo, confirmed by a probe where tiling is exact, and alignment."""
     training: dict[str, Any] | None
     """The weights' record of their training; None: random weights."""
 
     @property
-    def conditioned(self) -> bool:
-        """Whether the network takes the noise level."""
-        return self.genotype.network.conditioning_range is not None
+    def given(self) -> NetworkInput:
+        """What the network takes; the strengths are those it was trained for."""
+        described = self.genotype.network_input
+        return replace(described, level_range=self.trained_range) if described.conditioned else described
 
     @property
-    def sigma_range(self) -> tuple[float, float] | None:
-        """The levels the weights were trained for; without a record, the levels the genotype was made for."""
+    def task(self) -> Task:
+        """What the network is for, over the strengths it was trained for."""
+        described = self.genotype.task
+        return configured_task(described.name, TaskOptions(scale=described.scale, level_range=self.trained_range))
+
+    @property
+    def trained_range(self) -> tuple[float, float] | None:
+        """The strengths the weights were trained for, in grey levels; without a record, those the genotype is for."""
         recorded = (self.training or {}).get("settings", {}).get("sigma_range")
         if recorded is None:
             return self.genotype.network.conditioning_range
@@ -66,16 +75,13 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
 
     Raises UserError where the weights do not fit.
     """
-    channels = genotype.task.channels
     network = genotype.built().eval()
     training = None if weights is None else load_weights(network, weights, identity=genotype.identity)
-    conditioned = genotype.network.conditioning_range is not None
-    place = genotype.geometry
+    place, given = genotype.geometry, genotype.network_input
     folded = with_folded_batchnorm(network)
-    probed = probed_halo(folded, channels=channels, alignment=place.alignment, halo=place.halo, conditioned=conditioned)
-    if probed != place.halo:
+    if place.tiling == "exact" and (probed := probed_halo(folded, given, halo=place.halo)) != place.halo:
         raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
-    model = onnx_from_network(folded, channels=channels, alignment=place.alignment, conditioned=conditioned)
+    model = onnx_from_network(folded, given)
     return PlainExport(model=model, network=network, genotype=genotype, geometry=place, training=training)
 
 
@@ -84,7 +90,7 @@ def finished_model(
     target: Target,
     precision: Precision = "fp32",
     gate: Gate | None = None,
-    calibration: Calibration = (),
+    calibration: CalibrationInputs = (),
     interface: ModelInterface = FOR_THE_RUNTIME,
 ) -> tuple[bytes, ExportReport]:
     """Rewrite a plain export for a target, check the result, write it in a precision and let it describe itself.
@@ -92,45 +98,42 @@ def finished_model(
     Without a gate nobody knows what the precision costs. Raises UserError where the model does not do what the network
     does, or does not pass the gate.
     """
-    genotype, training = plain.genotype, plain.training or {}
-    feeding = {
-        "channels": genotype.task.channels,
-        "alignment": plain.geometry.alignment,
-        "sigma_range": plain.sigma_range,
-    }
+    genotype, given = plain.genotype, plain.given
     full, rewrites = optimised(plain.model, target, precision)
-    parity = check_numerics(full, plain.network, **feeding)
-    candidate = Candidate(
+    parity = check_numerics(full, plain.network, given)
+    trial = PrecisionTrial(
         model=full,
         precision=precision,
         target=target,
         reduction=reduction_for(precision, target, full, calibration),
     )
-    model, certificate = (candidate.written(()), None) if gate is None else passed(candidate, gate)
-    kept = tuple(sorted(candidate.reduction.always_kept)) if certificate is None else certificate.kept_fp32
+    model, certificate = (trial.written(()), None) if gate is None else passed(trial, gate)
+    kept = tuple(sorted(trial.reduction.always_kept)) if certificate is None else certificate.kept_fp32
     difference = None
     if precision != "fp32":
-        feeds = [item for _, item in checked_feeds(**feeding, conditioned=plain.conditioned)]
+        feeds = [item for _, item in checked_feeds(given)]
         run = opened(model, precision, target).run
         difference = largest_difference(run, opened_in_onnxruntime(full), feeds)
     model = with_interface(
         model,
         interface,
-        alignment=plain.geometry.alignment,
+        alignment=given.alignment,
         runnable=partial(runnable, precision=precision, target=target),
     )
     manifest = ModelManifest(
-        channels=genotype.task.channels,
-        scale=genotype.task.scale,
+        channels=given.channels,
+        scale=given.scale,
+        task=genotype.task.name,
         halo=plain.geometry.halo,
-        alignment=plain.geometry.alignment,
-        conditioned=plain.conditioned,
-        sigma_range=plain.sigma_range,
+        alignment=given.alignment,
+        tiling=plain.geometry.tiling,
+        conditioned=given.conditioned,
+        sigma_range=plain.trained_range,
         precision=precision,
         io=interface.io,
         weights="random" if plain.training is None else "trained",
         genotype=json.dumps(json.loads(genotype.to_json()), separators=(",", ":")),
-        training=json.dumps(training, separators=(",", ":"), sort_keys=True),
+        training=json.dumps(plain.training or {}, separators=(",", ":"), sort_keys=True),
         certificate=None if certificate is None else certificate.to_json(),
     )
     onnx.helper.set_model_props(model, manifest.to_metadata())
@@ -145,7 +148,8 @@ def finished_model(
         cost=cost_of_graph(plain.model),
         rewrites=rewrites,
         halo=plain.geometry.halo,
-        alignment=plain.geometry.alignment,
+        tiling=plain.geometry.tiling,
+        alignment=given.alignment,
         interface=interface,
         file_bytes=len(content),
         parity=parity,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...command_line import require_libraries
 from ...errors import UserError
-from ...export.targets import Target
+from ...export.graph.variants import Target
 from ...runtime.model.manifest import ModelManifest, Precision
 
 _MADE: dict[str, tuple[Precision, ...]] = {
@@ -66,14 +66,11 @@ def calibration_on(images: tuple[Path, ...]) -> CalibrationOf:
     def batches(manifest: ModelManifest) -> Iterable[Mapping[str, NDArray[np.float32]]]:
         if not images:
             raise UserError("int8 finds its ranges on images; give --data IMAGES, or a model exported in int8")
-        from ...export.checks.check_images import USUAL_RANGE, calibration_batches
+        from ...export.precisions.calibration import calibration_batches
+        from ...search.tasks.interface import TaskOptions
+        from ...search.tasks.registry import configured_task
 
-        return calibration_batches(
-            images,
-            channels=manifest.channels,
-            alignment=manifest.alignment,
-            sigma_range=manifest.sigma_range or USUAL_RANGE,
-            conditioned=manifest.conditioned,
-        )
+        task = configured_task(manifest.task, TaskOptions(scale=manifest.scale, level_range=manifest.sigma_range))
+        return calibration_batches(images, task=task, given=manifest.network_input)
 
     return batches

@@ -1,4 +1,4 @@
-"""The accuracy gate: a precision passes where it denoises real images as well as fp32 does, up to a limit.
+"""The accuracy gate: a precision passes where it restores real images as well as fp32 does, up to a limit.
 
 Where it does not, the layers that cost most stay in fp32: one, then two, four and so on, up to half of the
 multiply-adds.
@@ -11,14 +11,16 @@ import numpy as np
 import onnx
 
 from ...errors import UserError
+from ...network_input import NetworkInput
 from ...runtime.model.manifest import Precision
+from ...search.tasks.interface import Example, Task
 from ..graph.graph_cost import macs_of_layers
+from ..graph.onnx_from_network import feeds_of
+from ..graph.variants import Target
 from ..precisions.table import Reduction
-from ..targets import Target
-from .certificate import Certificate
-from .check_images import NoisyImage
-from .model_runs import Engine, Run, opened, opened_in_onnxruntime, value_not_finite
-from .quality_loss import QualityLoss, Reference, feeds_of, quality_loss, references
+from .check_images import CheckImage
+from .model_runs import CheckingEngine, ModelRun, opened, opened_in_onnxruntime, value_not_finite
+from .quality_loss import Certificate, QualityLoss, Reference, quality_loss, references
 
 _RANKING_IMAGES = 4
 _RANKING_SIDE = 128
@@ -35,23 +37,24 @@ class Gate:
     """What every model of a run is held to."""
 
     references: tuple[Reference, ...]
-    """Noisy images as the plain fp32 export denoises them."""
+    """Degraded images as the plain fp32 export restores them."""
     max_drop_db: float
-    """What may be lost at each noise level, mean over the images."""
-    conditioned: bool
+    """What may be lost under each case, mean over the images."""
+    task: Task
+    given: NetworkInput
 
-    def loss(self, run: Run) -> QualityLoss:
+    def loss(self, run: ModelRun) -> QualityLoss:
         """What a model loses."""
-        return quality_loss(run, self.references, conditioned=self.conditioned)
+        return quality_loss(run, self.references, task=self.task, given=self.given)
 
     def is_passed_by(self, loss: QualityLoss) -> bool:
         """Whether that is little enough; what is not a number is not."""
-        return all(item.psnr_lost_db <= self.max_drop_db for item in loss.by_sigma)
+        return all(item.psnr_lost_db <= self.max_drop_db for item in loss.by_case)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A model that is to be written in a precision for a target."""
+class PrecisionTrial:
+    """A finished fp32 model, and the precision that is tried on it."""
 
     model: onnx.ModelProto
     """In fp32, rewritten for the target."""
@@ -63,66 +66,64 @@ class Candidate:
         """The model in its precision, some nodes kept in fp32."""
         return self.reduction.write(self.model, frozenset(keep))
 
-    def opened(self, keep: Sequence[str]) -> Engine:
+    def opened(self, keep: Sequence[str]) -> CheckingEngine:
         """The same, made ready to run."""
         return opened(self.written(keep), self.precision, self.target)
 
 
-def gate_for(plain: onnx.ModelProto, images: Sequence[NoisyImage], *, max_drop_db: float, conditioned: bool) -> Gate:
-    """Denoise the images with the plain fp32 export; UserError where its output is not finite."""
-    made = references(opened_in_onnxruntime(plain), images, conditioned=conditioned)
+def gate_for(
+    plain: onnx.ModelProto, images: Sequence[CheckImage], *, max_drop_db: float, task: Task, given: NetworkInput
+) -> Gate:
+    """Restore the images with the plain fp32 export; UserError where its output is not finite."""
+    made = references(opened_in_onnxruntime(plain), images, task=task, given=given)
     for item in made:
-        if not np.isfinite(item.denoised).all():
+        if not np.isfinite(item.restored).all():
             raise UserError(f"--check: the fp32 model's output for {item.image.image} is not finite; train it anew")
-    return Gate(references=tuple(made), max_drop_db=max_drop_db, conditioned=conditioned)
+    return Gate(references=tuple(made), max_drop_db=max_drop_db, task=task, given=given)
 
 
-def passed(candidate: Candidate, gate: Gate) -> tuple[onnx.ModelProto, Certificate]:
+def passed(trial: PrecisionTrial, gate: Gate) -> tuple[onnx.ModelProto, Certificate]:
     """The model in its precision with as many layers kept in fp32 as it takes, and what it then loses.
 
     Raises TooMuchLostError where it loses too much all the same.
     """
     kept: list[str] = []
-    loss = gate.loss(candidate.opened(kept).run)
-    if not gate.is_passed_by(loss) and candidate.reduction.keeps_layers:
-        ranked = _ranked_layers(candidate, gate, loss.largest.sigma)
+    loss = gate.loss(trial.opened(kept).run)
+    if not gate.is_passed_by(loss) and trial.reduction.keeps_layers:
+        ranked = _ranked_layers(trial, gate, loss.largest.case)
         while not gate.is_passed_by(loss) and len(kept) < len(ranked):
             kept = ranked[: max(1, 2 * len(kept))]
-            loss = gate.loss(candidate.opened(kept).run)
+            loss = gate.loss(trial.opened(kept).run)
     if not gate.is_passed_by(loss):
-        raise TooMuchLostError(_failure(candidate, gate, loss, kept))
-    model = candidate.written(kept)
-    inputs = (feeds_of(_cut(item.image), conditioned=gate.conditioned) for item in gate.references)
-    if hidden := value_not_finite(model, candidate.precision, candidate.target, inputs):
+        raise TooMuchLostError(_failure(trial, gate, loss, kept))
+    model = trial.written(kept)
+    inputs = (feeds_of(_cut(item.image.example, gate.given), gate.given) for item in gate.references)
+    if hidden := value_not_finite(model, trial.precision, trial.target, inputs):
         raise TooMuchLostError(
-            f"--check: in {candidate.precision} for {candidate.target} the value {hidden} inside the model is not "
+            f"--check: in {trial.precision} for {trial.target} the value {hidden} inside the model is not "
             "finite; nothing was written for it"
         )
     certificate = Certificate(
         images=tuple(dict.fromkeys(item.image.image for item in gate.references)),
-        losses=loss.rounded().by_sigma,
+        losses=loss.rounded().by_case,
         worst=loss.rounded().worst,
         max_drop_db=gate.max_drop_db,
-        kept_fp32=(*sorted(candidate.reduction.always_kept), *kept),
-        engine=candidate.opened(kept).description,
+        kept_fp32=(*sorted(trial.reduction.always_kept), *kept),
+        engine=trial.opened(kept).description,
     )
     return model, certificate
 
 
-def _ranked_layers(candidate: Candidate, gate: Gate, sigma: float) -> list[str]:
+def _ranked_layers(trial: PrecisionTrial, gate: Gate, case: str) -> list[str]:
     """The layers that may stay in fp32, the one first that alone in the precision moves the output most."""
-    macs = {
-        name: macs
-        for name, macs in macs_of_layers(candidate.model).items()
-        if name not in candidate.reduction.always_kept
-    }
-    images = [_cut(item.image) for item in gate.references if item.image.sigma == sigma][:_RANKING_IMAGES]
-    feeds = [feeds_of(image, conditioned=gate.conditioned) for image in images]
-    full = opened_in_onnxruntime(candidate.model)
+    macs = {name: macs for name, macs in macs_of_layers(trial.model).items() if name not in trial.reduction.always_kept}
+    examples = [item.image.example for item in gate.references if item.image.case.name == case][:_RANKING_IMAGES]
+    feeds = [feeds_of(_cut(example, gate.given), gate.given) for example in examples]
+    full = opened_in_onnxruntime(trial.model)
     expected = [full(item) for item in feeds]
 
     def error(layer: str) -> float:
-        run = candidate.opened([name for name in macs if name != layer]).run
+        run = trial.opened([name for name in macs if name != layer]).run
         found = float(
             np.mean([np.mean((run(item) - wanted) ** 2) for item, wanted in zip(feeds, expected, strict=True)])
         )
@@ -134,16 +135,17 @@ def _ranked_layers(candidate: Candidate, gate: Gate, sigma: float) -> list[str]:
     return ranked[: int(np.searchsorted(share, _MOST_KEPT, side="right"))]
 
 
-def _cut(image: NoisyImage) -> NoisyImage:
-    """Its corner: the ranking needs less to look at. The sides stay multiples of the alignment, a power of two."""
-    return replace(image, noisy=np.ascontiguousarray(image.noisy[:, :, :_RANKING_SIDE, :_RANKING_SIDE]))
+def _cut(example: Example, given: NetworkInput) -> Example:
+    """Its corner: the ranking needs less to look at. The clean image stays: only models are compared here."""
+    side = max(_RANKING_SIDE // given.alignment, 1) * given.alignment
+    return replace(example, degraded_BCHW=np.ascontiguousarray(example.degraded_BCHW[:, :, :side, :side]))
 
 
-def _failure(candidate: Candidate, gate: Gate, loss: QualityLoss, kept: Sequence[str]) -> str:
+def _failure(trial: PrecisionTrial, gate: Gate, loss: QualityLoss, kept: Sequence[str]) -> str:
     largest = loss.largest
     lost = f"{largest.psnr_lost_db:.3f} dB" if np.isfinite(largest.psnr_lost_db) else "all: its output is not finite"
     though = f", with {len(kept)} layers kept in fp32" if kept else ""
     return (
-        f"--check: {candidate.precision} for {candidate.target} loses at sigma {largest.sigma:g} {lost}{though}; "
+        f"--check: {trial.precision} for {trial.target} loses at {largest.case} {lost}{though}; "
         f"--max-drop allows {gate.max_drop_db:g} dB; nothing was written for it"
     )

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .model_runs import Run, opened_in_onnxruntime
+from ...network_input import NetworkInput
+from .model_runs import ModelRun, opened_in_onnxruntime
 
 CHECKED_SIZES = ((1, 1), (1, 7), (5, 3), (16, 16), (33, 47), (64, 96), (101, 67))
 """Image sizes (height, width) compared: one pixel, thin, smaller than any halo, odd, larger than the halo."""
@@ -32,10 +33,8 @@ class NumericsReport:
 def check_numerics(
     model: onnx.ModelProto,
     network: nn.Module,
+    given: NetworkInput,
     *,
-    channels: int,
-    alignment: int,
-    sigma_range: tuple[float, float] | None,
     sizes: Sequence[tuple[int, int]] = CHECKED_SIZES,
     tolerance: float = TOLERANCE,
 ) -> NumericsReport:
@@ -45,9 +44,7 @@ def check_numerics(
     """
     run = opened_in_onnxruntime(model)
     differences: list[np.ndarray] = []
-    for (height, width), feeds in checked_feeds(
-        channels=channels, alignment=alignment, sigma_range=sigma_range, conditioned=_is_conditioned(model), sizes=sizes
-    ):
+    for (height, width), feeds in checked_feeds(given, sizes):
         exported = run(feeds)
         with torch.no_grad():
             expected = network(*map(torch.from_numpy, feeds.values())).numpy()
@@ -72,27 +69,22 @@ def check_numerics(
 
 
 def checked_feeds(
-    *,
-    channels: int,
-    alignment: int,
-    sigma_range: tuple[float, float] | None,
-    conditioned: bool,
-    sizes: Sequence[tuple[int, int]] = CHECKED_SIZES,
+    given: NetworkInput, sizes: Sequence[tuple[int, int]] = CHECKED_SIZES
 ) -> Iterator[tuple[tuple[int, int], dict[str, np.ndarray]]]:
     """Every size (height, width) with a model's inputs for it, a batch of 1 and one of 2, the same on every call."""
     random = np.random.default_rng(0)
+    unit = given.alignment
     for height, width in sizes:
         for batch in (1, 2):
-            noisy = random.random((batch, channels, height, width), dtype=np.float32)
-            noisy = np.pad(noisy, ((0, 0), (0, 0), (0, -height % alignment), (0, -width % alignment)), mode="reflect")
+            noisy = random.random((batch, given.channels, height, width), dtype=np.float32)
+            noisy = np.pad(noisy, ((0, 0), (0, 0), (0, -height % unit), (0, -width % unit)), mode="reflect")
             feeds = {"noisy": noisy}
-            if conditioned:
-                low, high = sigma_range or (0.0, 75.0)
-                feeds["sigma"] = np.linspace(low, high, batch, dtype=np.float32)
+            if given.level_range is not None:
+                feeds["sigma"] = np.linspace(*given.level_range, batch, dtype=np.float32)
             yield (height, width), feeds
 
 
-def largest_difference(reduced: Run, full: Run, feeds: Iterable[dict[str, np.ndarray]]) -> float:
+def largest_difference(reduced: ModelRun, full: ModelRun, feeds: Iterable[dict[str, np.ndarray]]) -> float:
     """How far a reduced model's output is from the fp32 model's; UserError where it is not finite."""
     largest = max(float(np.abs(reduced(item) - full(item)).max()) for item in feeds)
     if not np.isfinite(largest):
@@ -100,30 +92,26 @@ def largest_difference(reduced: Run, full: Run, feeds: Iterable[dict[str, np.nda
     return largest
 
 
-def probed_halo(network: nn.Module, *, channels: int, alignment: int, halo: int, conditioned: bool) -> int:
-    """The receptive-field radius in pixels as the network itself shows it, up to `halo` + 2 * alignment.
+def probed_halo(network: nn.Module, given: NetworkInput, *, halo: int) -> int:
+    """The receptive-field radius in input pixels as the network itself shows it, up to `halo` + 2 * alignment.
 
-    A NaN in one input pixel makes exactly those outputs NaN that can see it, whatever the weights are. Double precision
-    keeps torch on kernels that do not mix neighbouring outputs.
+    A NaN in one input pixel makes exactly those outputs NaN that can see it, whatever the weights are. Output pixel
+    (y, x) stands at input pixel (y // scale, x // scale). Double precision keeps torch on kernels that do not mix
+    neighbouring outputs. Not for a network that sees the whole image: there is no radius to find.
     """
+    alignment = given.alignment
     reach = halo + 2 * alignment
     centre = reach + -reach % alignment
     size = 2 * centre + alignment
     network = deepcopy(network).double().eval()
-    return max(
-        _spread(network, channels, size, centre + phase, conditioned=conditioned) for phase in {0, alignment - 1}
-    )
+    return max(_spread(network, given, size, centre + phase) for phase in {0, alignment - 1})
 
 
-def _is_conditioned(model: onnx.ModelProto) -> bool:
-    return len(model.graph.input) == 2
-
-
-def _spread(network: nn.Module, channels: int, size: int, at: int, *, conditioned: bool) -> int:
-    """Largest distance along an axis at which an output turns NaN when the input pixel (at, at) is NaN."""
-    noisy = torch.zeros(1, channels, size, size, dtype=torch.float64)
+def _spread(network: nn.Module, given: NetworkInput, size: int, at: int) -> int:
+    """Largest distance along an axis, in input pixels, at which an output turns NaN when input pixel (at, at) is."""
+    noisy = torch.zeros(1, given.channels, size, size, dtype=torch.float64)
     noisy[:, :, at, at] = float("nan")
     with torch.no_grad():
-        output: Tensor = network(noisy, torch.zeros(1, dtype=torch.float64)) if conditioned else network(noisy)
+        output: Tensor = network(noisy, torch.zeros(1, dtype=torch.float64)) if given.conditioned else network(noisy)
     touched = torch.isnan(output).any(dim=1)[0].nonzero()
-    return int((touched - at).abs().max()) if len(touched) else 0
+    return int((touched // given.scale - at).abs().max()) if len(touched) else 0

@@ -1,4 +1,9 @@
-"""What runs a model of some precision for a check, and says so."""
+"""What runs a model of some precision for a check, and says so.
+
+ONNX Runtime on a processor computes fp16 graphs in fp32 and drops roundings between, and has no bf16 convolution. Such
+graphs are emulated in fp32: each operator computes from rounded inputs and its result is rounded once. That is what
+tensor cores do, which accumulate in fp32, up to the order of their sums.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,35 +13,35 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.backends.openvino_cpu import openvino_core
 from ...runtime.model.manifest import Precision
-from ..precisions.emulation import emulated
+from ..graph.variants import Target
 from ..precisions.half_precision import bf16
-from ..targets import Target
 
 _EMULATED = ("fp16", "bf16")
 _OPENVINO_HINTS: Mapping[Precision, str] = {"bf16": "bf16", "int8": "f32"}
 """What OpenVINO computes in where an int8 graph does not say, and what it is told for bf16."""
-Run = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
+ModelRun = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
 """Inputs by name -> `denoised`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class CheckingEngine:
     """A model made ready to run."""
 
     description: str
     """Library, version, and how it came to the precision."""
-    run: Run
+    run: ModelRun
 
 
-def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> Engine:
+def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> CheckingEngine:
     """A model in the engine that checks it: the target's own where it can run here, else ONNX Runtime."""
     if target == "openvino" and precision in _OPENVINO_HINTS and _openvino_computes_in(precision):
         return _opened_in_openvino(model, precision)
     how = " emulated" if precision in _EMULATED else ""
-    return Engine(
+    return CheckingEngine(
         description=f"onnxruntime {onnxruntime.__version__}, {precision}{how}",
         run=opened_in_onnxruntime(runnable(model, precision, target)),
     )
@@ -50,7 +55,7 @@ def value_not_finite(
     observed.CopyFrom(runnable(model, precision, target))
     inferred = onnx.shape_inference.infer_shapes(observed).graph
     types = {item.name: item.type.tensor_type.elem_type for item in (*inferred.value_info, *inferred.output)}
-    names = [name for node in observed.graph.node for name in node.output if types.get(name) == onnx.TensorProto.FLOAT]
+    names = [name for node in observed.graph.node for name in node.output if types.get(name) == TensorProto.FLOAT]
     del observed.graph.output[:]
     observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = _session(observed)
@@ -68,7 +73,7 @@ def runnable(model: onnx.ModelProto, precision: Precision, target: Target) -> on
     return emulated(model) if precision in _EMULATED else model
 
 
-def opened_in_onnxruntime(model: onnx.ModelProto) -> Run:
+def opened_in_onnxruntime(model: onnx.ModelProto) -> ModelRun:
     """A model in ONNX Runtime on the processor, as it is."""
     session = _session(model)
     return lambda feeds: np.asarray(session.run(["denoised"], dict(feeds))[0])
@@ -90,13 +95,58 @@ def _openvino_computes_in(precision: Precision) -> bool:
     return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> Engine:
+def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> CheckingEngine:
     import openvino
 
     core = openvino_core()
     read = core.read_model(model.SerializeToString(), b"")
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": _OPENVINO_HINTS[precision]})
     version = openvino.__version__.split("-")[0]
-    return Engine(
+    return CheckingEngine(
         description=f"openvino {version}, {precision}", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
     )
+
+
+_SHORT = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+_ROUND_NOTHING = ("Concat", "DepthToSpace", "Expand", "Identity", "Relu", "Reshape", "Slice", "Split", "Transpose")
+"""Their results are values they were given."""
+
+
+def emulated(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A graph in fp32 that computes what a graph with fp16 or bf16 values computes; the given model stays."""
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    short = {item.name: item.type.tensor_type.elem_type for item in (*inferred.value_info, *inferred.output)}
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    constants = [_widened(item) for item in graph.initializer]
+    nodes = [part for node in graph.node for part in _rounded(node, short)]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(constants)
+    graph.node.extend(nodes)
+    return result
+
+
+def _widened(constant: onnx.TensorProto) -> onnx.TensorProto:
+    if constant.data_type not in _SHORT:
+        return constant
+    return numpy_helper.from_array(numpy_helper.to_array(constant).astype(np.float32), constant.name)
+
+
+def _rounded(node: onnx.NodeProto, types: dict[str, int]) -> list[onnx.NodeProto]:
+    """A node and, behind it, the roundings of its results."""
+    computed = onnx.NodeProto()
+    computed.CopyFrom(node)
+    parts = [computed]
+    for index, name in enumerate(node.output):
+        to = types.get(name, TensorProto.UNDEFINED)
+        if to not in _SHORT or node.op_type in _ROUND_NOTHING:
+            continue
+        computed.output[index] = exact = f"{name}_exact"
+        if node.op_type == "Cast":
+            parts.append(helper.make_node("Cast", [exact], [name], to=TensorProto.FLOAT))
+        else:
+            short = f"{name}_short"
+            parts.append(helper.make_node("Cast", [exact], [short], to=to))
+            parts.append(helper.make_node("Cast", [short], [name], to=TensorProto.FLOAT))
+    return parts

@@ -1,21 +1,30 @@
-"""PSNR and SSIM that a model loses against another one on the same noisy images."""
+"""PSNR and SSIM that a model loses against another one on the same degraded images, and the record kept of it."""
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from .check_images import NoisyImage
-from .model_runs import Run
+from ...network_input import NetworkInput
+from ...search.learning.losses import ssim
+from ...search.learning.metrics import psnr_db
+from ...search.tasks.interface import Task
+from ..graph.onnx_from_network import feeds_of
+from .check_images import CheckImage
+from .model_runs import ModelRun
 
 
 @dataclass(frozen=True, kw_only=True)
-class SigmaLoss:
-    """Means over the images at one noise level; a gain is negative."""
+class CaseLoss:
+    """Means over the images under one case; a gain is negative."""
 
-    sigma: float
+    case: str
+    """Its name, such as `sigma 25`."""
     psnr_db: float
     """Of the reduced model, standard protocol: output clipped to 0..1 and not rounded."""
     psnr_lost_db: float
@@ -27,7 +36,7 @@ class WorstImage:
     """Where most was lost."""
 
     image: str
-    sigma: float
+    case: str
     psnr_lost_db: float
 
 
@@ -35,75 +44,116 @@ class WorstImage:
 class QualityLoss:
     """What a model loses; infinite where its output is not finite."""
 
-    by_sigma: tuple[SigmaLoss, ...]
+    by_case: tuple[CaseLoss, ...]
     worst: WorstImage
 
     @property
-    def largest(self) -> SigmaLoss:
-        """The noise level at which most PSNR is lost."""
-        return max(self.by_sigma, key=lambda loss: loss.psnr_lost_db)
+    def largest(self) -> CaseLoss:
+        """The case under which most PSNR is lost."""
+        return max(self.by_case, key=lambda loss: loss.psnr_lost_db)
 
     def rounded(self) -> "QualityLoss":
         """To what matters: the last digits hang on the number of threads."""
-        by_sigma = [
+        by_case = [
             replace(
                 item,
                 psnr_db=_rounded(item.psnr_db, 4),
                 psnr_lost_db=_rounded(item.psnr_lost_db, 4),
                 ssim_lost=_rounded(item.ssim_lost, 5),
             )
-            for item in self.by_sigma
+            for item in self.by_case
         ]
         worst = replace(self.worst, psnr_lost_db=_rounded(self.worst.psnr_lost_db, 4))
-        return QualityLoss(by_sigma=tuple(by_sigma), worst=worst)
+        return QualityLoss(by_case=tuple(by_case), worst=worst)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What the accuracy gate measured. No date: the same export gives the same bytes."""
+
+    images: tuple[str, ...]
+    """File names, in the order of the degradation that each was given."""
+    losses: tuple[CaseLoss, ...]
+    """Against the plain fp32 model, under each case."""
+    worst: WorstImage
+    max_drop_db: float
+    """What was allowed to be lost under each case."""
+    kept_fp32: tuple[str, ...]
+    """The nodes that had to stay in fp32, the one that cost most first."""
+    engine: str
+    """What ran the model: library, version, precision."""
+
+    def to_json(self) -> str:
+        """The text in the model file."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        given = json.loads(text)
+        return cls(
+            images=tuple(given["images"]),
+            losses=tuple(CaseLoss(**item) for item in given["losses"]),
+            worst=WorstImage(**given["worst"]),
+            max_drop_db=given["max_drop_db"],
+            kept_fp32=tuple(given["kept_fp32"]),
+            engine=given["engine"],
+        )
+
+    def to_rows(self) -> dict[str, str]:
+        """Lines to read, by their headings."""
+        rows = {
+            f"lost at {item.case}": f"{item.psnr_lost_db:.4f} dB, SSIM {item.ssim_lost:.5f}, "
+            f"of {len(self.images)} images (limit {self.max_drop_db:g} dB)"
+            for item in self.losses
+        }
+        worst = f"{self.worst.psnr_lost_db:.4f} dB, {self.worst.image} at {self.worst.case}"
+        return rows | {
+            "lost most": worst,
+            "checked in": self.engine,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A noisy image, and how well the fp32 model denoises it."""
+    """A degraded image, and how well the fp32 model restores it."""
 
-    image: NoisyImage
-    denoised: NDArray[np.float32]
+    image: CheckImage
+    restored: NDArray[np.float32]
     psnr_db: float
     ssim: float
 
 
-def feeds_of(image: NoisyImage, *, conditioned: bool) -> dict[str, NDArray[np.float32]]:
-    """A model's inputs for one image."""
-    level = {"sigma": np.full(1, image.sigma, np.float32)} if conditioned else {}
-    return {"noisy": image.noisy} | level
-
-
-def references(run: Run, images: Sequence[NoisyImage], *, conditioned: bool) -> list[Reference]:
-    """Denoise every image with the fp32 model."""
+def references(run: ModelRun, images: Sequence[CheckImage], *, task: Task, given: NetworkInput) -> list[Reference]:
+    """Restore every image with the fp32 model."""
     made = []
     for image in images:
-        denoised = run(feeds_of(image, conditioned=conditioned))
-        psnr_db, ssim = _scores(denoised, image.clean)
-        made.append(Reference(image=image, denoised=denoised, psnr_db=psnr_db, ssim=ssim))
+        restored = run(feeds_of(image.example, given))
+        found_db, found_ssim = _scores(restored, image, task)
+        made.append(Reference(image=image, restored=restored, psnr_db=found_db, ssim=found_ssim))
     return made
 
 
-def quality_loss(run: Run, given: Sequence[Reference], *, conditioned: bool) -> QualityLoss:
-    """Denoise the same images with another model and compare."""
-    scores = [_scores(run(feeds_of(item.image, conditioned=conditioned)), item.image.clean) for item in given]
-    lost = [(item.psnr_db - psnr_db, item.ssim - ssim) for item, (psnr_db, ssim) in zip(given, scores, strict=True)]
-    by_sigma = []
-    for sigma in dict.fromkeys(item.image.sigma for item in given):
-        own = [index for index, item in enumerate(given) if item.image.sigma == sigma]
-        by_sigma.append(
-            SigmaLoss(
-                sigma=sigma,
+def quality_loss(run: ModelRun, against: Sequence[Reference], *, task: Task, given: NetworkInput) -> QualityLoss:
+    """Restore the same images with another model and compare."""
+    scores = [_scores(run(feeds_of(item.image.example, given)), item.image, task) for item in against]
+    lost = [(item.psnr_db - db, item.ssim - similarity) for item, (db, similarity) in zip(against, scores, strict=True)]
+    by_case = []
+    for case in dict.fromkeys(item.image.case for item in against):
+        own = [index for index, item in enumerate(against) if item.image.case == case]
+        by_case.append(
+            CaseLoss(
+                case=case.name,
                 psnr_db=float(np.mean([scores[index][0] for index in own])),
                 psnr_lost_db=float(np.mean([lost[index][0] for index in own])),
                 ssim_lost=float(np.mean([lost[index][1] for index in own])),
             )
         )
-    worst = max(range(len(given)), key=lambda index: lost[index][0])
-    image = given[worst].image
+    worst = max(range(len(against)), key=lambda index: lost[index][0])
+    image = against[worst].image
     return QualityLoss(
-        by_sigma=tuple(by_sigma),
-        worst=WorstImage(image=image.image, sigma=image.sigma, psnr_lost_db=lost[worst][0]),
+        by_case=tuple(by_case),
+        worst=WorstImage(image=image.image, case=image.case.name, psnr_lost_db=lost[worst][0]),
     )
 
 
@@ -111,14 +161,10 @@ def _rounded(number: float, digits: int) -> float:
     return round(number, digits) + 0.0  # no negative zero
 
 
-def _scores(denoised: NDArray[np.float32], clean: NDArray[np.float32]) -> tuple[float, float]:
+def _scores(restored: NDArray[np.float32], image: CheckImage, task: Task) -> tuple[float, float]:
     """(PSNR in dB, SSIM); minus infinity for what is not finite."""
-    import torch
-
-    from ...search.learning.losses import ssim
-    from ...search.learning.metrics import psnr_db
-
-    if not np.isfinite(denoised).all():
+    if not np.isfinite(restored).all():
         return -math.inf, -math.inf
-    output, truth = torch.from_numpy(np.clip(denoised, 0, 1)).double(), torch.from_numpy(clean).double()
+    output = torch.from_numpy(np.clip(restored, 0, 1)).double()
+    output, truth = task.compared(output, torch.from_numpy(image.example.clean_BCHW).double())
     return psnr_db(output, truth), ssim(output, truth).item()

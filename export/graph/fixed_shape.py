@@ -1,7 +1,5 @@
 """A model for inputs of one shape alone: what is computed from shapes becomes constant and goes."""
 
-from dataclasses import dataclass
-
 import onnx
 import onnx_ir as ir
 import onnxscript.optimizer
@@ -14,17 +12,7 @@ from onnx_ir.passes.common import (
     ShapeInferencePass,
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class FixedShape:
-    """The one shape a model takes."""
-
-    batch: int
-    """Windows in one run."""
-    height: int
-    """Pixels; a multiple of the alignment."""
-    width: int
-    """Pixels; a multiple of the alignment."""
+from .variants import FixedShape
 
 
 def with_fixed_shape(model: onnx.ModelProto, shape: FixedShape) -> onnx.ModelProto:

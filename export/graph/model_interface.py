@@ -1,7 +1,6 @@
 """Casts and layout inside the graph: pixels as they lie in a picture's memory in, pixels out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from ...errors import UserError
-from ...runtime.model.manifest import Io
-from .fixed_shape import FixedShape, with_fixed_shape
+from .fixed_shape import with_fixed_shape
+from .variants import FOR_THE_RUNTIME, ModelInterface
 
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
@@ -68,33 +66,6 @@ def _as_pixels(item: onnx.ValueInfoProto) -> None:
 
 _CHECKED_SIZES = ((1, 1), (3, 5))
 """(height, width) in units of the alignment, of a model for any size."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelInterface:
-    """What is asked for; the default is what the runtime takes."""
-
-    io: Io = "float"
-    """`float`: (N, C, H, W), 0..1; `uint8`: (N, H, W, C)."""
-    shape: FixedShape | None = None
-    """The one shape of all inputs; None: any."""
-
-    def __str__(self) -> str:
-        axes = "(N, H, W, C), 0..255" if self.io == "uint8" else "(N, C, H, W), 0..1"
-        if self.shape is None:
-            return f"{self.io} {axes}, any size"
-        return f"{self.io} {axes}, {self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
-
-    def require_aligned(self, alignment: int) -> None:
-        """Raise UserError where a network of this alignment cannot take the shape."""
-        if self.shape is not None and (self.shape.height % alignment or self.shape.width % alignment):
-            raise UserError(
-                f"--tile {self.shape.width}x{self.shape.height}: this network takes widths and heights that are "
-                f"multiples of {alignment}"
-            )
-
-
-FOR_THE_RUNTIME = ModelInterface()
 
 
 def with_interface(

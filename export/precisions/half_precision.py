@@ -18,8 +18,8 @@ import onnx_ir as ir
 from onnx import version_converter
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from ..graph.convolutions import graph_of
 from ..graph.graph_cost import LAYERS
-from ..rewrites.convolutions import graph_of
 
 BF16_OPSET = 22
 """The first in which convolutions take bf16; TensorRT 10 and 11 take it too. Their meaning is that of opset 18."""

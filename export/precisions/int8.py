@@ -29,7 +29,7 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from ...errors import UserError
-from ..targets import Target
+from ..graph.variants import Target
 
 PERCENTILE = 99.99
 """Of a tensor's values inside its range: the rarest would coarsen all the others' steps."""

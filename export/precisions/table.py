@@ -8,11 +8,11 @@ import onnx
 from numpy.typing import NDArray
 
 from ...runtime.model.manifest import Precision
-from ..targets import Target
+from ..graph.variants import Target
 from .half_precision import beyond_bf16, beyond_fp16, bf16, fp16
 from .int8 import both_ends, quantised_within, tensor_ranges
 
-Calibration = Iterable[Mapping[str, NDArray[np.float32]]]
+CalibrationInputs = Iterable[Mapping[str, NDArray[np.float32]]]
 """Inputs by name, as the model meets them in use."""
 
 
@@ -31,7 +31,9 @@ class Reduction:
 _UNCHANGED = Reduction(lambda model, _: model, keeps_layers=False)
 
 
-def reduction_for(precision: Precision, target: Target, model: onnx.ModelProto, calibration: Calibration) -> Reduction:
+def reduction_for(
+    precision: Precision, target: Target, model: onnx.ModelProto, calibration: CalibrationInputs
+) -> Reduction:
     """How a target's model gets into a precision; int8 is calibrated here, once.
 
     OpenVINO computes an fp32 graph in bf16 when told to, and better than a bf16 graph (gray at sigma 25: 0.015 dB lost

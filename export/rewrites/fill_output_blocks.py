@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .convolutions import (
+from ..graph.convolutions import (
     BLOCK,
     Convolution,
     constant,

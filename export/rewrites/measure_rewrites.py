@@ -18,11 +18,11 @@ import onnx
 
 from ...errors import UserError
 from ...runtime.backends.openvino_cpu import openvino_core
-from ..targets import Target
+from ..graph.variants import Target
 from .optimise import rules_for, stages
 
-Engine = Literal["onnxruntime fp32", "openvino fp32", "openvino bf16"]
-ENGINES: Mapping[Target, tuple[Engine, ...]] = {
+MeasuredEngine = Literal["onnxruntime fp32", "openvino fp32", "openvino bf16"]
+ENGINES: Mapping[Target, tuple[MeasuredEngine, ...]] = {
     "ort": ("onnxruntime fp32",),
     "openvino": ("openvino fp32", "openvino bf16"),
 }
@@ -35,7 +35,7 @@ PLAIN = "plain"
 class Timing:
     """One model in one engine."""
 
-    engine: Engine
+    engine: MeasuredEngine
     stage: str
     """`plain`, or the last rewrite applied."""
     cpu_ms: float
@@ -83,13 +83,15 @@ def measured_target(plain: onnx.ModelProto, target: Target, alignment: int, effo
     )
 
 
-def measured_models(models: Mapping[str, bytes], engine: Engine, alignment: int, effort: Effort) -> tuple[Timing, ...]:
+def measured_models(
+    models: Mapping[str, bytes], engine: MeasuredEngine, alignment: int, effort: Effort
+) -> tuple[Timing, ...]:
     """Time models by name in one engine; the first is `plain`, each other's gain is over the one before it."""
-    baseline: tuple[Engine, str] = ("onnxruntime fp32", PLAIN)
-    own: list[tuple[Engine, str]] = [(engine, name) for name in models]
+    baseline: tuple[MeasuredEngine, str] = ("onnxruntime fp32", PLAIN)
+    own: list[tuple[MeasuredEngine, str]] = [(engine, name) for name in models]
     keys = list(dict.fromkeys([baseline, *own]))
     feeds = _feeds(next(iter(models.values())), alignment, effort)
-    seconds: dict[tuple[Engine, str], list[float]] = {key: [] for key in keys}
+    seconds: dict[tuple[MeasuredEngine, str], list[float]] = {key: [] for key in keys}
     for _ in range(effort.sessions):
         runs = {key: _opened(models[key[1]], key[0], feeds) for key in keys}
         for run in runs.values():
@@ -103,7 +105,7 @@ def measured_models(models: Mapping[str, bytes], engine: Engine, alignment: int,
         del runs
         gc.collect()
 
-    def ratio(key: tuple[Engine, str], other: tuple[Engine, str]) -> float:
+    def ratio(key: tuple[MeasuredEngine, str], other: tuple[MeasuredEngine, str]) -> float:
         return statistics.median(slow / fast for slow, fast in zip(seconds[other], seconds[key], strict=True))
 
     return tuple(
@@ -118,7 +120,7 @@ def measured_models(models: Mapping[str, bytes], engine: Engine, alignment: int,
     )
 
 
-def engines_of(target: Target) -> list[Engine]:
+def engines_of(target: Target) -> list[MeasuredEngine]:
     """What runs a target here; no bf16 where the processor has none: OpenVINO would compute in fp32 and not say so."""
     engines = list(ENGINES[target])
     if "openvino bf16" in engines and "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -134,7 +136,7 @@ def _feeds(content: bytes, alignment: int, effort: Effort) -> dict[str, np.ndarr
     return {"noisy": noisy} | sigma
 
 
-def _opened(content: bytes, engine: Engine, feeds: Mapping[str, np.ndarray]) -> Callable[[], object]:
+def _opened(content: bytes, engine: MeasuredEngine, feeds: Mapping[str, np.ndarray]) -> Callable[[], object]:
     """A model made ready to run on one thread."""
     if engine == "onnxruntime fp32":
         import onnxruntime

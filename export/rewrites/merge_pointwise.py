@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .convolutions import Convolution, all_known, convolution, given, readers, replace, set_weights
+from ..graph.convolutions import Convolution, all_known, convolution, given, readers, replace, set_weights
 
 LARGEST_CONDITION = 1e4
 """Of the matrices whose inverses are taken: the ratio of the largest and the smallest singular value.

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import RemoveUnusedNodesPass
+import onnxscript.optimizer
+from onnx_ir.passes.common import CommonSubexpressionEliminationPass, RemoveUnusedNodesPass
 
 from ...runtime.model.manifest import Precision
-from ..targets import PRECISIONS, TARGETS, Target
-from .carry_leaky_relu import carry_leaky_relus
+from ..graph.variants import PRECISIONS, TARGETS, Target
+from .blocked_layout import carry_leaky_relus, pad_channels
 from .fill_output_blocks import fill_output_blocks
-from .fold_and_share import fold_and_share
 from .merge_pointwise import change_basis, merge_sole_readers
-from .pad_channels import pad_channels
 from .split_concat import split_concatenations
 
 
@@ -38,6 +37,15 @@ class Rule:
     def name(self) -> str:
         """The rewrite's name in reports."""
         return self.rewrite.__name__
+
+
+def fold_and_share(model: ir.Model) -> int:
+    """Fold constants, share equal nodes such as the activations of one map; places are the nodes that went."""
+    before = len(model.graph)
+    onnxscript.optimizer.fold_constants(model)
+    CommonSubexpressionEliminationPass()(model)
+    RemoveUnusedNodesPass()(model)
+    return before - len(model.graph)
 
 
 RULES = (

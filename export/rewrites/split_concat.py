@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from .convolutions import (
+from ..graph.convolutions import (
     POINTWISE_ACTIVATIONS,
     all_known,
     channels_of,

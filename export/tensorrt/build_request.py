@@ -40,18 +40,22 @@ class BuildRequest:
 
 def request_from_texts(
     *,
-    tile: str,
-    batch: str,
-    optimisation_level: int,
-    workspace: str | None,
-    version_compatible: bool,
-    hardware_compatible: bool,
+    tile: str | None = None,
+    batch: str | None = None,
+    optimisation_level: int | None = None,
+    workspace: str | None = None,
+    version_compatible: bool = False,
+    hardware_compatible: bool = False,
 ) -> BuildRequest:
-    """The request behind the texts of the command's options; UserError names the option that cannot be read."""
+    """The request behind the texts of the command's options, None: as `BuildRequest` has it.
+
+    UserError names the option that cannot be read.
+    """
+    usual = BuildRequest()
     return BuildRequest(
-        tile=_tile(tile),
-        batch=_batch(batch),
-        optimisation_level=optimisation_level,
+        tile=usual.tile if tile is None else _tile(tile),
+        batch=usual.batch if batch is None else _batch(batch),
+        optimisation_level=usual.optimisation_level if optimisation_level is None else optimisation_level,
         workspace_bytes=None if workspace is None else bytes_of(workspace, option="--workspace"),
         version_compatible=version_compatible,
         hardware_compatible=hardware_compatible,

@@ -1,5 +1,8 @@
-"""`hinas-export --engine`: the engine and its report beside the model file."""
+"""`hinas-export --engine`: the engine beside the model file, and a report of its layers as TensorRT made them."""
 
+import json
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,6 @@ def write_engine_beside(model_file: Path, request: BuildRequest, *, quiet: bool)
     """
     require_libraries("--engine", "tensorrt", "pycuda", "filelock", extras="gpu")
     from .engine_from_onnx import engine_for
-    from .engine_report import EngineReport
 
     cached = engine_for(model_file, request, trt=_imported_tensorrt(), gpu=first_gpu(), quiet=quiet)
     engine = read_engine(cached)
@@ -35,3 +37,44 @@ def _imported_tensorrt() -> Any:
     except (ImportError, OSError) as error:
         raise UserError(f"--engine: TensorRT is installed, but does not load ({error})") from error
     return tensorrt
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """What was built, for what, and its layers as TensorRT tells them."""
+
+    engine: Engine
+
+    def to_json(self) -> str:
+        """The report file's text."""
+        report = {
+            "key": self.engine.key.to_json(),
+            "plan_bytes": len(self.engine.plan),
+            "layers": _layers(self.engine),
+        }
+        return json.dumps(report, indent=1) + "\n"
+
+    def to_table(self) -> str:
+        """The report as lines for a person."""
+        key = self.engine.key
+        noisy = key.inputs[0]
+        layers = _layers(self.engine)
+        kinds = Counter(str(layer.get("LayerType", "?")) for layer in layers if isinstance(layer, dict))
+        rows = {
+            "engine": f"TensorRT {key.tensorrt_version}, {key.precision}, {key.gpu}",
+            "input (N, C, H, W)": " .. ".join(
+                "x".join(map(str, shape)) for shape in dict.fromkeys((noisy.smallest, noisy.typical, noisy.largest))
+            ),
+            "layers": f"{len(layers)} ({', '.join(f'{number} {kind}' for kind, number in kinds.most_common())})",
+            "size": f"{len(self.engine.plan):,} bytes",
+        }
+        wide = max(map(len, rows))
+        return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows.items())
+
+
+def _layers(engine: Engine) -> list[Any]:
+    """The inspector's list; empty where its text is no JSON, which some versions give for some names of layers."""
+    try:
+        return json.loads(engine.layers)["Layers"]
+    except (ValueError, KeyError):
+        return []

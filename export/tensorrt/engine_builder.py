@@ -16,8 +16,7 @@ from ...runtime.backends.tensorrt_loading import message_log
 from ...runtime.engines.engine_file import InputShapes
 from .build_progress import interruptible, progress_monitor
 from .build_request import BuildRequest
-from .engine_report import layer_information
-from .versions import Typing, Version
+from .versions import TensorRtVersion, Typing
 
 RECIPE = 1
 """Raise it with every change by which an equal request gives another engine: cached ones are then built anew."""
@@ -39,7 +38,7 @@ def build_plan(
     request: BuildRequest,
     *,
     trt: Any,
-    version: Version,
+    version: TensorRtVersion,
     typing: Typing,
     inputs: Sequence[InputShapes],
     timing_cache: bytes,
@@ -75,14 +74,14 @@ def build_plan(
         content = bytes(plan)
         return BuiltPlan(
             plan=content,
-            layers=layer_information(trt, log, content),
+            layers=_layer_information(trt, log, content),
             timing_cache=bytes(config.get_timing_cache().serialize()),
         )
 
     return interruptible(build, stop)
 
 
-def _network_flags(trt: Any, version: Version, typing: Typing) -> int:
+def _network_flags(trt: Any, version: TensorRtVersion, typing: Typing) -> int:
     flags = trt.NetworkDefinitionCreationFlag
     if version[0] < 10:
         return 1 << int(flags.EXPLICIT_BATCH)
@@ -90,7 +89,7 @@ def _network_flags(trt: Any, version: Version, typing: Typing) -> int:
     return 1 << int(flags.STRONGLY_TYPED) if typing.is_strong and version[0] < 11 else 0
 
 
-def _parse(parser: Any, model: onnx.ModelProto, version: Version) -> None:
+def _parse(parser: Any, model: onnx.ModelProto, version: TensorRtVersion) -> None:
     if parser.parse(model.SerializeToString()):
         return
     lines = []
@@ -103,7 +102,7 @@ def _parse(parser: Any, model: onnx.ModelProto, version: Version) -> None:
     )
 
 
-def _node_name(error: Any, model: onnx.ModelProto, version: Version) -> str:
+def _node_name(error: Any, model: onnx.ModelProto, version: TensorRtVersion) -> str:
     if version[0] >= 10:
         return f"{error.node_name()} ({error.node_operator()})"
     index = error.node()
@@ -144,3 +143,14 @@ def _use_timing_cache(config: Any, content: bytes) -> None:
 
 def _failure(what: str, log: Any) -> str:
     return f"{what}: {'; '.join(log.errors) or 'it gives no reason'}"
+
+
+def _layer_information(trt: Any, log: Any, plan: bytes) -> str:
+    """The engine inspector's JSON text about a plan that was just built on this GPU."""
+    runtime = trt.Runtime(log)
+    # Version-compatible plans carry code of TensorRT's own; this one was made a moment ago, so it may run.
+    runtime.engine_host_code_allowed = True
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise UserError(f"TensorRT does not load what it built: {'; '.join(log.errors) or 'it gives no reason'}")
+    return engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)

@@ -1,4 +1,7 @@
-"""What TensorRT measured in earlier builds, kept beside the engines: one file for each TensorRT and kind of GPU."""
+"""The TensorRT engine of a model file, out of the cache or built.
+
+What TensorRT measured in earlier builds lies beside the cached engines, one file for each TensorRT and kind of GPU.
+"""
 
 import hashlib
 import sys
@@ -17,8 +20,7 @@ from ...runtime.engines.sealed_bytes import DamagedError, sealed, unsealed
 from ...runtime.model.manifest import ModelManifest
 from .build_request import BuildRequest, input_shapes
 from .engine_builder import RECIPE, build_plan
-from .older_parser import for_older_parser
-from .parser_support import unsupported_nodes
+from .parser_support import for_older_parser, unsupported_nodes
 from .versions import require_gpu_for, typing_for, version_of
 
 

@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...runtime.engines.gpu import Gpu
 from ...runtime.model.manifest import Precision
 
-Version = tuple[int, int]
+TensorRtVersion = tuple[int, int]
 """(major, minor) of TensorRT."""
 
 
@@ -23,7 +23,7 @@ class Typing:
     """Members of BuilderFlag: types that TensorRT may use although they do not stand in the graph."""
 
 
-def version_of(text: str) -> Version:
+def version_of(text: str) -> TensorRtVersion:
     """Parse `tensorrt.__version__`; UserError where this version is none that hinas builds with."""
     major, minor = (int(part) for part in text.split(".")[:2])
     if (major, minor) < (8, 6) or major == 9:
@@ -31,7 +31,7 @@ def version_of(text: str) -> Version:
     return major, minor
 
 
-def require_gpu_for(version: Version, gpu: Gpu, precision: Precision, *, hardware_compatible: bool) -> None:
+def require_gpu_for(version: TensorRtVersion, gpu: Gpu, precision: Precision, *, hardware_compatible: bool) -> None:
     """Raise UserError, saying what to install or to ask, where TensorRT and this GPU cannot go together."""
     installed = f"TensorRT {version[0]}.{version[1]}"
     if gpu.compute_capability < (7, 0) and version > (8, 6):
@@ -44,7 +44,7 @@ def require_gpu_for(version: Version, gpu: Gpu, precision: Precision, *, hardwar
         raise UserError(f"{gpu} cannot build hardware-compatible engines, which begin with compute capability 8.0")
 
 
-def typing_for(version: Version, *, model: Precision, asked: Precision) -> Typing:
+def typing_for(version: TensorRtVersion, *, model: Precision, asked: Precision) -> Typing:
     """How to get the precision asked for out of a model file of precision `model`; UserError where there is no way.
 
     TensorRT 11 builds what stands in the graph and nothing else. TensorRT 10 can do so too, and 8.6 cannot. Both can

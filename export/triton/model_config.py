@@ -7,7 +7,7 @@ from typing import Literal
 import onnx
 
 from ...runtime.engines.engine_file import Engine
-from ..targets import Target
+from ..graph.variants import Target
 
 Role = Literal["input", "output"]
 _TYPES: Mapping[int, str] = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}

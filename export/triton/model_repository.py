@@ -12,7 +12,7 @@ import onnx
 from ...atomic_files import folder_written_whole
 from ...errors import UserError
 from ...runtime.engines.engine_file import Engine
-from ..targets import Target
+from ..graph.variants import Target
 from .model_config import ANY, ModelConfig, config_of, tensors_of_engine, tensors_of_model
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")

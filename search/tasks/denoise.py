@@ -1,14 +1,19 @@
 """Denoising: white Gaussian noise, un-quantised as in the papers or clipped and rounded as an 8-bit file holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import UserError
-from .interface import Case, Pairs, Task, TaskOptions
+from .interface import Case, Example, Pairs, Task, TaskOptions
+
+CHECKED_LEVELS = (15.0, 25.0, 50.0)
+"""Grey levels 0..255: those of most published results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,13 @@ class Denoise(Task):
             chosen = (low,)
         else:
             chosen = tuple(round(low + (high - low) * part, 1) for part in (0.2, 0.4, 2 / 3))
-        return tuple(Case(name=f"sigma {level:g}", level=level) for level in chosen)
+        return _cases(chosen)
+
+    @property
+    def checked_cases(self) -> tuple[Case, ...]:
+        """The usual levels inside the range, its middle where there is none."""
+        low, high = self.level_range
+        return _cases(tuple(level for level in CHECKED_LEVELS if low <= level <= high) or ((low + high) / 2,))
 
     def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
         """Noise of a level of its own on every patch."""
@@ -72,6 +83,35 @@ class Denoise(Task):
             range=default.range if options.level_range is None else options.level_range,
             quantised_share=default.quantised_share if options.quantised_share is None else options.quantised_share,
         )
+
+    def checked_example(self, clean_BCHW: NDArray[np.float32], case: Case, *, number: int) -> Example:
+        """Un-quantised noise of the case's level, drawn for the image's number and the level."""
+        assert case.level is not None
+        unit = np.random.default_rng((number, round(1000 * case.level))).standard_normal(clean_BCHW.shape)
+        noisy = _with_noise(clean_BCHW, unit, case.level)
+        return Example(degraded_BCHW=noisy, clean_BCHW=clean_BCHW, level=case.level)
+
+    def calibration_example(
+        self, clean_BCHW: NDArray[np.float32], *, index: int, count: int, random: np.random.Generator
+    ) -> Example:
+        """Levels are spread evenly over the range; every other crop is clipped and rounded as an 8-bit file's is."""
+        low, high = self.level_range
+        level = np.float32(low + (high - low) * (index + 0.5) / count)
+        noisy = _with_noise(clean_BCHW, random.standard_normal(clean_BCHW.shape, np.float32), level)
+        if index % 2:
+            noisy = ((noisy.clip(0, 1) * 255).round() / 255).astype(np.float32)
+        return Example(degraded_BCHW=noisy, clean_BCHW=clean_BCHW, level=float(level))
+
+
+def _cases(levels: Iterable[float]) -> tuple[Case, ...]:
+    return tuple(Case(name=f"sigma {level:g}", level=level) for level in levels)
+
+
+def _with_noise(
+    clean: NDArray[np.float32], unit: NDArray[np.floating], level: float | np.float32
+) -> NDArray[np.float32]:
+    """Clean images with standard normal numbers as noise of a level in grey levels."""
+    return (clean + unit * level / 255).astype(np.float32)
 
 
 def quantised(noisy: Tensor) -> Tensor:

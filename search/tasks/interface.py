@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -45,6 +47,18 @@ class TaskOptions:
     """Strengths in grey levels, uniform in training; None: the task's own, or `levels`."""
     quantised_share: float | None = None
     """Share of training patches that are stored as an 8-bit file would hold them; None: the task's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One degraded image beside the clean one, as arrays: what a finished model is checked and calibrated on."""
+
+    degraded_BCHW: "NDArray[np.float32]"
+    """(1, C, H, W), around 0..1."""
+    clean_BCHW: "NDArray[np.float32]"
+    """(1, C, scale * H, scale * W) in 0..1."""
+    level: float | None
+    """The strength in grey levels 0..255, for networks that are told it; None for blind tasks."""
 
 
 class Task(ABC):
@@ -87,3 +101,34 @@ class Task(ABC):
     def compared(self, output_BCHW: "Tensor", clean_BCHW: "Tensor") -> "tuple[Tensor, Tensor]":
         """What of an output and its clean image a score compares; super-resolution takes luma without a border."""
         return output_BCHW, clean_BCHW
+
+    @property
+    def checked_cases(self) -> tuple[Case, ...]:
+        """What a finished model is checked under: the training's cases unless the task names others."""
+        return self.cases
+
+    def checked_example(self, clean_BCHW: "NDArray[np.float32]", case: Case, *, number: int) -> Example:
+        """Degrade one image, the `number`th of a check, under a case; the same arguments give the same pixels."""
+        import numpy as np
+        import torch
+
+        seed = np.random.default_rng((number, *case.name.encode())).integers(2**63)
+        pairs = self.of_case(torch.from_numpy(clean_BCHW), case, torch.Generator().manual_seed(int(seed)))
+        return _example(pairs)
+
+    def calibration_example(
+        self, clean_BCHW: "NDArray[np.float32]", *, index: int, count: int, random: "np.random.Generator"
+    ) -> Example:
+        """Degrade one crop, the one at `index` of `count` that together stand for what a model meets in use."""
+        import torch
+
+        seed = random.integers(2**63)
+        return _example(self.drawn(torch.from_numpy(clean_BCHW), torch.Generator().manual_seed(int(seed))))
+
+
+def _example(pairs: Pairs) -> Example:
+    return Example(
+        degraded_BCHW=pairs.degraded_BCHW.numpy(),
+        clean_BCHW=pairs.clean_BCHW.numpy(),
+        level=None if pairs.level_B is None else float(pairs.level_B[0]),
+    )

@@ -13,17 +13,22 @@ import onnx
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.checks.accuracy_gate import Candidate, Gate, TooMuchLostError, gate_for, passed
-from hinas.export.checks.certificate import Certificate
-from hinas.export.checks.check_images import USUAL_SIGMAS, check_images, sigmas_within
-from hinas.export.export_run import ExportRequest, run_export
+from hinas.export import export_run
+from hinas.export.checks.accuracy_gate import Gate, PrecisionTrial, TooMuchLostError, gate_for, passed
+from hinas.export.checks.check_images import check_images
+from hinas.export.checks.quality_loss import Certificate
+from hinas.export.export_run import run_export
+from hinas.export.export_settings import ExportSettings
 from hinas.export.freeze import PlainExport, finished_model, plain_export
-from hinas.export.graph.model_interface import FOR_THE_RUNTIME
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
+from hinas.network_input import NetworkInput
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from hinas.search.learning.weights import save_weights
+from hinas.search.tasks.denoise import Denoise
+from hinas.search.tasks.interface import TaskOptions
+from hinas.search.tasks.registry import configured_task
 from onnx import numpy_helper
 from PIL import Image
 
@@ -51,13 +56,15 @@ def plain(run_folder: Path) -> PlainExport:
 
 @pytest.fixture(scope="module")
 def gate(plain: PlainExport, picture_folder: Path) -> Gate:
-    images = check_images(str(picture_folder), channels=1, alignment=2, sigma_range=(0, 30))
-    return gate_for(plain.model, images, max_drop_db=0.05, conditioned=True)
+    images = check_images(str(picture_folder), task=plain.task, given=plain.given)
+    return gate_for(plain.model, images, max_drop_db=0.05, task=plain.task, given=plain.given)
 
 
-def _candidate(plain: PlainExport, write: Callable[[onnx.ModelProto, frozenset[str]], onnx.ModelProto]) -> Candidate:
+def _candidate(
+    plain: PlainExport, write: Callable[[onnx.ModelProto, frozenset[str]], onnx.ModelProto]
+) -> PrecisionTrial:
     reduction = Reduction(write, keeps_layers=True)
-    return Candidate(model=plain.model, precision="fp16", target="ort", reduction=reduction)
+    return PrecisionTrial(model=plain.model, precision="fp16", target="ort", reduction=reduction)
 
 
 def _with_constant(model: onnx.ModelProto, layer: str, index: int, change: Callable[[Any], Any]) -> onnx.ModelProto:
@@ -80,7 +87,7 @@ def test_a_good_precision_passes_and_keeps_nothing(plain: PlainExport, gate: Gat
     certificate = report.certificate
     assert certificate is not None
     assert certificate.images == tuple(sorted(path.name for path in picture_folder.iterdir()))
-    assert [item.sigma for item in certificate.losses] == [15, 25]
+    assert [item.case for item in certificate.losses] == ["sigma 15", "sigma 25"]
     assert all(abs(item.psnr_lost_db) < 0.05 and item.psnr_db > 0 for item in certificate.losses)
     assert certificate.worst.psnr_lost_db >= max(item.psnr_lost_db for item in certificate.losses)
     assert certificate.kept_fp32 == ()
@@ -153,11 +160,15 @@ def test_an_infinity_that_an_activation_hides_fails(plain: PlainExport, gate: Ga
 
 
 def test_the_levels_lie_within_the_models_range() -> None:
-    assert sigmas_within(None) == USUAL_SIGMAS
-    assert sigmas_within((0, 75)) == (15, 25, 50)
-    assert sigmas_within((20, 50)) == (25, 50)
-    assert sigmas_within((30, 30)) == (30,)
-    assert sigmas_within((60, 70)) == (65,)
+    for level_range, expected in (
+        (None, [15, 25, 50]),
+        ((0.0, 75.0), [15, 25, 50]),
+        ((20.0, 50.0), [25, 50]),
+        ((30.0, 30.0), [30]),
+        ((60.0, 70.0), [65]),
+    ):
+        task = configured_task("denoise", TaskOptions(level_range=level_range))
+        assert [case.level for case in task.checked_cases] == expected
 
 
 def test_images_are_chosen_evenly_and_cut_to_their_middle(tmp_path: Path) -> None:
@@ -168,44 +179,49 @@ def test_images_are_chosen_evenly_and_cut_to_their_middle(tmp_path: Path) -> Non
         )
     (tmp_path / "02.png").write_bytes(b"no image")
     (tmp_path / "notes.txt").write_text("")
-    images = check_images(str(tmp_path / "*.png"), channels=3, alignment=4, sigma_range=(25, 25))
+    task = Denoise(range=(25, 25))
+    given = NetworkInput(channels=3, alignment=4, level_range=(25, 25))
+    images = check_images(str(tmp_path / "*.png"), task=task, given=given)
     assert [item.image for item in images] == [f"{index:02}.png" for index in range(0, 40, 2) if index != 2]
-    assert {item.noisy.shape for item in images} == {(1, 3, 256, 68)}
-    np.testing.assert_allclose(images[1].clean[0, 0, :, 0] * 255, np.arange(22, 22 + 256) % 256, atol=1e-4)
-    noise = (images[0].noisy - images[0].clean) * 255
+    assert {item.example.degraded_BCHW.shape for item in images} == {(1, 3, 256, 68)}
+    np.testing.assert_allclose(images[1].example.clean_BCHW[0, 0, :, 0] * 255, np.arange(22, 22 + 256) % 256, atol=1e-4)
+    noise, other = ((item.example.degraded_BCHW - item.example.clean_BCHW) * 255 for item in images[:2])
     assert abs(float(noise.std()) - 25) < 0.5
-    assert not np.array_equal(noise, (images[1].noisy - images[1].clean) * 255)
-    again = check_images(str(tmp_path), channels=3, alignment=4, sigma_range=(25, 25))
-    assert all(np.array_equal(a.noisy, b.noisy) for a, b in zip(images, again, strict=True))
+    assert not np.array_equal(noise, other)
+    again = check_images(str(tmp_path), task=task, given=given)
+    assert all(
+        np.array_equal(a.example.degraded_BCHW, b.example.degraded_BCHW) for a, b in zip(images, again, strict=True)
+    )
 
 
 def test_no_images_are_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     for source in (tmp_path, tmp_path / "notes.txt", tmp_path / "nothing-*.png"):
         with pytest.raises(UserError, match="no images there; give a folder, a file or a 'glob' of clean images"):
-            check_images(str(source), channels=1, alignment=2, sigma_range=None)
+            check_images(
+                str(source),
+                task=Denoise(),
+                given=NetworkInput(channels=1, alignment=2),
+            )
 
 
 def test_what_does_not_pass_is_not_written_and_said_at_the_end(
-    run_folder: Path, picture_folder: Path, tmp_path: Path
+    run_folder: Path, picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = ExportRequest(
-        genotype=genotype_from_json((run_folder / "net.json").read_text()),
-        weights=run_folder / "net.safetensors",
-        model=tmp_path / "m.onnx",
-        targets=("openvino",),
-        precisions=("fp32", "bf16"),
-        calibration=None,
+    settings = ExportSettings(
+        genotype=run_folder / "net.json",
+        out=tmp_path / "m.onnx",
+        target="openvino",
+        precision="fp32,bf16",
         check=str(picture_folder),
-        max_drop_db=-100,
-        is_measured=False,
-        engine=None,
-        interface=FOR_THE_RUNTIME,
-        triton=None,
         quiet=True,
     )
+    # A gate that nothing passes.
+    monkeypatch.setattr(
+        export_run, "gate_for", lambda *args, **kinds: replace(gate_for(*args, **kinds), max_drop_db=-9)
+    )
     with pytest.raises(UserError, match=r"fp32 for openvino loses(.|\n)*bf16 for openvino loses"):
-        list(run_export(request))
+        list(run_export(settings))
     assert not list(tmp_path.iterdir())
 
 

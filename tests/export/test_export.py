@@ -16,8 +16,9 @@ from hinas.errors import UserError
 from hinas.export.checks.check_numerics import check_numerics, probed_halo
 from hinas.export.freeze import finished_model, frozen_model, plain_export
 from hinas.export.graph.onnx_from_network import OPSET, onnx_from_network
+from hinas.export.graph.variants import TARGETS
 from hinas.export.rewrites.measure_rewrites import Effort, measured_target
-from hinas.export.targets import TARGETS
+from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
@@ -116,6 +117,7 @@ def test_the_model_says_everything_about_itself(exported: tuple[Genotype, Path, 
     manifest = ModelManifest.from_metadata(session.get_modelmeta().custom_metadata_map)
     assert genotype_from_json(manifest.genotype) == genotype
     assert manifest.weights == "trained"
+    assert manifest.task == genotype.task.name
     assert manifest.conditioned
     assert manifest.sigma_range == (5.0, 50.0)
     assert manifest.channels == genotype.task.channels
@@ -136,24 +138,22 @@ def _plain(random_document: Any) -> tuple[Genotype, torch.nn.Module]:
 
 def test_a_model_that_differs_from_its_network_is_refused(random_document: Any) -> None:
     genotype, network = _plain(random_document)
-    channels = genotype.task.channels
-    alignment = genotype.geometry.alignment
-    model = onnx_from_network(network, channels=channels, alignment=alignment, conditioned=False)
-    arguments: dict[str, Any] = {"channels": channels, "alignment": alignment, "sigma_range": None}
-    assert check_numerics(model, network, **arguments).largest_difference < 1e-4
+    given = genotype.network_input
+    model = onnx_from_network(network, given)
+    assert check_numerics(model, network, given).largest_difference < 1e-4
     kernel = next(item for item in model.graph.initializer if len(item.dims) == 4)
     changed = numpy_helper.to_array(kernel).copy()
     changed.flat[0] += 0.5
     kernel.CopyFrom(numpy_helper.from_array(changed, kernel.name))
     with pytest.raises(UserError, match=r"differs from the network by .*, more than 1e-04; nothing was written"):
-        check_numerics(model, network, **arguments)
+        check_numerics(model, network, given)
 
 
 def test_the_probe_sees_what_a_known_network_sees() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Conv2d(2, 1, 5, padding=4, dilation=2))
-    assert probed_halo(network, channels=1, alignment=1, halo=5, conditioned=False) == 5
+    assert probed_halo(network, NetworkInput(channels=1), halo=5) == 5
     # A halo that was computed too small is found out: the probe looks further than it.
-    assert probed_halo(network, channels=1, alignment=1, halo=4, conditioned=False) == 5
+    assert probed_halo(network, NetworkInput(channels=1), halo=4) == 5
 
 
 def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -257,5 +257,5 @@ def test_ctrl_c_inside_the_exporter_is_ctrl_c(random_document: Any, monkeypatch:
     monkeypatch.setattr(torch.onnx, "export", wrapping_exporter)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        onnx_from_network(network, channels=genotype.task.channels, alignment=2, conditioned=False)
+        onnx_from_network(network, NetworkInput(channels=genotype.task.channels, alignment=2))
     assert signal.getsignal(signal.SIGINT) is handler

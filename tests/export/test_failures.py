@@ -17,8 +17,8 @@ import safetensors.torch
 from hinas.errors import UserError
 from hinas.export import export_run
 from hinas.export.commands import app
+from hinas.export.export_report import ExportReport
 from hinas.export.freeze import frozen_model, write_export
-from hinas.export.report import ExportReport
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.weights import save_weights
 from typer.testing import CliRunner

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hinas.export.graph.fold_batchnorm import with_folded_batchnorm
+from hinas.export.graph.onnx_from_network import with_folded_batchnorm
 from torch import nn
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ import onnxruntime
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.checks.check_images import CROP_PIXELS, calibration_batches
-from hinas.export.graph.fold_batchnorm import with_folded_batchnorm
-from hinas.export.graph.onnx_from_network import onnx_from_network
+from hinas.export.graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
+from hinas.export.graph.variants import TARGETS, Target
+from hinas.export.precisions.calibration import CROP_PIXELS, calibration_batches
 from hinas.export.precisions.int8 import both_ends, quantised, quantised_within, tensor_ranges
 from hinas.export.rewrites.optimise import optimised
-from hinas.export.targets import TARGETS, Target
-from hinas.export.tensorrt.older_parser import for_older_parser
-from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
+from hinas.network_input import NetworkInput
 from hinas.search.genotype import genotype_from_json
+from hinas.search.tasks.denoise import Denoise
 from onnx import numpy_helper
 
 SIDE = 32
@@ -33,12 +32,7 @@ def _plain(document: dict[str, Any]) -> onnx.ModelProto:
     network = genotype.built().eval()
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
     torch.nn.init.normal_(last.weight, std=0.05)
-    return onnx_from_network(
-        with_folded_batchnorm(network),
-        channels=genotype.task.channels,
-        alignment=genotype.geometry.alignment,
-        conditioned=genotype.network.conditioning_range is not None,
-    )
+    return onnx_from_network(with_folded_batchnorm(network), genotype.network_input)
 
 
 def _batches(model: onnx.ModelProto, seed: int = 0) -> Iterator[dict[str, np.ndarray]]:
@@ -191,10 +185,9 @@ def test_calibration_covers_the_noise_levels(picture_folder: Path, tmp_path: Pat
     for index, path in enumerate(sorted(picture_folder.iterdir())):
         with Image.open(path) as picture:
             picture.resize((120 + index, 101)).save(tmp_path / path.name)
-    made = [
-        list(calibration_batches([tmp_path], channels=3, alignment=4, sigma_range=(10, 60), conditioned=conditioned))
-        for _ in range(2)
-    ]
+    task = Denoise(range=(10, 60))
+    given = NetworkInput(channels=3, alignment=4, level_range=(10, 60) if conditioned else None)
+    made = [list(calibration_batches([tmp_path], task=task, given=given)) for _ in range(2)]
     batches = made[0]
     for first, second in zip(*made, strict=True):
         assert first.keys() == second.keys() == ({"noisy", "sigma"} if conditioned else {"noisy"})
@@ -211,9 +204,8 @@ def test_calibration_covers_the_noise_levels(picture_folder: Path, tmp_path: Pat
 
 def test_images_too_small_to_calibrate_on_are_refused(picture_folder: Path) -> None:
     with pytest.raises(UserError, match="smaller than"):
-        next(
-            islice(
-                calibration_batches([picture_folder], channels=1, alignment=1, sigma_range=(25, 25), conditioned=False),
-                1,
-            )
+        calibration_batches(
+            [picture_folder],
+            task=Denoise(range=(25, 25)),
+            given=NetworkInput(channels=1),
         )

@@ -13,12 +13,11 @@ from hinas.errors import UserError
 from hinas.export.commands import app
 from hinas.export.freeze import finished_model, plain_export
 from hinas.export.graph import model_interface
-from hinas.export.graph.fixed_shape import FixedShape, with_fixed_shape
-from hinas.export.graph.model_interface import ModelInterface, with_interface, with_uint8_interface
-from hinas.export.targets import PRECISIONS, TARGETS, Target
+from hinas.export.graph.fixed_shape import with_fixed_shape
+from hinas.export.graph.model_interface import with_interface, with_uint8_interface
+from hinas.export.graph.variants import PRECISIONS, TARGETS, FixedShape, ModelInterface, Target
 from hinas.export.tensorrt.build_request import BuildRequest, input_shapes
-from hinas.export.tensorrt.older_parser import for_older_parser
-from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
 from hinas.runtime import Denoiser
 from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.model.manifest import ModelManifest
@@ -225,7 +224,6 @@ def test_every_precision_for_every_target_has_the_interface(
         (["--fixed-shape", "--tile", "64"], "give --tile WIDTHxHEIGHT"),
         (["--fixed-shape", "--tile", "64x64", "--batch", "1:2:3"], "give --batch N"),
         (["--fixed-shape", "--tile", "64x33"], "--tile 64x33: this network takes .* multiples of 2"),
-        (["--io", "int16"], "--io int16: allowed: float, uint8"),
         (["--triton", "served", "--batch", "1:2:3"], "for --triton give the most in one run"),
         (["--triton", "served", "--target", "ort,openvino"], "--triton: serves one model"),
         (["--triton", "a/b/served"], "no folder a/b"),
@@ -238,3 +236,9 @@ def test_an_option_that_would_change_nothing_is_a_mistake(genotype: Path, option
     with pytest.raises(UserError, match=expected):
         raise result.exception
     assert [path.name for path in genotype.parent.iterdir()] == ["net.json"]
+
+
+def test_an_unknown_interface_is_a_mistake(genotype: Path) -> None:
+    result = _export(genotype, "--random-weights", "--io", "int16")
+    assert result.exit_code == 2
+    assert "'int16' is not one of 'float', 'uint8'" in result.output

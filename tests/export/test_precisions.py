@@ -10,14 +10,13 @@ import onnx
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.checks.model_runs import opened_in_onnxruntime
+from hinas.export.checks.model_runs import emulated, opened_in_onnxruntime
 from hinas.export.freeze import plain_export
 from hinas.export.graph.graph_cost import LAYERS
-from hinas.export.precisions.emulation import emulated
+from hinas.export.graph.variants import PRECISIONS, file_of, precisions_of
 from hinas.export.precisions.half_precision import bf16, fp16
 from hinas.export.precisions.table import reduction_for
 from hinas.export.rewrites.optimise import optimised
-from hinas.export.targets import PRECISIONS, file_of, precisions_of
 from hinas.export.tensorrt.parser_support import unsupported_nodes
 from hinas.runtime.model.manifest import Precision
 from hinas.search.genotype import genotype_from_json
@@ -72,7 +71,7 @@ def test_random_genotypes_in_both_formats(
     side = 4 * plain.geometry.alignment
     random = np.random.default_rng(genotype_seed)
     feeds = {"noisy": random.random((2, genotype.task.channels, side, 2 * side), dtype=np.float32)}
-    if plain.conditioned:
+    if plain.given.conditioned:
         feeds["sigma"] = np.array([10, 50], np.float32)
     for target in ("ort", "tensorrt"):
         errors = []

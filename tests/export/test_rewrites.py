@@ -12,16 +12,13 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
-from hinas.export.graph.fold_batchnorm import with_folded_batchnorm
-from hinas.export.graph.onnx_from_network import onnx_from_network
-from hinas.export.rewrites.carry_leaky_relu import carry_leaky_relus
+from hinas.export.graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
+from hinas.export.graph.variants import TARGETS
+from hinas.export.rewrites.blocked_layout import carry_leaky_relus, pad_channels
 from hinas.export.rewrites.fill_output_blocks import fill_output_blocks
-from hinas.export.rewrites.fold_and_share import fold_and_share
 from hinas.export.rewrites.merge_pointwise import change_basis, merge_sole_readers
-from hinas.export.rewrites.optimise import RULES, Rule, optimised, stages
-from hinas.export.rewrites.pad_channels import pad_channels
+from hinas.export.rewrites.optimise import RULES, Rule, fold_and_share, optimised, stages
 from hinas.export.rewrites.split_concat import split_concatenations
-from hinas.export.targets import TARGETS
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto, helper, numpy_helper
 
@@ -45,15 +42,8 @@ def _exported(document: dict[str, Any], shake: Callable[[str, torch.Tensor], Non
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 shake(name, tensor)
-    place = genotype.geometry
-    conditioned = genotype.network.conditioning_range is not None
-    model = onnx_from_network(
-        with_folded_batchnorm(network),
-        channels=genotype.task.channels,
-        alignment=place.alignment,
-        conditioned=conditioned,
-    )
-    return Exported(model, place.alignment)
+    model = onnx_from_network(with_folded_batchnorm(network), genotype.network_input)
+    return Exported(model, genotype.network_input.alignment)
 
 
 def _shaken(name: str, tensor: torch.Tensor) -> None:

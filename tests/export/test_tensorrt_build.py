@@ -16,8 +16,8 @@ from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model, engine_from_onnx
 from hinas.export.tensorrt.build_progress import progress_monitor
 from hinas.export.tensorrt.build_request import BuildRequest, input_shapes, request_from_texts
+from hinas.export.tensorrt.engine_beside_model import EngineReport
 from hinas.export.tensorrt.engine_from_onnx import engine_for
-from hinas.export.tensorrt.engine_report import EngineReport
 from hinas.runtime.engines.engine_file import read_engine
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER

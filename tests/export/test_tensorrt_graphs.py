@@ -9,8 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from hinas.export.freeze import frozen_model
-from hinas.export.tensorrt.older_parser import for_older_parser, with_plain_shapes
-from hinas.export.tensorrt.parser_support import unsupported_nodes
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes, with_plain_shapes
 from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json

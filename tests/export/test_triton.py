@@ -19,9 +19,9 @@ import pytest
 from google.protobuf import descriptor_pool, message_factory, text_format
 from hinas.errors import UserError
 from hinas.export.commands import app
-from hinas.export.graph.fixed_shape import FixedShape, with_fixed_shape
+from hinas.export.graph.fixed_shape import with_fixed_shape
 from hinas.export.graph.model_interface import with_uint8_interface
-from hinas.export.targets import TARGETS, Target
+from hinas.export.graph.variants import TARGETS, FixedShape, Target
 from hinas.export.tensorrt.build_request import BuildRequest
 from hinas.export.tensorrt.engine_from_onnx import engine_for
 from hinas.export.triton.model_repository import TritonRequest, write_triton_model

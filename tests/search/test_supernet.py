@@ -10,6 +10,7 @@ import pytest
 import torch
 from hinas.export.checks.check_numerics import check_numerics
 from hinas.export.graph.onnx_from_network import onnx_from_network
+from hinas.network_input import NetworkInput
 from hinas.search.spaces.hinas.architecture import one_hot_architecture
 from hinas.search.spaces.hinas.discretise import most_probable_path, strongest_edges
 from hinas.search.spaces.hinas.search_settings import CANDIDATES, Settings
@@ -267,6 +268,6 @@ def test_random_networks_build_learn_a_step_and_export(seed: int) -> None:
     )
     alignment = HINAS.geometry(description, TaskDescription(channels=3)).alignment
     network.eval()
-    model = onnx_from_network(network, channels=3, alignment=alignment, conditioned=True)
-    report = check_numerics(model, network, channels=3, alignment=alignment, sigma_range=(0.0, 75.0))
+    given = NetworkInput(channels=3, alignment=alignment, level_range=(0.0, 75.0))
+    report = check_numerics(onnx_from_network(network, given), network, given)
     assert report.largest_difference <= report.tolerance

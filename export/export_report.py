@@ -4,13 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from ..runtime.model.manifest import Precision
-from .checks.certificate import Certificate
+from ..runtime.model.manifest import Precision, Tiling
 from .checks.check_numerics import NumericsReport
+from .checks.quality_loss import Certificate
 from .graph.graph_cost import GraphCost
-from .graph.model_interface import ModelInterface
+from .graph.variants import ModelInterface, Target
 from .rewrites.measure_rewrites import Timing
-from .targets import Target
+
+_PROOF: Mapping[Tiling, str] = {
+    "exact": "confirmed by a probe",
+    "approximate": "not exact: the network sees the whole image",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,9 @@ class ExportReport:
     timings: tuple[Timing, ...] = ()
     """How fast the plain export and the model after each rewrite ran here; empty: not measured."""
     halo: int
-    """Receptive-field radius in pixels; computed from the genotype, confirmed by a probe of the network."""
+    """Receptive-field radius in input pixels; computed from the genotype, confirmed by a probe of the network."""
+    tiling: Tiling = "exact"
+    """`approximate`: the network sees the whole image, and the halo was not probed."""
     alignment: int
     interface: ModelInterface
     """What the model takes and gives."""
@@ -62,7 +68,7 @@ class ExportReport:
             "weights": self.weights,
             "parameters": f"{self.cost.parameters:,}",
             "multiply-adds per pixel": f"{self.cost.macs_per_pixel:,.0f}",
-            "halo": f"{self.halo} px, confirmed by a probe",
+            "halo": f"{self.halo} px, {_PROOF[self.tiling]}",
             "alignment": f"{self.alignment} px",
             "file": f"{self.file_bytes:,} bytes, {self.precision}, opset {self.opset}",
             "input": str(self.interface),

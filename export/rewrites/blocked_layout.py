@@ -1,9 +1,16 @@
-"""Widen feature maps with channels of zeros to whole blocks, so that ONNX Runtime keeps them in its blocked layout.
+"""Keep feature maps in the blocked layout that ONNX Runtime computes in on processors.
 
-Its layout NCHWc holds channels in blocks of 16 (8 with AVX2). A dense convolution of a width that 4 does not divide, a
-depthwise convolution or a concatenation of a width that 16 does not divide falls back to NCHW, with a reordering before
-and after it. The new channels are zero everywhere: their weights and biases are zero, an activation of zero is zero,
-and no weight reads them.
+Its layout NCHWc holds channels in blocks of 16 (8 with AVX2). What it cannot compute there costs a reordering to NCHW
+before it and one back after it.
+
+`pad_channels`: a dense convolution of a width that 4 does not divide, a depthwise convolution or a concatenation of a
+width that 16 does not divide falls back to NCHW, so maps are widened with channels of zeros to whole blocks. The new
+channels are zero everywhere: their weights and biases are zero, an activation of zero is zero, and no weight reads
+them.
+
+`carry_leaky_relus`: a Relu of its own is computed in blocks, but a LeakyRelu only where it is fused into the
+convolution before it. A 1x1 depthwise convolution with weights of one is a copy in the blocked layout, and takes the
+activation in.
 """
 
 from dataclasses import dataclass
@@ -11,7 +18,18 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from .convolutions import BLOCK, POINTWISE_ACTIVATIONS, Convolution, all_known, convolution, readers, set_weights
+from ..graph.convolutions import (
+    BLOCK,
+    POINTWISE_ACTIVATIONS,
+    Convolution,
+    all_known,
+    channels_of,
+    convolution,
+    given,
+    insert_convolution,
+    readers,
+    set_weights,
+)
 
 MOST_ADDED = 2 / 3
 """Of a map's own channels: 20 as 32 won 1.2, but 18 as 32 lost 0.9, the added work outweighing the reorderings."""
@@ -102,3 +120,20 @@ def _pad(found: Convolution, source: _Layout | None, output: _Layout | None) -> 
     if found.is_depthwise:
         found.node.attributes["group"] = ir.AttrInt64("group", out.width)
     return True
+
+
+def carry_leaky_relus(model: ir.Model) -> int:
+    """Put an identity convolution before each LeakyRelu of whole blocks that reads a sum or a map others read too."""
+    places = 0
+    for node in list(model.graph):
+        if node.op_type != "LeakyRelu":
+            continue
+        source = given(node, 0)
+        channels = channels_of(source)
+        fused = convolution(source.producer()) is not None and len(source.uses()) == 1
+        if channels is None or channels % BLOCK or fused:
+            continue
+        ones = np.ones((channels, 1, 1, 1))
+        node.replace_input_with(0, insert_convolution(node, source, ones, None, group=channels))
+        places += 1
+    return places

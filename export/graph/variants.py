@@ -1,0 +1,69 @@
+"""The kinds of model file that can be asked for: target engine, precision, interface. Standard library only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ...command_line import chosen_names
+from ...errors import UserError
+from ...runtime.model.manifest import Io, Precision
+
+Target = Literal["ort", "openvino", "tensorrt"]
+"""`ort`: ONNX Runtime on the processor, in fp32; `openvino`: on the processor, in fp32 or bf16; `tensorrt`: GPUs."""
+TARGETS: tuple[Target, ...] = get_args(Target)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def targets_of(text: str) -> tuple[Target, ...]:
+    """Read names separated by commas, each once; UserError for a name that is no target."""
+    return chosen_names("--target", text, TARGETS)
+
+
+def precisions_of(text: str) -> tuple[Precision, ...]:
+    """Read names separated by commas, each once; UserError for a name that is no precision."""
+    return chosen_names("--precision", text, PRECISIONS)
+
+
+def file_of(variant: tuple[Target, Precision], first_variant: tuple[Target, Precision], first: Path) -> Path:
+    """Where a model goes: `first` for the first target and precision; what differs from them goes before the suffix."""
+    differing = [name for name, usual in zip(variant, first_variant, strict=True) if name != usual]
+    return first.with_suffix("".join(f".{name}" for name in differing) + first.suffix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedShape:
+    """The one input shape a model takes."""
+
+    batch: int
+    """Windows in one run."""
+    height: int
+    """Pixels; a multiple of the alignment."""
+    width: int
+    """Pixels; a multiple of the alignment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInterface:
+    """The type, layout and size of a model's inputs and outputs; the default is what the runtime takes."""
+
+    io: Io = "float"
+    """`float`: (N, C, H, W), 0..1; `uint8`: (N, H, W, C)."""
+    shape: FixedShape | None = None
+    """The one shape of all inputs; None: any."""
+
+    def __str__(self) -> str:
+        axes = "(N, H, W, C), 0..255" if self.io == "uint8" else "(N, C, H, W), 0..1"
+        if self.shape is None:
+            return f"{self.io} {axes}, any size"
+        return f"{self.io} {axes}, {self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+
+    def require_aligned(self, alignment: int) -> None:
+        """Raise UserError where a network of this alignment cannot take the shape."""
+        if self.shape is not None and (self.shape.height % alignment or self.shape.width % alignment):
+            raise UserError(
+                f"--tile {self.shape.width}x{self.shape.height}: this network takes widths and heights that are "
+                f"multiples of {alignment}"
+            )
+
+
+FOR_THE_RUNTIME = ModelInterface()
