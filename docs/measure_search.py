@@ -40,7 +40,8 @@ def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
     import torch
     from hinas.search.architecture_search.search_loop import Searched, search
     from hinas.search.architecture_search.search_state import SearchState, new_search
-    from hinas.search.images.training_images import PatchSource, load_images
+    from hinas.search.images.image_folder import load_images
+    from hinas.search.images.training_images import PatchSource
     from hinas.search.learning.device import chosen_device
     from hinas.search.learning.distributed import Ranks
     from hinas.search.spaces.interface import TaskDescription

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .compare import FEWEST_MODELS_FOR_DRIFT, Comparison, Drift, LatencyChange, QualityChange, Subject
-from .quantities import threads_text
-from .tables import text_table
+from .compare import FEWEST_MODELS_FOR_DRIFT, Comparison, Drift, LatencyChange, QualityChange, ComparedEntry
+from .result_texts import text_table, threads_text
 
 
 def comparison_table(comparison: Comparison) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ...search.images.training_images import load_images
+from ...search.images.image_folder import load_images
 
 MOST_IMAGES = 20
 LARGEST_SIDE = 256
@@ -42,7 +42,7 @@ def check_images(
 
     Raises UserError where no image can be used; one that cannot is named on stderr.
     """
-    from ...search.images.training_images import read_clean
+    from ...search.images.image_folder import read_clean
 
     found: list[NoisyImage] = []
     problems: list[str] = []
@@ -73,7 +73,7 @@ def sigmas_within(sigma_range: tuple[float, float] | None) -> tuple[float, ...]:
 
 
 def _files(source: str) -> list[Path]:
-    from ...search.images.training_images import SUFFIXES
+    from ...search.images.image_folder import SUFFIXES
 
     path = Path(source)
     # pathlib's glob takes no absolute patterns.

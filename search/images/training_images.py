@@ -1,70 +1,10 @@
-"""A folder of clean images held in memory as one flat tensor, and random augmented patches gathered from it."""
+"""Clean images held in memory as one flat tensor, and random augmented patches gathered from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-
-from ...errors import UserError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedImages:
-    """Clean images, each (H, W, C) uint8, and a line for every file that was passed over."""
-
-    names: tuple[str, ...]
-    images: tuple[np.ndarray, ...]
-    warnings: tuple[str, ...]
-
-
-def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedImages:
-    """Read every image below a folder (or one file), in the order of their names.
-
-    `channels` 1 converts to grey by ITU-R 601 luma (Pillow's mode L), 3 to RGB. Files that are no images, damaged, or
-    smaller than `smallest_side` pixels on a side become warnings. UserError where nothing usable is left.
-    """
-    if source.is_dir():
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-    elif source.is_file():
-        files = [source]
-    else:
-        raise UserError(f"{source}: no such file or folder; give a folder of clean images")
-    names: list[str] = []
-    images: list[np.ndarray] = []
-    warnings: list[str] = []
-    for path in files:
-        if path.suffix.lower() not in SUFFIXES:
-            warnings.append(f"{path}: not an image file, skipped")
-            continue
-        try:
-            images.append(read_clean(path, channels=channels, smallest_side=smallest_side))
-        except UserError as error:
-            warnings.append(f"{error}, skipped")
-            continue
-        names.append(str(path))
-    if not images:
-        what = warnings[0] if warnings else "the folder is empty"
-        raise UserError(f"{source}: no usable training image ({what}); expected sides of {smallest_side} pixels")
-    return LoadedImages(names=tuple(names), images=tuple(images), warnings=tuple(warnings))
-
-
-def read_clean(path: Path, *, channels: int, smallest_side: int) -> np.ndarray:
-    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small."""
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from error
-    if min(pixels.shape[:2]) < smallest_side:
-        height, width = pixels.shape[:2]
-        raise UserError(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}")
-    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 class PatchSource:

@@ -15,7 +15,8 @@ from ...atomic_files import written_whole
 from ...errors import UserError
 from ...network_input import NetworkInput
 from ..genotype import Genotype, read_genotype, write_genotype
-from ..images.training_images import PatchSource, load_images
+from ..images.image_folder import load_images
+from ..images.training_images import PatchSource
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device

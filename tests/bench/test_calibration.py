@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calibrate_projection import CalibrationSettings, calibration_table, run_calibration
 from hinas.bench.commands import app
-from hinas.bench.latency.latency import Rounds, Size
-from hinas.bench.progress import Listener
-from hinas.bench.projection.calibrate import CalibrationRequest, calibration_table, run_calibration
+from hinas.bench.latency.measure_latency import Rounds
+from hinas.bench.latency.progress import Listener
+from hinas.bench.latency.timed_method import Size
 from hinas.bench.projection.efficiency_fit import fitted_efficiency, left_out_projections_ms
+from hinas.bench.projection.engine_kernels import KernelWork, layers_of
 from hinas.bench.projection.known_networks import dncnn, ffdnet, separable_chain
-from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_layers
 from hinas.errors import UserError
 from PIL import Image
@@ -32,7 +33,7 @@ ROOF = Roof(
 TRUE = Calibration(dense=0.9, pointwise=0.5, grouped=0.15, memory=0.6, range_factors=(1, 1), source="made up")
 
 
-def _networks() -> list[list[Layer]]:
+def _networks() -> list[list[KernelWork]]:
     models = [
         dncnn(depth=4, width=16),
         dncnn(depth=5, width=40),
@@ -90,7 +91,7 @@ def test_what_no_network_tells_stays_as_it_was_before() -> None:
 
 @pytest.mark.slow
 def test_this_machine_is_calibrated(tmp_path: Path) -> None:
-    request = CalibrationRequest(
+    request = CalibrationSettings(
         num_random=3,
         size=Size(width=48, height=32),
         threads=1,

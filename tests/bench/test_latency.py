@@ -13,26 +13,20 @@ import numpy as np
 import onnx
 import pytest
 from hinas.bench.contestants import contestants, session_engines
-from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
-from hinas.bench.contestants.contestants import fitting, peer_sources, timed_candidate
-from hinas.bench.contestants.lineup import lineup
-from hinas.bench.contestants.precision_variants import in_precision, manifest_of
 from hinas.bench.devices.environment import describe_machine
 from hinas.bench.latency import gpu_meter, latency, subjects
-from hinas.bench.latency.latency import (
-    MeasuredLatency,
-    Rounds,
-    Size,
-    Timed,
-    latency_of,
-    measure_latency,
-    progress_steps,
-)
-from hinas.bench.latency.peak import peak_probes, shares_of_peak
-from hinas.bench.peers.registry import PEERS, peer_model
-from hinas.bench.peers.weights import RANDOM
-from hinas.bench.results.results import ColdStart, Entry
-from hinas.bench.results.tables import labels, relative_spread
+from hinas.bench.latency.measure_latency import MeasuredLatency, Rounds, latency_of, measure_latency, progress_steps
+from hinas.bench.latency.timed_method import Size, TimedMethod
+from hinas.bench.methods.lower_precision import in_precision, manifest_of
+from hinas.bench.methods.network_files import network_files
+from hinas.bench.methods.open_networks import Variants, open_networks
+from hinas.bench.methods.peak_probes import peak_probes, shares_of_peak
+from hinas.bench.methods.peer_methods import peer_files
+from hinas.bench.methods.session_methods import fitting, session_methods
+from hinas.bench.peers.peer_registry import PEERS, peer_model
+from hinas.bench.peers.peer_weights import RANDOM
+from hinas.bench.results.entries import ColdStart, Entry
+from hinas.bench.results.result_texts import labels, relative_spread
 from hinas.bench.session import latency_entry
 from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model
@@ -50,8 +44,8 @@ H200 = Gpu(name="NVIDIA H200", compute_capability=(9, 0), num_multiprocessors=13
 SIZE = Size(width=64, height=48)
 
 
-def _timed(name: str, bytes_per_pixel: int = 0, **facts: Any) -> Timed:
-    return Timed(name=name, request={}, facts=facts, bytes_per_pixel=lambda: bytes_per_pixel)
+def _timed(name: str, bytes_per_pixel: int = 0, **facts: Any) -> TimedMethod:
+    return TimedMethod(name=name, request={}, facts=facts, bytes_per_pixel=lambda: bytes_per_pixel)
 
 
 class _Played:
@@ -59,8 +53,8 @@ class _Played:
 
     runs: list[str]
 
-    def __init__(self, timed: Timed, size: Size) -> None:
-        self.timed, self.size, self.library = timed, timed.own_size or size, "played"
+    def __init__(self, method: TimedMethod, size: Size) -> None:
+        self.method, self.size, self.library = method, method.own_size or size, "played"
         self.cold_start = ColdStart(import_ms=1, load_ms=1, first_run_ms=1)
 
     def __enter__(self) -> "_Played":
@@ -69,10 +63,10 @@ class _Played:
     def __exit__(self, *_: object) -> None: ...
 
     def start(self) -> None:
-        self.runs.append(f"start {self.timed.name}")
+        self.runs.append(f"start {self.method.name}")
 
     def run(self) -> dict[str, float]:
-        self.runs.append(self.timed.name)
+        self.runs.append(self.method.name)
         return {"ms": 2.0, "transfer_in_ms": 0.5, "transfer_out_ms": 0.25}
 
     def totals(self) -> dict[str, Any]:
@@ -81,7 +75,7 @@ class _Played:
 
 def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
     _Played.runs = []
-    monkeypatch.setattr(latency, "_Worker", _Played)
+    monkeypatch.setattr(latency, "MethodProcess", _Played)
     names = ["a", "b", "c"]
     steps: list[None] = []
     rounds = Rounds(fewest=9, seconds=0, starts=2)
@@ -104,9 +98,9 @@ def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: p
         assert (item.transfer_in_ms, item.transfer_out_ms, item.energy_j, item.peak_device_bytes) == (0.5, 0.25, 3, 2)
 
 
-def _measured(timed: Timed, *samples: float, size: Size = SIZE) -> MeasuredLatency:
+def _measured(timed: TimedMethod, *samples: float, size: Size = SIZE) -> MeasuredLatency:
     statistics = latency_of(samples, warm_up_runs=3, is_warm=True, cold_start=None)
-    return MeasuredLatency(timed=timed, size=size, latency=statistics, library="l", peak_memory_bytes=None)
+    return MeasuredLatency(method=timed, size=size, latency=statistics, library="l", peak_memory_bytes=None)
 
 
 def test_the_share_of_the_peak_is_that_of_the_same_backend_and_precision() -> None:
@@ -237,7 +231,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> _Nvml:
 
 def test_a_gpus_run_is_told_in_parts_and_its_counters_are_read(nvml: _Nvml, models: dict[str, Path]) -> None:
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
+    subject = subjects.open_method(request)
     first = subject.run()
     assert set(first) == {"ms", "transfer_in_ms", "transfer_out_ms"} and min(first.values()) > 0
     assert subject.gpu is not None and nvml.asked == ["0000:01:00.0"]
@@ -259,20 +253,20 @@ def test_a_gpu_without_nvml_is_timed_all_the_same(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
+    subject = subjects.open_method(request)
     assert subject.gpu is None and subject.run()["transfer_in_ms"] > 0
 
 
 def test_the_processors_run_has_no_parts(models: dict[str, Path], nvml: _Nvml) -> None:
     request = {"model": str(models["color"]), "backend": "cpu", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
+    subject = subjects.open_method(request)
     assert set(subject.run()) == {"ms"} and subject.gpu is None and nvml.asked == []
 
 
 def test_what_a_gpu_says_stands_in_the_entry() -> None:
     timed = _timed("net", model="net", channels=1, backend="cpu", precision="fp16", source="file")
     item = MeasuredLatency(
-        timed=timed,
+        method=timed,
         size=SIZE,
         latency=latency_of([2.0], warm_up_runs=1, is_warm=True, cold_start=None),
         library="tensorrt",
@@ -309,16 +303,16 @@ def test_an_engine_is_built_where_none_lies_beside(
     write_engine_for(own, H200)
     work = tmp_path / "work"
     work.mkdir()
-    sources = model_sources([str(own), str(models["color"])], work)
+    sources = network_files([str(own), str(models["color"])], work)
     variants = Variants(backends=("tensorrt",), tile=128)
-    candidates = open_candidates([*sources, *peer_sources(("ffdnet",), {}, work)], variants, work)
-    assert [candidate.model for candidate in candidates] == ["own", "color", "FFDNet"]
+    networks = open_networks([*sources, *peer_files(("ffdnet",), {}, work)], variants, work)
+    assert [network.model for network in networks] == ["own", "color", "FFDNet"]
     assert built == [128, 128], "an engine that is there is used"
     assert not models["color"].with_suffix(".engine").exists()
-    probes = peak_probes(candidates, work)
+    probes = peak_probes(networks, work)
     assert set(probes) == {("tensorrt", "fp32")} and built == [128, 128, 512]
-    request = timed_candidate(candidates[2]).request
-    subject = subjects.open_subject({**request, "width": 100, "height": 60})
+    request = networks[2].timed().request
+    subject = subjects.open_method({**request, "width": 100, "height": 60})
     assert subject.run()["transfer_out_ms"] > 0
 
 
@@ -333,8 +327,8 @@ def test_a_classical_algorithm_is_held_to_its_processors() -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system lets no process choose its processors")
     program = (
-        "import os; from hinas.bench.latency.subjects import open_subject; "
-        "s = open_subject({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
+        "import os; from hinas.bench.latency.subjects import open_method; "
+        "s = open_method({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
         "assert s.run()['ms'] > 0; print(len(os.sched_getaffinity(0)), s.library)"
     )
     result = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
@@ -347,11 +341,12 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
     monkeypatch.setitem(sys.modules, "bm3d", None)
     monkeypatch.setattr(contestants, "available_bytes", lambda: 2**60)
     monkeypatch.setattr(
-        "hinas.bench.contestants.lineup.peer_names", lambda text, _: ("nlm", "bm3d") if text == "all" else (text,)
+        "hinas.bench.contestants.session_methods.peer_names",
+        lambda text, _: ("nlm", "bm3d") if text == "all" else (text,),
     )
     notes: list[str] = []
     arrange = partial(
-        lineup, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
+        session_methods, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
         note=notes.append,
     )  # fmt: skip
     found = arrange(peers="all")
@@ -361,7 +356,7 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
         arrange(peers="bm3d")
     (tmp_path / "FFDNet.onnx").write_bytes(models["gray"].read_bytes())
     with pytest.raises(UserError, match="a model is called FFDNet too"):
-        lineup(
+        session_methods(
             [str(tmp_path / "FFDNet.onnx")], "ffdnet", {}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
             note=notes.append,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 from hinas.bench.commands import app
-from hinas.bench.prices.operations import fitted_prices
+from hinas.bench.prices.operation_prices import fitted_prices
 from hinas.bench.prices.prediction import Prediction, agreement
 from hinas.errors import UserError
 from hinas.search.architecture_search.latency_table import read_latency_table

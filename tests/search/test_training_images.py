@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.search.images.training_images import PatchSource, load_images
+from hinas.search.images.image_folder import load_images
+from hinas.search.images.training_images import PatchSource
 from PIL import Image
 
 
