@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.contestants import contestants, session_engines
 from hinas.bench.devices.environment import describe_machine
-from hinas.bench.latency import gpu_meter, latency, subjects
+from hinas.bench.latency import gpu_meter
+from hinas.bench.latency import measure_latency as latency_module
+from hinas.bench.latency import open_method as open_method_module
 from hinas.bench.latency.measure_latency import MeasuredLatency, Rounds, latency_of, measure_latency, progress_steps
 from hinas.bench.latency.timed_method import Size, TimedMethod
+from hinas.bench.methods import open_networks as open_networks_module
+from hinas.bench.methods import session_methods as session_methods_module
 from hinas.bench.methods.lower_precision import in_precision, manifest_of
 from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
@@ -27,7 +30,7 @@ from hinas.bench.peers.peer_registry import PEERS, peer_model
 from hinas.bench.peers.peer_weights import RANDOM
 from hinas.bench.results.entries import ColdStart, Entry
 from hinas.bench.results.result_texts import labels, relative_spread
-from hinas.bench.session import latency_entry
+from hinas.bench.session_output import latency_entry
 from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model
 from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
@@ -75,7 +78,7 @@ class _Played:
 
 def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
     _Played.runs = []
-    monkeypatch.setattr(latency, "MethodProcess", _Played)
+    monkeypatch.setattr(latency_module, "MethodProcess", _Played)
     names = ["a", "b", "c"]
     steps: list[None] = []
     rounds = Rounds(fewest=9, seconds=0, starts=2)
@@ -132,7 +135,7 @@ def test_the_spread_is_no_matter_of_the_unit(samples: list[float], factor: float
 
 def test_what_does_not_fit_is_left_out_the_largest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = 64 * 48
-    monkeypatch.setattr(contestants, "available_bytes", lambda: int(100 * pixels / 0.8) + pixels)
+    monkeypatch.setattr(session_methods_module, "available_bytes", lambda: int(100 * pixels / 0.8) + pixels)
     left: list[str] = []
     methods = [_timed("ours", 40), _timed("huge", 70), _timed("mid", 50), _timed("small", 10)]
     kept = fitting(methods, [Size(width=8, height=8), SIZE], required=1, leave_out=left.append)
@@ -231,21 +234,21 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> _Nvml:
 
 def test_a_gpus_run_is_told_in_parts_and_its_counters_are_read(nvml: _Nvml, models: dict[str, Path]) -> None:
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_method(request)
-    first = subject.run()
+    method = open_method_module.open_method(request)
+    first = method.run()
     assert set(first) == {"ms", "transfer_in_ms", "transfer_out_ms"} and min(first.values()) > 0
-    assert subject.gpu is not None and nvml.asked == ["0000:01:00.0"]
-    assert subject.gpu.taken_bytes() is None
+    assert method.gpu is not None and nvml.asked == ["0000:01:00.0"]
+    assert method.gpu.taken_bytes() is None
     nvml.used += 500
-    assert subject.gpu.taken_bytes() == 500
+    assert method.gpu.taken_bytes() == 500
 
     def run() -> None:
-        subject.run()
+        method.run()
         nvml.energy_mj += 700
 
-    assert subject.gpu.energy_of(run) == pytest.approx(0.7)
+    assert method.gpu.energy_of(run) == pytest.approx(0.7)
     nvml.has_counter = False
-    assert subject.gpu.energy_of(run) is None
+    assert method.gpu.energy_of(run) is None
 
 
 def test_a_gpu_without_nvml_is_timed_all_the_same(
@@ -253,14 +256,14 @@ def test_a_gpu_without_nvml_is_timed_all_the_same(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_method(request)
-    assert subject.gpu is None and subject.run()["transfer_in_ms"] > 0
+    method = open_method_module.open_method(request)
+    assert method.gpu is None and method.run()["transfer_in_ms"] > 0
 
 
 def test_the_processors_run_has_no_parts(models: dict[str, Path], nvml: _Nvml) -> None:
     request = {"model": str(models["color"]), "backend": "cpu", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_method(request)
-    assert set(subject.run()) == {"ms"} and subject.gpu is None and nvml.asked == []
+    method = open_method_module.open_method(request)
+    assert set(method.run()) == {"ms"} and method.gpu is None and nvml.asked == []
 
 
 def test_what_a_gpu_says_stands_in_the_entry() -> None:
@@ -290,7 +293,7 @@ def test_an_engine_is_built_where_none_lies_beside(
     install_pycuda(monkeypatch, make_pycuda(gpu, H200))
     monkeypatch.setitem(sys.modules, "tensorrt", make_tensorrt(gpu))
     monkeypatch.setattr(tensorrt_engine, "driver_library", lambda: DriverLibrary(gpu))
-    monkeypatch.setattr(session_engines, "require_libraries", lambda *_, **__: None)
+    monkeypatch.setattr(open_networks_module, "require_libraries", lambda *_, **__: None)
     built: list[int] = []
 
     def build(model: Path, request: Any, *, quiet: bool) -> None:
@@ -312,8 +315,8 @@ def test_an_engine_is_built_where_none_lies_beside(
     probes = peak_probes(networks, work)
     assert set(probes) == {("tensorrt", "fp32")} and built == [128, 128, 512]
     request = networks[2].timed().request
-    subject = subjects.open_method({**request, "width": 100, "height": 60})
-    assert subject.run()["transfer_out_ms"] > 0
+    method = open_method_module.open_method({**request, "width": 100, "height": 60})
+    assert method.run()["transfer_out_ms"] > 0
 
 
 def test_the_machine_says_which_processors_may_be_used() -> None:
@@ -327,7 +330,7 @@ def test_a_classical_algorithm_is_held_to_its_processors() -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system lets no process choose its processors")
     program = (
-        "import os; from hinas.bench.latency.subjects import open_method; "
+        "import os; from hinas.bench.latency.open_method import open_method; "
         "s = open_method({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
         "assert s.run()['ms'] > 0; print(len(os.sched_getaffinity(0)), s.library)"
     )
@@ -339,9 +342,9 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
     models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    monkeypatch.setattr(contestants, "available_bytes", lambda: 2**60)
+    monkeypatch.setattr(session_methods_module, "available_bytes", lambda: 2**60)
     monkeypatch.setattr(
-        "hinas.bench.contestants.session_methods.peer_names",
+        "hinas.bench.methods.session_methods.peer_names",
         lambda text, _: ("nlm", "bm3d") if text == "all" else (text,),
     )
     notes: list[str] = []

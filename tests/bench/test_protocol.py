@@ -11,7 +11,7 @@ from hinas.bench.quality.clean_images import find_images
 from hinas.bench.quality.measure_quality import NOISY_INPUT, ScoredMethod, measure_quality
 from hinas.bench.quality.noise_protocols import Noise
 from hinas.bench.quality.protocol import joined, noisy_image, noisy_patches, patch_origins
-from hinas.bench.session import quality_entries
+from hinas.bench.session_output import quality_entries
 from hinas.errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,7 +107,7 @@ def test_averaging_independent_patches_alone_raises_the_psnr(picture_folder: Pat
     for noise in ("standard", "hinas-patches"):
         scores = measure_quality([_method()], images, sigmas=(30,), noise=noise)
         entries = quality_entries(scores, [_method()], "pictures", noise)
-        assert {entry.protocol for entry in entries} == {noise.value}
+        assert {entry.protocol for entry in entries} == {noise}
         (psnr_db[noise],) = [entry.psnr_db for entry in entries if entry.model == NOISY_INPUT]
     assert psnr_db["hinas-patches"] > psnr_db["standard"] + 0.3
 
