@@ -1,1 +1,1 @@
-"""Who takes part in a measurement: networks, classical algorithms and programs, opened and counted."""
+"""The methods of a session: model files found and opened, peers and programs, each ready to be timed or scored."""

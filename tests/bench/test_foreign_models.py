@@ -92,6 +92,20 @@ def test_the_multiple_of_pixels_is_found_by_trying() -> None:
     assert manifest_of(wrapped).alignment == 4
 
 
+def test_the_scale_of_a_super_resolution_network_is_found_by_trying(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["wide"]),
+        helper.make_node("DepthToSpace", ["wide"], ["y"], blocksize=3),
+    ]
+    constants = {"k": np.ones((9, 1, 1, 1), np.float32)}
+    onnx.save(_model(("x", _image(1)), nodes=nodes, constants=constants), tmp_path / "theirs.onnx")
+    [network] = open_networks(network_files([str(tmp_path / "theirs.onnx")], tmp_path), Variants(), tmp_path)
+    assert (network.manifest.scale, network.manifest.alignment) == (3, 1)
+    assert network.facts["task"] == "super-resolution x3"
+    noisy = np.random.default_rng(0).random((1, 1, 5, 7), np.float32)
+    np.testing.assert_array_equal(network.backend.run(noisy, None), noisy.repeat(3, axis=2).repeat(3, axis=3))
+
+
 TWICE = [helper.make_node("Concat", ["x", "x"], ["y"], axis=2)]
 SAME = [helper.make_node("Identity", ["x"], ["y"])]
 

@@ -81,9 +81,7 @@ def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path],
 
 def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"tensorrt": "10.0.1"}
-    monkeypatch.setattr(
-        "hinas.bench.devices.gpu_plan.installed_version", lambda first, *_: versions.get(first)
-    )
+    monkeypatch.setattr("hinas.bench.devices.gpu_plan.installed_version", lambda first, *_: versions.get(first))
     profile = device_profile("1080ti")
     absent = gpu_plan([profile], is_present=lambda _: False, installed=lambda: ("cuda",))
     assert absent.notes == ("warning: TensorRT 10.0.1 does not run on GeForce GTX 1080 Ti; the last that does is 8.6",)

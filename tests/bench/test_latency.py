@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
 from hinas.bench.methods.peak_probes import peak_probes, shares_of_peak
 from hinas.bench.methods.peer_methods import peer_files
-from hinas.bench.methods.session_methods import fitting, session_methods
+from hinas.bench.methods.session_methods import fitting, scored_methods, session_methods
 from hinas.bench.peers.peer_registry import PEERS, peer_model
 from hinas.bench.peers.peer_weights import RANDOM
 from hinas.bench.results.entries import ColdStart, Entry
@@ -193,6 +194,28 @@ def test_what_cannot_be_made_names_the_export(precision: Any, backend: str, expo
     model = peer_model(PEERS["dncnn"], RANDOM)
     with pytest.raises(UserError, match=f"hinas-export GENOTYPE {export}, then"):
         in_precision(model, precision, backend, _crops)
+
+
+def test_int8_is_not_made_of_a_file_that_was_rewritten_for_fp32() -> None:
+    model = peer_model(PEERS["dncnn"], RANDOM)
+    exported = replace(manifest_of(model), genotype='{"task": {"name": "denoise"}}')
+    onnx.helper.set_model_props(model, exported.to_metadata())
+    with pytest.raises(UserError, match="hinas-export GENOTYPE --target openvino --precision int8, then"):
+        in_precision(model, "int8", "openvino", _crops)
+    assert in_precision(model, "bf16", "openvino", _crops)
+
+
+def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], tmp_path: Path) -> None:
+    found = session_methods(
+        [str(models["gray"])], None, {}, sizes=[SIZE], variants=Variants(), folder=tmp_path, note=lambda _: None
+    )
+    [network] = found.networks
+    larger = SimpleNamespace(name="larger", task="super-resolution x2", manifest=network.manifest)
+    notes: list[str] = []
+    given: Any = replace(found, networks=(network, larger))
+    scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
+    assert [method.name for method in scored] == ["gray"]
+    assert notes == ["note: larger is for super-resolution x2: its latency is measured, its quality is not"]
 
 
 class _Nvml:
