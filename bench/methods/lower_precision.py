@@ -80,8 +80,17 @@ def calibration_on(images: tuple[Path, ...]) -> CalibrationOf:
             images,
             channels=manifest.channels,
             alignment=manifest.alignment,
-            sigma_range=manifest.sigma_range or USUAL_RANGE,
+            sigma_range=_usual_levels(manifest.sigma_range or USUAL_RANGE, USUAL_RANGE[1]),
             conditioned=manifest.conditioned,
         )
 
     return batches
+
+
+def _usual_levels(stated: tuple[float, float], highest: float) -> tuple[float, float]:
+    """The part of a stated range that pictures have, up to `highest`; the whole range where it begins above that.
+
+    A network from elsewhere is taken to stand every level up to 255, and ranges for those would coarsen all others.
+    """
+    low, high = stated
+    return stated if low > highest else (low, min(high, highest))

@@ -21,7 +21,7 @@ from hinas.bench.latency.measure_latency import MeasuredLatency, Rounds, latency
 from hinas.bench.latency.timed_method import Size, TimedMethod
 from hinas.bench.methods import open_networks as open_networks_module
 from hinas.bench.methods import session_methods as session_methods_module
-from hinas.bench.methods.lower_precision import in_precision, manifest_of
+from hinas.bench.methods.lower_precision import calibration_on, in_precision, manifest_of
 from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
 from hinas.bench.methods.peak_probes import peak_probes, shares_of_peak
@@ -203,6 +203,14 @@ def test_int8_is_not_made_of_a_file_that_was_rewritten_for_fp32() -> None:
     with pytest.raises(UserError, match="hinas-export GENOTYPE --target openvino --precision int8, then"):
         in_precision(model, "int8", "openvino", _crops)
     assert in_precision(model, "bf16", "openvino", _crops)
+
+
+def test_int8_is_calibrated_at_the_levels_that_pictures_have(picture_folder: Path) -> None:
+    manifest = manifest_of(peer_model(PEERS["ffdnet"], RANDOM))
+    batches = calibration_on((picture_folder,))
+    for stated, highest in (((0.0, 255.0), 75), ((0.0, 50.0), 50), ((100.0, 120.0), 120)):
+        levels = [float(batch["sigma"][0]) for batch in batches(replace(manifest, sigma_range=stated))]
+        assert stated[0] <= min(levels) and highest - 2 < max(levels) <= highest
 
 
 def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], tmp_path: Path) -> None:
