@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from ...errors import UserError
 from ..genotype import Genotype, Provenance, Score, write_genotype
-from ..images.splits import split_images
 from ..images.image_folder import LoadedImages, load_images
+from ..images.splits import split_images
 from ..images.training_images import PatchSource
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision

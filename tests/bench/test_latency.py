@@ -39,6 +39,7 @@ from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.engines.gpu import Gpu
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from stand_ins.onnxruntime_gpu import make_onnxruntime
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
@@ -205,9 +206,10 @@ def test_int8_is_not_made_of_a_file_that_was_rewritten_for_fp32() -> None:
     assert in_precision(model, "bf16", "openvino", _crops)
 
 
-def test_int8_is_calibrated_at_the_levels_that_pictures_have(picture_folder: Path) -> None:
+def test_int8_is_calibrated_at_the_levels_that_pictures_have(tmp_path: Path) -> None:
+    Image.new("L", (120, 100), 128).save(tmp_path / "grey.png")
     manifest = manifest_of(peer_model(PEERS["ffdnet"], RANDOM))
-    batches = calibration_on((picture_folder,))
+    batches = calibration_on((tmp_path,))
     for stated, highest in (((0.0, 255.0), 75), ((0.0, 50.0), 50), ((100.0, 120.0), 120)):
         levels = [float(batch["sigma"][0]) for batch in batches(replace(manifest, sigma_range=stated))]
         assert stated[0] <= min(levels) and highest - 2 < max(levels) <= highest
