@@ -1,74 +1,20 @@
 """The command `hinas-bench`: parse, call, print."""
 
-import math
 import os
-import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..command_line import chosen_names, require_libraries, run_command
-from ..errors import UserError
-from .option_uses import require_used
-from .quality.noise_variants import Noise
-
-if TYPE_CHECKING:
-    from ..runtime.model.manifest import Precision
-    from .latency.latency import Size
+from ..command_line import require_libraries, run_command
+from .option_rules import require_used
+from .quality.noise_protocols import Noise
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 DEFAULT_SIGMA = "30,50,70"
-
-
-def sigmas_from_text(text: str) -> tuple[float, ...]:
-    """`30,50` -> (30, 50), each level once; UserError where one is no grey level above 0."""
-    levels: list[float] = []
-    for part in text.split(","):
-        try:
-            level = float(part)
-        except ValueError:
-            level = math.nan
-        if not 0 < level <= 255:
-            raise UserError(
-                f"--sigma {text}: {part.strip()!r} is no noise level; expected grey levels such as 30,50,70"
-            )
-        levels.append(level)
-    return tuple(dict.fromkeys(levels))
-
-
-def sizes_from_text(text: str) -> "tuple[Size, ...]":
-    """`481x321,1920x1080` -> sizes, each once; UserError where one is not WIDTHxHEIGHT."""
-    from .latency.latency import Size
-
-    sizes: list[Size] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*([1-9]\d{0,5})x([1-9]\d{0,5})\s*", part, re.IGNORECASE | re.ASCII)
-        if found is None:
-            raise UserError(
-                f"--size {text}: {part.strip()!r} is no size; expected WIDTHxHEIGHT in pixels, such as 481x321"
-            )
-        sizes.append(Size(width=int(found[1]), height=int(found[2])))
-    return tuple(dict.fromkeys(sizes))
-
-
-def backends_from_options(options: list[str]) -> tuple[str, ...]:
-    """`["cpu,openvino"]` -> (cpu, openvino), each once; none: cpu. UserError for a name that is no backend."""
-    from ..runtime.backends.open_backend import BACKEND_NAMES
-
-    allowed = tuple(name for name in BACKEND_NAMES if name != "auto")
-    return chosen_names("--backend", ",".join(options or ["cpu"]), allowed)
-
-
-def precisions_from_options(options: list[str]) -> "tuple[Precision, ...]":
-    """`["fp32,int8"]` -> (fp32, int8), each once; UserError for a name that is no precision."""
-    from typing import get_args
-
-    from ..runtime.model.manifest import Precision
-
-    return chosen_names("--precision", ",".join(options), get_args(Precision)) if options else ()
 
 
 @app.command()
@@ -151,13 +97,7 @@ def bench(
         list[str] | None,
         typer.Option(help="Project the latencies on this GPU, such as 1080ti; may be repeated.", show_default=False),
     ] = None,
-    calibrate: Annotated[
-        int | None,
-        typer.Option(
-            help="Try the projection on this machine: this many random networks beside fixed ones.", show_default=False
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random networks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random networks of --check.")] = 0,
     published: Annotated[
         str | None,
         typer.Option(
@@ -198,23 +138,47 @@ def bench(
     require_libraries(
         "hinas-bench", "onnx", "matplotlib", "jinja2", "psutil", "pydantic", "onnxruntime", extras="bench,cpu"
     )
-    if operations is not None:
-        _price_operations(operations, size, threads, rounds, check, seed, out, quiet, as_json)
-        return
-    if calibrate is not None:
-        _calibrate(calibrate, size, threads, rounds, seed, out, quiet, as_json)
-        return
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .contestants.contestants import weights_by_peer
-    from .contestants.program import program_from_text
+    if operations is not None:
+        require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
+    from .bench_settings import (
+        BenchSettings,
+        QualitySettings,
+        backends_from_options,
+        only_size,
+        precisions_from_options,
+        sigmas_from_text,
+        sizes_from_text,
+    )
     from .devices.profile import device_profile
-    from .latency.latency import Rounds
-    from .progress import Listener, ProgressBars
-    from .request import BenchRequest, QualityRequest
+    from .latency.measure_latency import Rounds
+    from .latency.progress import Listener, ProgressBars
+    from .methods.peer_methods import weights_by_peer
+    from .methods.program import program_from_text
+
+    if operations is not None:
+        from .prices.operation_prices import PriceSettings, operations_table, run_operations
+
+        prices = PriceSettings(
+            space=operations,
+            size=only_size(size, "a latency table"),
+            threads=threads,
+            rounds=Rounds(fewest=rounds),
+            check=check,
+            seed=seed,
+            command=" ".join(["hinas-bench", *sys.argv[1:]]),
+            out=out,
+        )
+        with ProgressBars(is_quiet=quiet) as bars:
+            priced = run_operations(prices, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+        print(priced.table.to_json() if as_json else operations_table(priced), end="" if as_json else "\n")
+        _say_written(priced.files, quiet)
+        return
+    from .results.result_texts import results_table
     from .session import run_bench
 
-    request = BenchRequest(
+    settings = BenchSettings(
         models=tuple(model or ()),
         backends=backends_from_options(backend or []),
         precisions=precisions_from_options(precision or []),
@@ -222,11 +186,11 @@ def bench(
         peer_weights=weights_by_peer(peer_weights or []),
         quality=None
         if data is None
-        else QualityRequest(
+        else QualitySettings(
             data=data,
             limit=limit,
             sigmas=sigmas_from_text(DEFAULT_SIGMA if sigma is None else sigma),
-            noise=Noise.standard if noise is None else noise,
+            noise="standard" if noise is None else noise,
             programs=(
                 *(program_from_text(text, 3) for text in command or ()),
                 *(program_from_text(text, 1) for text in command_gray or ()),
@@ -239,15 +203,14 @@ def bench(
         out=out,
     )
     with ProgressBars(is_quiet=quiet) as bars:
-        outcome = run_bench(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
-    if as_json:
-        print(outcome.results.to_json(), end="")
-    else:
-        from .results.tables import results_table
+        outcome = run_bench(settings, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+    print(outcome.results.to_json() if as_json else results_table(outcome.results), end="" if as_json else "\n")
+    _say_written(outcome.files, quiet)
 
-        print(results_table(outcome.results))
+
+def _say_written(files: Sequence[Path], quiet: bool) -> None:
     if not quiet:
-        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
+        print(f"wrote {', '.join(map(str, files))}", file=sys.stderr)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -257,8 +220,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _print_published(choice: str, as_json: bool) -> None:
     require_libraries("hinas-bench --published", "pydantic", extras="bench")
-    from .published.rows import read_published, rows_matching
-    from .published.tables import published_json, published_table
+    from .published.published_figures import published_json, published_table, read_published, rows_matching
 
     rows = rows_matching(read_published(), choice)
     print(published_json(rows) if as_json else published_table(rows), end="" if as_json else "\n")
@@ -268,66 +230,10 @@ def _compare(old: Path, new: Path, as_json: bool) -> None:
     require_libraries("hinas-bench --compare", "pydantic", extras="bench")
     from .results.compare import compare_results
     from .results.comparison_text import comparison_json, comparison_table
-    from .results.results import read_results
+    from .results.results_file import read_results
 
     comparison = compare_results(read_results(old), read_results(new))
     print(comparison_json(comparison) if as_json else comparison_table(comparison), end="" if as_json else "\n")
-
-
-def _price_operations(
-    space: Path, size: str, threads: int, rounds: int, check: int, seed: int, out: Path, quiet: bool, as_json: bool
-) -> None:
-    require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .latency.latency import Rounds
-    from .prices.operations import OperationsRequest, operations_table, run_operations
-    from .progress import Listener, ProgressBars
-
-    only, *more = sizes_from_text(size)
-    if more:
-        raise UserError(f"--size {size}: a latency table is for one size; give one WIDTHxHEIGHT")
-    request = OperationsRequest(
-        space=space,
-        size=only,
-        threads=threads,
-        rounds=Rounds(fewest=rounds),
-        check=check,
-        seed=seed,
-        command=" ".join(["hinas-bench", *sys.argv[1:]]),
-        out=out,
-    )
-    with ProgressBars(is_quiet=quiet) as bars:
-        outcome = run_operations(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
-    print(outcome.table.to_json() if as_json else operations_table(outcome), end="" if as_json else "\n")
-    if not quiet:
-        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
-
-
-def _calibrate(
-    num_random: int, size: str, threads: int, rounds: int, seed: int, out: Path, quiet: bool, as_json: bool
-) -> None:
-    require_libraries("hinas-bench --calibrate", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .latency.latency import Rounds
-    from .progress import Listener, ProgressBars
-    from .projection.calibrate import CalibrationRequest, calibration_table, run_calibration
-
-    only, *more = sizes_from_text(size)
-    if more:
-        raise UserError(f"--size {size}: a calibration is for one size; give one WIDTHxHEIGHT")
-    request = CalibrationRequest(
-        num_random=num_random,
-        size=only,
-        threads=threads,
-        rounds=Rounds(fewest=rounds),
-        seed=seed,
-        out=out,
-    )
-    with ProgressBars(is_quiet=quiet) as bars:
-        outcome = run_calibration(request, Listener(note=bars.note, begin=bars.begin, step=bars.step))
-    print(outcome.to_json() if as_json else calibration_table(outcome), end="" if as_json else "\n")
-    if not quiet:
-        print(f"wrote {', '.join(map(str, outcome.files))}", file=sys.stderr)
 
 
 def main() -> None:

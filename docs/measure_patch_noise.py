@@ -10,21 +10,20 @@ from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
-from hinas.bench.quality.images import find_images, read_clean
-from hinas.bench.quality.metrics import psnr_db
-from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.clean_images import clean_pixels, find_images
 from hinas.bench.quality.protocol import NoisyPatch, joined, noisy_patches
+from hinas.bench.quality.psnr_ssim import psnr_db
 from hinas.runtime import Denoiser
 
 Setting = Callable[[np.ndarray, str, float], list[NoisyPatch]]
 
 
 def whole(clean: np.ndarray, image: str, sigma: float) -> list[NoisyPatch]:
-    return noisy_patches(clean, sigma, image=image, noise=Noise.standard)
+    return noisy_patches(clean, sigma, image=image, noise="standard")
 
 
 def independent(clean: np.ndarray, image: str, sigma: float) -> list[NoisyPatch]:
-    return noisy_patches(clean, sigma, image=image, noise=Noise.hinas_patches)
+    return noisy_patches(clean, sigma, image=image, noise="hinas-patches")
 
 
 def cut(clean: np.ndarray, image: str, sigma: float) -> list[NoisyPatch]:
@@ -52,7 +51,7 @@ def main(data: str, limit: int | None) -> None:
         for sigma in (30.0, 50.0, 70.0):
             values = []
             for file in images.files:
-                clean = read_clean(file, 1)
+                clean = clean_pixels(file, 1)
                 patches = setting(clean, str(file), sigma)
                 outputs = [denoiser(patch.pixels / np.float32(255), sigma=sigma) for patch in patches]
                 values.append(psnr_db(joined(patches, outputs, clean.shape) * np.float32(255), clean))

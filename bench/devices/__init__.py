@@ -1,1 +1,1 @@
-"""What is known of GPUs that need not be here: rates, memory, and the software that runs on them."""
+"""This machine, and GPUs that need not be here: rates, memory, and the software that runs on them."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from ...errors import UserError
-from ..results.results import Precision
+from ...runtime.model.manifest import Precision
 
 Basis = Literal["vendor", "computed"]
 """vendor: NVIDIA states it, as others quote it; computed: from the number of units and the clock, or in proportion

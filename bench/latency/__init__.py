@@ -1,1 +1,1 @@
-"""Latency: interleaved rounds over processes of their own, and the peak of the device."""
+"""Latency: interleaved rounds over processes of their own, and what is told of a long run."""

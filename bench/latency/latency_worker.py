@@ -28,25 +28,25 @@ def main() -> None:
 
 def _serve(request: dict[str, Any]) -> None:
     from ...runtime.tiling.window_limits import OutOfMemoryError
-    from .subjects import open_subject
+    from .open_method import open_method
 
-    subject = open_subject(request)
+    method = open_method(request)
     try:
-        first = subject.run()
+        first = method.run()
         _say(
             {
-                "import_ms": subject.import_ms,
-                "load_ms": subject.load_ms,
+                "import_ms": method.import_ms,
+                "load_ms": method.load_ms,
                 "first_run_ms": sum(first.values()),
-                "library": subject.library,
+                "library": method.library,
             }
         )
-        device_bytes = None if subject.gpu is None else subject.gpu.taken_bytes()
+        device_bytes = None if method.gpu is None else method.gpu.taken_bytes()
         for line in sys.stdin:
             if line.strip() != "totals":
-                _say(subject.run())
+                _say(method.run())
                 continue
-            energy = None if subject.gpu is None else subject.gpu.energy_of(subject.run)
+            energy = None if method.gpu is None else method.gpu.energy_of(method.run)
             _say(
                 {
                     "peak_memory_bytes": _peak_memory_bytes(),

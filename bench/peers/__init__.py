@@ -1,1 +1,1 @@
-"""Published denoising networks as ONNX graphs, to be timed beside ours; with weights of your own also scored."""
+"""Published methods: networks as ONNX graphs, with weights of your own also scored, and classical algorithms."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .layers import Layer
+from .engine_kernels import KernelWork
 from .roofline import A_PRIORI, Calibration, Roof, peak_seconds
 
 _KINDS = ("dense", "pointwise", "grouped")
@@ -12,7 +12,9 @@ _TIE = 0.01
 """Weight of staying at the a-priori shares: decides alone where no network tells, and hardly matters elsewhere."""
 
 
-def fitted_efficiency(networks: Sequence[Sequence[Layer]], latencies_ms: Sequence[float], roof: Roof) -> Calibration:
+def fitted_efficiency(
+    networks: Sequence[Sequence[KernelWork]], latencies_ms: Sequence[float], roof: Roof
+) -> Calibration:
     """Least squares of the logarithms of projected over measured latencies.
 
     The range holds every network given; so that it is honest for others, take it from `left_out` projections.
@@ -43,7 +45,7 @@ def fitted_efficiency(networks: Sequence[Sequence[Layer]], latencies_ms: Sequenc
 
 
 def left_out_projections_ms(
-    networks: Sequence[Sequence[Layer]], latencies_ms: Sequence[float], roof: Roof
+    networks: Sequence[Sequence[KernelWork]], latencies_ms: Sequence[float], roof: Roof
 ) -> list[float]:
     """Each network's latency as projected after a fit to all the others: at least two networks."""
     found: list[float] = []
@@ -56,7 +58,7 @@ def left_out_projections_ms(
     return found
 
 
-def _table(layers: Sequence[Layer], roof: Roof) -> tuple[np.ndarray, np.ndarray, float]:
+def _table(layers: Sequence[KernelWork], roof: Roof) -> tuple[np.ndarray, np.ndarray, float]:
     """(seconds at the peak by layer and kind, seconds at full bandwidth by layer, seconds of all fixed costs)."""
     compute = np.array([[peak_seconds(layer, roof) * (layer.kind == kind) for kind in _KINDS] for layer in layers])
     return compute, np.array([layer.bytes / roof.bytes_per_s for layer in layers]), len(layers) * roof.launch_s

@@ -1,111 +1,66 @@
 """What `hinas-bench --gpu` adds: latencies on GPUs that are not here, as entries of the results and as pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
 from ...errors import UserError
-from ...runtime.backends.open_backend import installed_for_gpu
-from ..contestants.candidates import Candidate
-from ..devices.environment import installed_version
-from ..devices.installed import device_present, version_warnings
+from ...runtime.model.manifest import Precision
 from ..devices.profile import DeviceProfile
-from ..latency.latency import Size
-from ..results.results import Entry, Latency, Precision
+from ..latency.timed_method import Size
+from ..methods.open_networks import OpenNetwork
+from ..results.entries import Entry, Latency
 from .roofline import Projection, project_latency
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectedCandidate:
+class ProjectedNetwork:
     """One model on one GPU in one precision at one size."""
 
-    candidate: Candidate
+    network: OpenNetwork
     profile: DeviceProfile
     projection: Projection
 
 
-def project_candidates(
-    candidates: Sequence[Candidate], sizes: Sequence[Size], gpus: Sequence[DeviceProfile]
-) -> list[ProjectedCandidate]:
+def project_networks(
+    networks: Sequence[OpenNetwork], sizes: Sequence[Size], gpus: Sequence[DeviceProfile]
+) -> list[ProjectedNetwork]:
     """Project every model on every GPU at every size, in every precision that applies.
 
     A model file in fp32 stands for all precisions its GPU has, any other file for its own. Raises UserError for a
     model that cannot be projected, and for a file in a precision the GPU lacks.
     """
-    found: list[ProjectedCandidate] = []
-    for candidate in candidates if gpus else ():
-        model = onnx.load(candidate.file)
+    found: list[ProjectedNetwork] = []
+    for network in networks if gpus else ():
+        model = onnx.load(network.file)
         for profile in gpus:
             for size in sizes:
-                for precision in _precisions(candidate, profile):
+                for precision in _precisions(network, profile):
                     try:
                         projection = project_latency(model, size, profile, precision)
                     except UserError as error:
-                        raise UserError(f"{candidate.name} on {profile.name}: {error}") from error
-                    found.append(ProjectedCandidate(candidate=candidate, profile=profile, projection=projection))
+                        raise UserError(f"{network.name} on {profile.name}: {error}") from error
+                    found.append(ProjectedNetwork(network=network, profile=profile, projection=projection))
     return found
 
 
-def _precisions(candidate: Candidate, profile: DeviceProfile) -> tuple[Precision, ...]:
-    precision = candidate.manifest.precision
+def _precisions(network: OpenNetwork, profile: DeviceProfile) -> tuple[Precision, ...]:
+    precision = network.manifest.precision
     return profile.precisions if precision == "fp32" else (precision,)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GpuPlan:
-    """What is done about the GPUs that a person names."""
-
-    backends: tuple[str, ...]
-    """To measure with, on the one that is in this machine."""
-    projected: tuple[DeviceProfile, ...]
-    """Those that are not, or that nothing installed runs on."""
-    notes: tuple[str, ...]
-    """What a person must know of it, a line each."""
-
-
-def gpu_plan(
-    gpus: Sequence[DeviceProfile],
-    *,
-    is_present: Callable[[DeviceProfile], bool] = device_present,
-    installed: Callable[[], tuple[str, ...]] = installed_for_gpu,
-) -> GpuPlan:
-    """Measure on the GPU that is here, project on the others."""
-    present = [profile for profile in gpus if is_present(profile)]
-    backends = installed() if present else ()
-    notes = [*_version_notes(gpus)]
-    for profile in present:
-        if backends:
-            notes.append(f"note: {profile.name} is in this machine and is measured with {', '.join(backends)}")
-        else:
-            notes.append(
-                f"note: {profile.name} is in this machine, but neither TensorRT with pycuda nor onnxruntime-gpu is "
-                "installed: its latencies are projected"
-            )
-    projected = tuple(profile for profile in gpus if not backends or profile not in present)
-    return GpuPlan(backends=backends, projected=projected, notes=tuple(notes))
-
-
-def _version_notes(gpus: Sequence[DeviceProfile]) -> list[str]:
-    notes: list[str] = []
-    tensorrt = installed_version("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-cu11")
-    onnxruntime = installed_version("onnxruntime-gpu")
-    for profile in gpus:
-        notes += [f"warning: {warning}" for warning in version_warnings(profile, tensorrt, onnxruntime)]
-    return notes
-
-
-def projected_entry(item: ProjectedCandidate) -> Entry:
+def projected_entry(item: ProjectedNetwork) -> Entry:
     """A projection as a line of the results."""
-    candidate, projection = item.candidate, item.projection
+    network, projection = item.network, item.projection
     pixels = projection.size.width * projection.size.height
     return Entry(
-        model=candidate.name,
-        channels=1 if candidate.manifest.channels == 1 else 3,
-        weights=candidate.manifest.weights,
-        parameters=candidate.cost.parameters,
-        macs_per_pixel=candidate.cost.macs_per_pixel,
+        model=network.name,
+        channels=1 if network.manifest.channels == 1 else 3,
+        weights=network.manifest.weights,
+        parameters=network.cost.parameters,
+        macs_per_pixel=network.cost.macs_per_pixel,
         precision=projection.roof.precision,
         device=projection.roof.device,
         size=str(projection.size),
@@ -114,24 +69,24 @@ def projected_entry(item: ProjectedCandidate) -> Entry:
         latency_ms=Latency(p50=projection.latency_ms),
         latency_range_ms=projection.range_ms,
         throughput_mpix_s=pixels / 1000 / projection.latency_ms,
-        source=f"{candidate.source}; roofline model, shares {projection.calibration.source}",
+        source=f"{network.source}; roofline model, shares {projection.calibration.source}",
     )
 
 
-def write_rooflines(items: Sequence[ProjectedCandidate], out: Path) -> list[Path]:
+def write_rooflines(items: Sequence[ProjectedNetwork], out: Path) -> list[Path]:
     """A picture of every model at the first size in the first precision, `roofline-MODEL.png` for the first GPU and
     `roofline-MODEL-GPU.png` for others."""
     from ...figures import write_figure
     from .roofline_plot import roofline_figure
 
     first_gpu = items[0].profile if items else None
-    chosen: dict[Path, ProjectedCandidate] = {}
+    chosen: dict[Path, ProjectedNetwork] = {}
     for item in items:
         gpu = "" if item.profile == first_gpu else f"-{item.profile.aliases[0]}"
-        # A candidate's name may be the path it was given by.
-        chosen.setdefault(out / f"roofline-{Path(item.candidate.name).stem}{gpu}.png", item)
+        # A network's name may be the path it was given by.
+        chosen.setdefault(out / f"roofline-{Path(item.network.name).stem}{gpu}.png", item)
     for path, item in chosen.items():
         roof = item.projection.roof
-        title = f"{item.candidate.name} on {roof.device}, {roof.precision}, {item.projection.size} pixels, batch 1"
+        title = f"{item.network.name} on {roof.device}, {roof.precision}, {item.projection.size} pixels, batch 1"
         write_figure(roofline_figure(item.projection, title=title), path)
     return list(chosen)

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ..latency.latency import Size
-from ..latency.peak import peak_chain
-from ..peers.layers import Layers
+from ...network_input import NetworkInput
+from ..latency.timed_method import Size
+from ..methods.peak_probes import peak_chain
+from ..peers.peer_layers import Layers
+from .engine_kernels import layers_of
 from .known_networks import timed_model
-from .layers import layers_of
 from .roofline import Roof
 
 _RUNS = 15
@@ -18,6 +19,7 @@ _PEAK_SIZE = Size(width=96, height=96)
 _COPY_SIZE = Size(width=4096, height=4096)
 _LAUNCH_SIZE = Size(width=8, height=8)
 _NUM_LAUNCHED = 200
+_GREY = NetworkInput(channels=1)
 
 
 def host_roof(device: str, *, threads: int) -> Roof:
@@ -28,8 +30,8 @@ def host_roof(device: str, *, threads: int) -> Roof:
     """
     chain = peak_chain()
     macs = sum(layer.macs for layer in layers_of(chain, _PEAK_SIZE, value_bytes=4))
-    copy = timed_model(lambda layers: layers.node("Neg", "noisy"), 1)
-    launched = timed_model(_launched, 1)
+    copy = timed_model(lambda layers: layers.node("Neg", "noisy"), _GREY)
+    launched = timed_model(_launched, _GREY)
     copied_bytes = 2 * 4 * _COPY_SIZE.width * _COPY_SIZE.height
     block = _block_of_channels()
     macs_per_s = macs / _shortest_s(chain, _PEAK_SIZE, threads)

@@ -5,22 +5,25 @@ from functools import partial
 
 import onnx
 
-from ..peers.dncnn import dncnn as dncnn_layers
-from ..peers.ffdnet import ffdnet as ffdnet_layers
-from ..peers.layers import Layers
-from ..peers.registry import PEERS, Peer, peer_model
-from ..peers.weights import RANDOM
+from ...network_input import NetworkInput
+from ..peers.peer_layers import Layers
+from ..peers.peer_networks import dncnn as dncnn_layers
+from ..peers.peer_networks import ffdnet as ffdnet_layers
+from ..peers.peer_registry import PEERS, Peer, peer_model
+from ..peers.peer_weights import RANDOM
 
 
 def dncnn(channels: int = 1, *, depth: int = 17, width: int = 64) -> onnx.ModelProto:
     """DnCNN of any depth and width."""
-    return timed_model(partial(dncnn_layers, channels=channels, num_layers=depth, width=width), channels)
+    return timed_model(
+        partial(dncnn_layers, channels=channels, num_layers=depth, width=width), NetworkInput(channels=channels)
+    )
 
 
 def ffdnet(channels: int = 1, *, depth: int = 15, width: int = 64) -> onnx.ModelProto:
     """FFDNet of any depth and width."""
     build = partial(ffdnet_layers, channels=channels, num_layers=depth, width=width)
-    return timed_model(build, channels, alignment=2, sigma_range=(0.0, 75.0))
+    return timed_model(build, NetworkInput(channels=channels, alignment=2, level_range=(0.0, 75.0)))
 
 
 def separable_chain(channels: int = 1, *, depth: int = 10, width: int = 32, kernel: int = 3) -> onnx.ModelProto:
@@ -33,7 +36,7 @@ def separable_chain(channels: int = 1, *, depth: int = 10, width: int = 32, kern
             value = layers.relu(layers.conv(value, f"{index}.all", (width, width), side=1))
         return layers.conv(value, "last", (width, channels))
 
-    return timed_model(build, channels)
+    return timed_model(build, NetworkInput(channels=channels))
 
 
 def rdn(channels: int = 3, *, scale: int = 3, blocks: int = 16, depth: int = 8, width: int = 64) -> onnx.ModelProto:
@@ -55,7 +58,7 @@ def rdn(channels: int = 3, *, scale: int = 3, blocks: int = 16, depth: int = 8, 
         value = layers.node("Add", shallow, layers.conv(value, "deep", (width, width)))
         return _enlarged(layers, value, channels=channels, scale=scale, width=width)
 
-    return timed_model(build, channels)
+    return timed_model(build, NetworkInput(channels=channels, scale=scale))
 
 
 def rcan(channels: int = 3, *, scale: int = 3, groups: int = 10, blocks: int = 20, width: int = 64) -> onnx.ModelProto:
@@ -79,27 +82,12 @@ def rcan(channels: int = 3, *, scale: int = 3, groups: int = 10, blocks: int = 2
         value = layers.node("Add", shallow, layers.conv(value, "deep", (width, width)))
         return _enlarged(layers, value, channels=channels, scale=scale, width=width)
 
-    return timed_model(build, channels)
+    return timed_model(build, NetworkInput(channels=channels, scale=scale))
 
 
-def timed_model(
-    build: Callable[[Layers], str],
-    channels: int,
-    *,
-    alignment: int = 1,
-    sigma_range: tuple[float, float] | None = None,
-) -> onnx.ModelProto:
+def timed_model(build: Callable[[Layers], str], given: NetworkInput) -> onnx.ModelProto:
     """A model file with random weights for timing whole images: nobody computed its halo."""
-    network = Peer(
-        title="",
-        channels=channels,
-        build=build,
-        source="",
-        halo=0,
-        alignment=alignment,
-        sigma_range=sigma_range,
-    )
-    return peer_model(network, RANDOM)
+    return peer_model(Peer(title="", input=given, build=build, source="", halo=0), RANDOM)
 
 
 def _enlarged(layers: Layers, value: str, *, channels: int, scale: int, width: int) -> str:

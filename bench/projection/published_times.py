@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from ...runtime.model.manifest import Precision
 from ..devices.profile import device_profile
-from ..latency.latency import Size
-from ..results.results import Precision
-from ..results.tables import text_table
+from ..latency.timed_method import Size
+from ..results.result_texts import text_table
 from .known_networks import KNOWN_NETWORKS
 from .roofline import A_PRIORI, Calibration, Projection, project_latency
 

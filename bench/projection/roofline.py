@@ -11,10 +11,10 @@ from typing import Literal
 import onnx
 
 from ...errors import UserError
+from ...runtime.model.manifest import Precision
 from ..devices.profile import DeviceProfile
-from ..latency.latency import Size
-from ..results.results import Precision
-from .layers import Kind, Layer, layers_of
+from ..latency.timed_method import Size
+from .engine_kernels import KernelWork, Kind, layers_of
 
 Bound = Literal["compute", "memory", "launch"]
 VALUE_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
@@ -152,7 +152,7 @@ def project_latency(
     return project_layers(layers, size, roof, calibration)
 
 
-def project_layers(layers: Sequence[Layer], size: Size, roof: Roof, calibration: Calibration) -> Projection:
+def project_layers(layers: Sequence[KernelWork], size: Size, roof: Roof, calibration: Calibration) -> Projection:
     """Project layers counted before."""
     times = tuple(layer_time(layer, roof, calibration) for layer in layers)
     latency_ms = sum(item.time_ms for item in times)
@@ -167,7 +167,7 @@ def project_layers(layers: Sequence[Layer], size: Size, roof: Roof, calibration:
     )
 
 
-def layer_time(layer: Layer, roof: Roof, calibration: Calibration) -> LayerTime:
+def layer_time(layer: KernelWork, roof: Roof, calibration: Calibration) -> LayerTime:
     """One layer: the longer of arithmetic and memory traffic, and the fixed cost."""
     compute_s = peak_seconds(layer, roof) / _compute_share(layer.kind, calibration)
     memory_s = layer.bytes / (roof.bytes_per_s * calibration.memory)
@@ -183,7 +183,7 @@ def layer_time(layer: Layer, roof: Roof, calibration: Calibration) -> LayerTime:
     )
 
 
-def peak_seconds(layer: Layer, roof: Roof) -> float:
+def peak_seconds(layer: KernelWork, roof: Roof) -> float:
     """The shortest time its arithmetic can take, with channels filled up."""
     if layer.kind == "other":
         return 0.0

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ...figures import COLOURS, STYLE, new_figure
-from .layers import Kind
+from .engine_kernels import Kind
 from .roofline import LayerTime, Projection
 
 if TYPE_CHECKING:

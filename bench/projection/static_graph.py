@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...export.graph.fixed_shape import FixedShape, with_fixed_shape
 from ...runtime.model.manifest import PREFIX
 from ...runtime.tiling.window_limits import rounded_up
-from ..latency.latency import Size
+from ..latency.timed_method import Size
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
 _SHORT = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)

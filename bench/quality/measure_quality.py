@@ -3,20 +3,39 @@
 import csv
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ..contestants.method import Method
-from .images import ImageSet, UnusableImageError, read_clean
-from .metrics import SsimReference, psnr_db
-from .noise_variants import Noise
+from .clean_images import ImageSet, clean_pixels
+from .noise_protocols import Noise
 from .protocol import NoisyPatch, joined, noisy_patches
+from .psnr_ssim import SsimReference, psnr_db
+
+Denoise = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
+"""(H, W) for one channel or (H, W, 3), in 0..1, and sigma in grey levels -> the same shape, not clipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredMethod:
+    """Something that denoises, with what results say of it."""
+
+    name: str
+    """Unique among the methods of a session."""
+    channels: int
+    """1: takes grey images; 3: colour images."""
+    sigma_range: tuple[float, float] | None
+    """Grey levels it can be scored at, both ends included; None: any."""
+    denoise: Denoise
+    facts: Mapping[str, Any]
+    """Fields of an Entry that go with its figures: weights, parameters, backend, library, device, threads, source."""
+
 
 NOISY_INPUT = "noisy input"
 """The baseline's name in results: what doing nothing scores."""
@@ -57,14 +76,14 @@ class MeanScore:
     """Of all images one after the other; None for NOISY_INPUT."""
 
 
-def levels_of(method: Method, sigmas: Iterable[float]) -> list[float]:
+def levels_of(method: ScoredMethod, sigmas: Iterable[float]) -> list[float]:
     """Those noise levels that a method can be scored at."""
     low, high = method.sigma_range or (0.0, 255.0)
     return [sigma for sigma in sigmas if low <= sigma <= high]
 
 
 def measure_quality(
-    methods: Sequence[Method],
+    methods: Sequence[ScoredMethod],
     images: ImageSet,
     *,
     sigmas: Sequence[float],
@@ -82,8 +101,8 @@ def measure_quality(
     for file in images.files:
         for channels in sorted({method.channels for method in methods}):
             try:
-                clean = read_clean(file, channels)
-            except UnusableImageError as error:
+                clean = clean_pixels(file, channels)
+            except UserError as error:
                 warn(f"{error}, skipped")
                 break
             reference = SsimReference(clean)
@@ -144,7 +163,7 @@ def write_scores(scores: Sequence[ImageScore], path: Path) -> None:
 
 
 def _denoised(
-    method: Method, patches: Sequence[NoisyPatch], sigma: float, shape: tuple[int, ...]
+    method: ScoredMethod, patches: Sequence[NoisyPatch], sigma: float, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], float]:
     """The whole image in grey levels 0..255, not clipped, and the seconds that the method took."""
     inputs = [patch.pixels / np.float32(255) for patch in patches]

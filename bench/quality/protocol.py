@@ -14,16 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results.results import Protocol
-from .noise_variants import Noise
+from .noise_protocols import Noise
 
-PROTOCOL_OF: dict[Noise, Protocol] = {
-    Noise.standard: "standard",
-    Noise.file: "standard, clipped 8-bit",
-    Noise.hinas_patches: "hinas-patches",
-}
-"""How results name the protocol."""
-
+SCORED_TASKS = ("denoise",)
+"""Those that a protocol here makes degraded images for, as results name them."""
 PATCH_SIDE = 64
 """Pixels, of a patch of the hinas-patches protocol."""
 PATCH_STRIDE = 48
@@ -44,7 +38,7 @@ class NoisyPatch:
 
 def noisy_patches(clean: NDArray[np.uint8], sigma: float, *, image: str | Path, noise: Noise) -> list[NoisyPatch]:
     """What a method sees of `clean` (H, W) or (H, W, 3): one patch, the whole image, or all of hinas-patches."""
-    if noise is not Noise.hinas_patches:
+    if noise != "hinas-patches":
         return [NoisyPatch(top=0, left=0, pixels=noisy_image(clean, sigma, image=image, noise=noise))]
     height, width = clean.shape[:2]
     patches: list[NoisyPatch] = []
@@ -88,9 +82,9 @@ def noisy_image(clean: NDArray[np.uint8], sigma: float, *, image: str | Path, no
 
     Not for hinas-patches, which has no noisy image as a whole.
     """
-    assert noise is not Noise.hinas_patches
+    assert noise != "hinas-patches"
     noisy = _added(clean, sigma, unit_noise(image, sigma, clean.shape))
-    return np.clip(np.rint(noisy), 0, 255) if noise is Noise.file else noisy
+    return np.clip(np.rint(noisy), 0, 255) if noise == "file" else noisy
 
 
 def _added(clean: NDArray[np.uint8], sigma: float, field: NDArray[np.float32]) -> NDArray[np.float32]:

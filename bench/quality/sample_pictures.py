@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contestants.method import Method
-from .images import ImageSet, UnusableImageError, evenly_chosen, read_clean
-from .measure_quality import ImageScore, mean_scores
-from .metrics import clipped, psnr_db
-from .noise_variants import Noise
+from ...errors import UserError
+from ...search.images.image_folder import evenly_chosen
+from .clean_images import ImageSet, clean_pixels
+from .measure_quality import ImageScore, ScoredMethod, mean_scores
+from .noise_protocols import Noise
 from .protocol import noisy_image
+from .psnr_ssim import clipped, psnr_db
 
 LARGEST_WIDTH = 640
 """Pixels of the part that is kept."""
@@ -37,19 +38,19 @@ class SamplePicture:
     denoised_psnr_db: float
 
 
-def best_method(methods: Sequence[Method], scores: Sequence[ImageScore], sigma: float) -> Method | None:
+def best_method(methods: Sequence[ScoredMethod], scores: Sequence[ImageScore], sigma: float) -> ScoredMethod | None:
     """The one with the best mean PSNR at `sigma`, for colour images if any was scored on them; None: none was."""
     by_name = {method.name: method for method in methods}
-    candidates = [
+    networks = [
         (channels, mean.psnr_db, by_name[model])
         for (model, channels, level), mean in mean_scores(scores).items()
         if level == sigma and model in by_name
     ]
-    return max(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
+    return max(networks, key=lambda network: network[:2])[2] if networks else None
 
 
 def sample_pictures(
-    method: Method,
+    method: ScoredMethod,
     images: ImageSet,
     *,
     sigma: float,
@@ -64,8 +65,8 @@ def sample_pictures(
     samples: list[SamplePicture] = []
     for file in evenly_chosen(images.files, count):
         try:
-            clean = read_clean(file, method.channels)
-        except UnusableImageError as error:
+            clean = clean_pixels(file, method.channels)
+        except UserError as error:
             warn(f"{error}, not shown")
             continue
         noisy = noisy_image(clean, sigma, image=file, noise=noise)

@@ -71,13 +71,13 @@ def place_labels(
     reaches = np.array([(label.radius_points + 1) * scale for label in labels])
     markers = np.column_stack([centres - reaches[:, None], centres + reaches[:, None]])
     dots = _dots([[axes.transData.transform(end) for end in line] for line in lines])
-    candidates = [
-        _candidates(centre, label.radius_points, _text_size(axes, label.text, font_size, renderer), scale)
+    places = [
+        _places(centre, label.radius_points, _text_size(axes, label.text, font_size, renderer), scale)
         for label, centre in zip(labels, centres, strict=True)
     ]
-    fixed = [_fixed_cost(boxes, markers, dots, inside) for boxes in candidates]
-    chosen = _search(candidates, fixed, centres)
-    for label, centre, boxes, index in zip(labels, centres, candidates, chosen, strict=True):
+    fixed = [_fixed_cost(boxes, markers, dots, inside) for boxes in places]
+    chosen = _search(places, fixed, centres)
+    for label, centre, boxes, index in zip(labels, centres, places, chosen, strict=True):
         left, bottom = (boxes[index, :2] - centre) / scale
         axes.annotate(
             label.text,
@@ -99,28 +99,28 @@ def place_labels(
 
 
 def _search(
-    candidates: Sequence[NDArray[np.float64]], fixed: Sequence[NDArray[np.float64]], centres: NDArray[np.float64]
+    places: Sequence[NDArray[np.float64]], fixed: Sequence[NDArray[np.float64]], centres: NDArray[np.float64]
 ) -> list[int]:
     """The index of each label's place: the best one for itself, then, in rounds, the best one beside the others'."""
     # In the first round only those are there that were placed before.
     chosen: dict[int, int] = {}
     for _ in range(_ROUNDS):
         before = dict(chosen)
-        for index, boxes in enumerate(candidates):
+        for index, boxes in enumerate(places):
             others = [other for other in chosen if other != index]
             cost = fixed[index].copy()
             if others:
-                placed = np.array([candidates[other][chosen[other]] for other in others])
+                placed = np.array([places[other][chosen[other]] for other in others])
                 covered = _covered(boxes, placed)
                 cost += _OVERLAP_PENALTY * covered + _TOUCH_PENALTY * (covered > 0)
                 cost += _CROSSING_PENALTY * _crossings(boxes, centres[index], placed, centres[others])
             chosen[index] = int(np.argmin(cost))
         if chosen == before:
             break
-    return [chosen[index] for index in range(len(candidates))]
+    return [chosen[index] for index in range(len(places))]
 
 
-def _candidates(
+def _places(
     centre: NDArray[np.float64], radius_points: float, size: tuple[float, float], scale: float
 ) -> NDArray[np.float64]:
     """Boxes (place, 4): left, bottom, right, top in pixels, gap by gap, direction by direction."""

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..results.quantities import parameters_text
+from ..results.result_texts import parameters_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

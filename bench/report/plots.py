@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ...figures import STYLE, new_figure
-from ..results.quantities import parameters_text
-from ..results.results import Origin
+from ..results.entries import Origin
+from ..results.result_texts import parameters_text
 from .label_placement import Label, place_labels
 from .parameter_scale import ParameterScale
 from .tradeoff import Group, Panel, Quality, TradeoffPoint, pareto_front, point_names, points_by_group

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..results.quantities import number_text
-from ..results.results import Entry, Results
+from ..results.entries import Entry, Results
+from ..results.result_texts import number_text
 
 _Cell = Callable[[Entry], str]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..results.quantities import threads_text
-from ..results.results import Entry, Origin
+from ..results.entries import Entry, Origin
+from ..results.result_texts import threads_text
 
 Quality = Literal["psnr_db", "ssim"]
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .results import Entry, Results
+from .entries import Entry, Results
 
 LEAST_LATENCY_CHANGE = 0.03
 """Two starts of the same program differ by as much, for where its memory happens to lie: not in any one's samples."""
@@ -32,7 +32,7 @@ Verdict = Literal["slower", "faster", "unchanged", "other figure"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
+class ComparedEntry:
     """What is compared: entries that agree in all of this."""
 
     task: str
@@ -67,7 +67,7 @@ class Drift:
 class LatencyChange:
     """A time in both files."""
 
-    subject: Subject
+    subject: ComparedEntry
     old_ms: float
     """Median, or a published time per image."""
     new_ms: float
@@ -85,7 +85,7 @@ class LatencyChange:
 class QualityChange:
     """A PSNR or an SSIM in both files."""
 
-    subject: Subject
+    subject: ComparedEntry
     measure: Measure
     old: float
     new: float
@@ -101,13 +101,13 @@ class Comparison:
     drifts: tuple[Drift, ...]
     latencies: tuple[LatencyChange, ...]
     qualities: tuple[QualityChange, ...]
-    only_old: tuple[Subject, ...]
-    only_new: tuple[Subject, ...]
+    only_old: tuple[ComparedEntry, ...]
+    only_new: tuple[ComparedEntry, ...]
 
 
 def compare_results(old: Results, new: Results) -> Comparison:
     """Pair the entries by subject (in their order, where several agree) and judge every pair."""
-    olds, news = _by_subject(old), _by_subject(new)
+    olds, news = _by_compared(old), _by_compared(new)
     pairs = [(subject, olds[subject, turn], news[subject, turn]) for subject, turn in olds if (subject, turn) in news]
     drifts, latencies = _latency_changes(pairs)
     return Comparison(
@@ -137,12 +137,12 @@ def drawn_medians(samples: Sequence[float], generator: np.random.Generator) -> N
     return (medians + ordered[np.minimum((next_place * count).astype(int), count - 1)]) / 2
 
 
-def _by_subject(results: Results) -> dict[tuple[Subject, int], Entry]:
+def _by_compared(results: Results) -> dict[tuple[ComparedEntry, int], Entry]:
     """The entries by subject and their number among those of the same subject."""
-    found: dict[tuple[Subject, int], Entry] = {}
+    found: dict[tuple[ComparedEntry, int], Entry] = {}
     for entry in results.entries:
-        subject = Subject(
-            **{name: getattr(entry, name) for name in Subject.__dataclass_fields__ if name != "device"},
+        subject = ComparedEntry(
+            **{name: getattr(entry, name) for name in ComparedEntry.__dataclass_fields__ if name != "device"},
             device=None if entry.device == results.machine.cpu else entry.device,
         )
         turn = next(turn for turn in range(len(found) + 1) if (subject, turn) not in found)
@@ -150,7 +150,7 @@ def _by_subject(results: Results) -> dict[tuple[Subject, int], Entry]:
     return found
 
 
-def _latency_changes(pairs: Iterable[tuple[Subject, Entry, Entry]]) -> tuple[list[Drift], list[LatencyChange]]:
+def _latency_changes(pairs: Iterable[tuple[ComparedEntry, Entry, Entry]]) -> tuple[list[Drift], list[LatencyChange]]:
     timed = [pair for pair in pairs if _time_ms(pair[1]) is not None and _time_ms(pair[2]) is not None]
     generator = np.random.default_rng(0)
     # Logarithms of the ratios of medians: the figure itself first, then the draws.
@@ -183,7 +183,9 @@ def _latency_changes(pairs: Iterable[tuple[Subject, Entry, Entry]]) -> tuple[lis
     ]
 
 
-def _latency_change(subject: Subject, before: Entry, after: Entry, own: NDArray[np.float64] | None) -> LatencyChange:
+def _latency_change(
+    subject: ComparedEntry, before: Entry, after: Entry, own: NDArray[np.float64] | None
+) -> LatencyChange:
     old_ms, new_ms = _time_ms(before), _time_ms(after)
     assert old_ms is not None and new_ms is not None
     factor = new_ms / old_ms if own is None else np.exp(own[0]).item()
@@ -206,7 +208,7 @@ def _latency_change(subject: Subject, before: Entry, after: Entry, own: NDArray[
     )
 
 
-def _quality_changes(pairs: Iterable[tuple[Subject, Entry, Entry]]) -> list[QualityChange]:
+def _quality_changes(pairs: Iterable[tuple[ComparedEntry, Entry, Entry]]) -> list[QualityChange]:
     changes: list[QualityChange] = []
     for subject, before, after in pairs:
         figures: list[tuple[Measure, float | None, float | None, float]] = [

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .compare import FEWEST_MODELS_FOR_DRIFT, Comparison, Drift, LatencyChange, QualityChange, Subject
-from .quantities import threads_text
-from .tables import text_table
+from .compare import FEWEST_MODELS_FOR_DRIFT, ComparedEntry, Comparison, Drift, LatencyChange, QualityChange
+from .result_texts import text_table, threads_text
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -82,7 +81,7 @@ def _quality_row(change: QualityChange) -> tuple[str, ...]:
     )
 
 
-def _what(subject: Subject) -> str:
+def _what(subject: ComparedEntry) -> str:
     parts = [
         "" if subject.task == "denoise" else subject.task,
         "grey" if subject.channels == 1 else "colour",
@@ -100,7 +99,7 @@ def _what(subject: Subject) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _only(which: str, subjects: Sequence[Subject]) -> list[str]:
+def _only(which: str, subjects: Sequence[ComparedEntry]) -> list[str]:
     """Measured ones by name; what was not measured does not change by itself, so it is only counted."""
     measured = [subject for subject in subjects if subject.origin == "measured"]
     lines = [f"  {subject.model}: {_what(subject)}" for subject in measured[:_MOST_NAMED]]

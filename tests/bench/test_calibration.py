@@ -1,23 +1,14 @@
-"""The projection's shares: a fit finds those that measurements were made with, and the command tries it here."""
+"""The projection's shares: a fit finds those that measurements were made with."""
 
-import csv
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.bench.commands import app
-from hinas.bench.latency.latency import Rounds, Size
-from hinas.bench.progress import Listener
-from hinas.bench.projection.calibrate import CalibrationRequest, calibration_table, run_calibration
+from hinas.bench.latency.timed_method import Size
 from hinas.bench.projection.efficiency_fit import fitted_efficiency, left_out_projections_ms
+from hinas.bench.projection.engine_kernels import KernelWork, layers_of
 from hinas.bench.projection.known_networks import dncnn, ffdnet, separable_chain
-from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_layers
-from hinas.errors import UserError
-from PIL import Image
-from typer.testing import CliRunner
 
 SIZE = Size(width=64, height=48)
 ROOF = Roof(
@@ -32,7 +23,7 @@ ROOF = Roof(
 TRUE = Calibration(dense=0.9, pointwise=0.5, grouped=0.15, memory=0.6, range_factors=(1, 1), source="made up")
 
 
-def _networks() -> list[list[Layer]]:
+def _networks() -> list[list[KernelWork]]:
     models = [
         dncnn(depth=4, width=16),
         dncnn(depth=5, width=40),
@@ -86,49 +77,3 @@ def test_what_no_network_tells_stays_as_it_was_before() -> None:
     found = fitted_efficiency(dense, latencies, ROOF)
     assert found.grouped == pytest.approx(A_PRIORI.grouped)
     assert found.dense == pytest.approx(TRUE.dense, rel=0.05)
-
-
-@pytest.mark.slow
-def test_this_machine_is_calibrated(tmp_path: Path) -> None:
-    request = CalibrationRequest(
-        num_random=3,
-        size=Size(width=48, height=32),
-        threads=1,
-        rounds=Rounds(fewest=2, seconds=0.01),
-        seed=0,
-        out=tmp_path,
-    )
-    outcome = run_calibration(request, Listener())
-    assert "shares reached: dense" in calibration_table(outcome)
-    document = json.loads((tmp_path / "calibration.json").read_text())
-    assert document["roof"]["macs_per_s"] > 1e8
-    assert document["roof"]["bytes_per_s"] > 1e8
-    assert 0 < document["calibration"]["dense"] <= 2
-    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
-    assert len(rows) == document["agreement"]["networks"] >= 12
-    low, high = document["calibration"]["range_factors"]
-    for row in rows:
-        assert low * 0.99 <= float(row["measured_ms"]) / float(row["predicted_ms"]) <= high * 1.01
-    with Image.open(tmp_path / "calibration.png") as picture:
-        assert picture.width > 300
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--calibrate", "1"), "too few random networks"),
-        (("--calibrate", "3", "--model", "gray"), "--model: --calibrate measures"),
-        (("--calibrate", "3", "--gpu", "h200"), "--gpu: --calibrate measures"),
-        (("--calibrate", "3", "--size", "32x24,64x48"), "a calibration is for one size"),
-        (
-            ("--calibrate", "3", "--operations", "x.json"),
-            "--calibrate: --operations measures latencies of its own networks",
-        ),
-        (("--operations", "x.json", "--gpu", "h200"), "--gpu: --operations measures"),
-    ],
-)
-def test_mistakes_are_named(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
-    assert isinstance(result.exception, UserError)
-    assert message in str(result.exception)
-    assert not (tmp_path / "out").exists()

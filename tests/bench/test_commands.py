@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.latency.latency import Rounds, Size
-from hinas.bench.peers.registry import PEERS, peer_shapes
-from hinas.bench.progress import Listener
-from hinas.bench.quality.images import evenly_chosen, find_images
-from hinas.bench.quality.metrics import psnr_db
-from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.bench_settings import BenchSettings, QualitySettings
+from hinas.bench.latency.measure_latency import Rounds
+from hinas.bench.latency.progress import Listener
+from hinas.bench.latency.timed_method import Size
+from hinas.bench.peers.peer_registry import PEERS, peer_shapes
+from hinas.bench.quality.clean_images import evenly_chosen, find_images
 from hinas.bench.quality.protocol import noisy_image
-from hinas.bench.request import BenchRequest, QualityRequest
-from hinas.bench.results.results import Entry, read_results
-from hinas.bench.results.tables import results_table
+from hinas.bench.quality.psnr_ssim import psnr_db
+from hinas.bench.results.entries import Entry
+from hinas.bench.results.result_texts import results_table
+from hinas.bench.results.results_file import read_results
 from hinas.bench.session import run_bench
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
@@ -58,7 +59,7 @@ def test_latency_and_quality_of_two_models(models: dict[str, Path], picture_fold
     expected = []
     for path in sorted(picture_folder.glob("*.png")):
         clean = np.asarray(Image.open(path).convert("L"))
-        noisy = noisy_image(clean, 30, image=path, noise=Noise.standard)
+        noisy = noisy_image(clean, 30, image=path, noise="standard")
         output = Denoiser.load(models["gray"], threads=1)(noisy / np.float32(255), sigma=30) * np.float32(255)
         expected.append(psnr_db(output, clean))
     got = [float(row["psnr_db"]) for row in rows if row["model"] == "gray"]
@@ -85,9 +86,9 @@ def test_backends_peers_and_a_foreign_model_in_one_run(
     weights = tmp_path / "ffdnet.safetensors"
     tensors = {name: np.zeros(shape, np.float32) for name, shape in peer_shapes(PEERS["ffdnet"]).items()}
     save_file(tensors, weights)
-    request = BenchRequest(
+    request = BenchSettings(
         models=(str(models["gray"]), str(foreign)),
-        quality=QualityRequest(data=str(picture_folder), limit=None, sigmas=(30.0,), noise=Noise.standard),
+        quality=QualitySettings(data=str(picture_folder), limit=None, sigmas=(30.0,), noise="standard"),
         sizes=(Size(width=48, height=32),),
         backends=("cpu", "openvino"),
         precisions=(),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hinas.bench.commands import app
-from hinas.bench.latency.latency import latency_of
+from hinas.bench.latency.measure_latency import latency_of
 from hinas.bench.results.compare import Comparison, compare_results, drawn_medians
 from hinas.bench.results.comparison_text import comparison_json, comparison_table
-from hinas.bench.results.results import Entry, Results, write_results
+from hinas.bench.results.entries import Entry, Results
+from hinas.bench.results.results_file import write_results
 from hinas.errors import UserError
 from stand_ins.machine import MACHINE
 from typer.testing import CliRunner

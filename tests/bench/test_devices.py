@@ -1,7 +1,7 @@
 """The table of GPUs: whole, found under any spelling, honest about what runs on them."""
 
 import pytest
-from hinas.bench.devices.installed import device_present, version_warnings
+from hinas.bench.devices.gpu_plan import device_present, version_warnings
 from hinas.bench.devices.profile import DeviceProfile, device_profile, device_profiles
 from hinas.errors import UserError
 from hinas.runtime.engines.gpu import Gpu

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
-from hinas.bench.contestants.foreign_models import in_own_form
-from hinas.bench.contestants.precision_variants import manifest_of
+from hinas.bench.methods.foreign_models import in_own_form
+from hinas.bench.methods.lower_precision import manifest_of
+from hinas.bench.methods.network_files import network_files
+from hinas.bench.methods.open_networks import Variants, open_networks
 from hinas.errors import UserError
 from hinas.runtime.denoiser import Denoiser
 from onnx import TensorProto, helper, numpy_helper
@@ -69,13 +70,13 @@ CHANNEL = _model(
 )
 def test_every_form_of_noise_level_reaches_the_network(model: onnx.ModelProto, channels: int, tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "theirs.onnx")
-    [source] = model_sources([str(tmp_path / "theirs.onnx")], tmp_path)
-    [candidate] = open_candidates([source], Variants(), tmp_path)
-    assert (candidate.model, candidate.manifest.channels, candidate.manifest.alignment) == ("theirs", channels, 1)
-    assert candidate.source.startswith("theirs.onnx, SHA-256 ")
+    [source] = network_files([str(tmp_path / "theirs.onnx")], tmp_path)
+    [network] = open_networks([source], Variants(), tmp_path)
+    assert (network.model, network.manifest.channels, network.manifest.alignment) == ("theirs", channels, 1)
+    assert network.source.startswith("theirs.onnx, SHA-256 ")
     image = np.random.default_rng(0).random((13, 17, 3)[: 2 if channels == 1 else 3], np.float32)
     conditioned = model is not BLIND
-    result = Denoiser(candidate.backend)(image, sigma=51 if conditioned else None)
+    result = Denoiser(network.backend)(image, sigma=51 if conditioned else None)
     expected = image - np.float32(0.2) if conditioned else image / 2
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
@@ -89,6 +90,20 @@ def test_the_multiple_of_pixels_is_found_by_trying() -> None:
     ]
     wrapped = in_own_form(_model(("x", _image(1)), nodes=nodes, constants={"k": kernel}))
     assert manifest_of(wrapped).alignment == 4
+
+
+def test_the_scale_of_a_super_resolution_network_is_found_by_trying(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["wide"]),
+        helper.make_node("DepthToSpace", ["wide"], ["y"], blocksize=3),
+    ]
+    constants = {"k": np.ones((9, 1, 1, 1), np.float32)}
+    onnx.save(_model(("x", _image(1)), nodes=nodes, constants=constants), tmp_path / "theirs.onnx")
+    [network] = open_networks(network_files([str(tmp_path / "theirs.onnx")], tmp_path), Variants(), tmp_path)
+    assert (network.manifest.scale, network.manifest.alignment) == (3, 1)
+    assert network.facts["task"] == "super-resolution x3"
+    noisy = np.random.default_rng(0).random((1, 1, 5, 7), np.float32)
+    np.testing.assert_array_equal(network.backend.run(noisy, None), noisy.repeat(3, axis=2).repeat(3, axis=3))
 
 
 TWICE = [helper.make_node("Concat", ["x", "x"], ["y"], axis=2)]
@@ -111,4 +126,4 @@ SAME = [helper.make_node("Identity", ["x"], ["y"])]
 def test_what_cannot_be_run_is_named(model: onnx.ModelProto, message: str, tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "theirs.onnx")
     with pytest.raises(UserError, match=rf"theirs\.onnx: .*({message})"):
-        model_sources([str(tmp_path / "theirs.onnx")], tmp_path)
+        network_files([str(tmp_path / "theirs.onnx")], tmp_path)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import onnx
 import pytest
-from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
+from hinas.bench.devices.gpu_plan import gpu_plan
 from hinas.bench.devices.profile import device_profile
-from hinas.bench.latency.latency import Size
-from hinas.bench.projection.gpu_projections import gpu_plan, project_candidates
+from hinas.bench.latency.timed_method import Size
+from hinas.bench.methods.network_files import network_files
+from hinas.bench.methods.open_networks import Variants, open_networks
+from hinas.bench.projection.gpu_projections import project_networks
 from hinas.bench.projection.known_networks import separable_chain
 from hinas.bench.projection.roofline import project_latency
 from hinas.bench.projection.roofline_plot import roofline_figure
-from hinas.bench.results.results import read_results
+from hinas.bench.results.results_file import read_results
 from hinas.errors import UserError
 from hinas.figures import write_figure
 from PIL import Image
@@ -71,17 +73,15 @@ def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path],
     precision = next(item for item in model.metadata_props if item.key == "hinas.precision")
     precision.value = "fp16"
     onnx.save(model, tmp_path / "half.onnx")
-    candidates = open_candidates(model_sources([str(tmp_path / "half.onnx")], tmp_path), Variants(), tmp_path)
-    assert len(project_candidates(candidates, [SIZE], [device_profile("h200")])) == 1
+    networks = open_networks(network_files([str(tmp_path / "half.onnx")], tmp_path), Variants(), tmp_path)
+    assert len(project_networks(networks, [SIZE], [device_profile("h200")])) == 1
     with pytest.raises(UserError, match=r"half on GeForce GTX 1080 Ti: .*no usable fp16"):
-        project_candidates(candidates, [SIZE], [device_profile("1080ti")])
+        project_networks(networks, [SIZE], [device_profile("1080ti")])
 
 
 def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"tensorrt": "10.0.1"}
-    monkeypatch.setattr(
-        "hinas.bench.projection.gpu_projections.installed_version", lambda first, *_: versions.get(first)
-    )
+    monkeypatch.setattr("hinas.bench.devices.gpu_plan.installed_version", lambda first, *_: versions.get(first))
     profile = device_profile("1080ti")
     absent = gpu_plan([profile], is_present=lambda _: False, installed=lambda: ("cuda",))
     assert absent.notes == ("warning: TensorRT 10.0.1 does not run on GeForce GTX 1080 Ti; the last that does is 8.6",)

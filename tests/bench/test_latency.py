@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,28 +13,25 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hinas.bench.contestants import contestants, session_engines
-from hinas.bench.contestants.candidates import Variants, model_sources, open_candidates
-from hinas.bench.contestants.contestants import fitting, peer_sources, timed_candidate
-from hinas.bench.contestants.lineup import lineup
-from hinas.bench.contestants.precision_variants import in_precision, manifest_of
 from hinas.bench.devices.environment import describe_machine
-from hinas.bench.latency import gpu_meter, latency, subjects
-from hinas.bench.latency.latency import (
-    MeasuredLatency,
-    Rounds,
-    Size,
-    Timed,
-    latency_of,
-    measure_latency,
-    progress_steps,
-)
-from hinas.bench.latency.peak import peak_probes, shares_of_peak
-from hinas.bench.peers.registry import PEERS, peer_model
-from hinas.bench.peers.weights import RANDOM
-from hinas.bench.results.results import ColdStart, Entry
-from hinas.bench.results.tables import labels, relative_spread
-from hinas.bench.session import latency_entry
+from hinas.bench.latency import gpu_meter
+from hinas.bench.latency import measure_latency as latency_module
+from hinas.bench.latency import open_method as open_method_module
+from hinas.bench.latency.measure_latency import MeasuredLatency, Rounds, latency_of, measure_latency, progress_steps
+from hinas.bench.latency.timed_method import Size, TimedMethod
+from hinas.bench.methods import open_networks as open_networks_module
+from hinas.bench.methods import session_methods as session_methods_module
+from hinas.bench.methods.lower_precision import calibration_on, in_precision, manifest_of
+from hinas.bench.methods.network_files import network_files
+from hinas.bench.methods.open_networks import Variants, open_networks
+from hinas.bench.methods.peak_probes import peak_probes, shares_of_peak
+from hinas.bench.methods.peer_methods import peer_files
+from hinas.bench.methods.session_methods import fitting, scored_methods, session_methods
+from hinas.bench.peers.peer_registry import PEERS, peer_model
+from hinas.bench.peers.peer_weights import RANDOM
+from hinas.bench.results.entries import ColdStart, Entry
+from hinas.bench.results.result_texts import labels, relative_spread
+from hinas.bench.session_output import latency_entry
 from hinas.errors import UserError
 from hinas.export.tensorrt import engine_beside_model
 from hinas.runtime.backends import onnxruntime_cuda, tensorrt_engine
@@ -41,6 +39,7 @@ from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.engines.gpu import Gpu
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from stand_ins.onnxruntime_gpu import make_onnxruntime
 from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
@@ -50,8 +49,8 @@ H200 = Gpu(name="NVIDIA H200", compute_capability=(9, 0), num_multiprocessors=13
 SIZE = Size(width=64, height=48)
 
 
-def _timed(name: str, bytes_per_pixel: int = 0, **facts: Any) -> Timed:
-    return Timed(name=name, request={}, facts=facts, bytes_per_pixel=lambda: bytes_per_pixel)
+def _timed(name: str, bytes_per_pixel: int = 0, **facts: Any) -> TimedMethod:
+    return TimedMethod(name=name, request={}, facts=facts, bytes_per_pixel=lambda: bytes_per_pixel)
 
 
 class _Played:
@@ -59,8 +58,8 @@ class _Played:
 
     runs: list[str]
 
-    def __init__(self, timed: Timed, size: Size) -> None:
-        self.timed, self.size, self.library = timed, timed.own_size or size, "played"
+    def __init__(self, method: TimedMethod, size: Size) -> None:
+        self.method, self.size, self.library = method, method.own_size or size, "played"
         self.cold_start = ColdStart(import_ms=1, load_ms=1, first_run_ms=1)
 
     def __enter__(self) -> "_Played":
@@ -69,10 +68,10 @@ class _Played:
     def __exit__(self, *_: object) -> None: ...
 
     def start(self) -> None:
-        self.runs.append(f"start {self.timed.name}")
+        self.runs.append(f"start {self.method.name}")
 
     def run(self) -> dict[str, float]:
-        self.runs.append(self.timed.name)
+        self.runs.append(self.method.name)
         return {"ms": 2.0, "transfer_in_ms": 0.5, "transfer_out_ms": 0.25}
 
     def totals(self) -> dict[str, Any]:
@@ -81,7 +80,7 @@ class _Played:
 
 def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
     _Played.runs = []
-    monkeypatch.setattr(latency, "_Worker", _Played)
+    monkeypatch.setattr(latency_module, "MethodProcess", _Played)
     names = ["a", "b", "c"]
     steps: list[None] = []
     rounds = Rounds(fewest=9, seconds=0, starts=2)
@@ -104,9 +103,9 @@ def test_every_round_runs_every_method_once_and_another_one_first(monkeypatch: p
         assert (item.transfer_in_ms, item.transfer_out_ms, item.energy_j, item.peak_device_bytes) == (0.5, 0.25, 3, 2)
 
 
-def _measured(timed: Timed, *samples: float, size: Size = SIZE) -> MeasuredLatency:
+def _measured(timed: TimedMethod, *samples: float, size: Size = SIZE) -> MeasuredLatency:
     statistics = latency_of(samples, warm_up_runs=3, is_warm=True, cold_start=None)
-    return MeasuredLatency(timed=timed, size=size, latency=statistics, library="l", peak_memory_bytes=None)
+    return MeasuredLatency(method=timed, size=size, latency=statistics, library="l", peak_memory_bytes=None)
 
 
 def test_the_share_of_the_peak_is_that_of_the_same_backend_and_precision() -> None:
@@ -138,7 +137,7 @@ def test_the_spread_is_no_matter_of_the_unit(samples: list[float], factor: float
 
 def test_what_does_not_fit_is_left_out_the_largest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = 64 * 48
-    monkeypatch.setattr(contestants, "available_bytes", lambda: int(100 * pixels / 0.8) + pixels)
+    monkeypatch.setattr(session_methods_module, "available_bytes", lambda: int(100 * pixels / 0.8) + pixels)
     left: list[str] = []
     methods = [_timed("ours", 40), _timed("huge", 70), _timed("mid", 50), _timed("small", 10)]
     kept = fitting(methods, [Size(width=8, height=8), SIZE], required=1, leave_out=left.append)
@@ -198,6 +197,37 @@ def test_what_cannot_be_made_names_the_export(precision: Any, backend: str, expo
         in_precision(model, precision, backend, _crops)
 
 
+def test_int8_is_not_made_of_a_file_that_was_rewritten_for_fp32() -> None:
+    model = peer_model(PEERS["dncnn"], RANDOM)
+    exported = replace(manifest_of(model), genotype='{"task": {"name": "denoise"}}')
+    onnx.helper.set_model_props(model, exported.to_metadata())
+    with pytest.raises(UserError, match="hinas-export GENOTYPE --target openvino --precision int8, then"):
+        in_precision(model, "int8", "openvino", _crops)
+    assert in_precision(model, "bf16", "openvino", _crops)
+
+
+def test_int8_is_calibrated_at_the_levels_that_pictures_have(tmp_path: Path) -> None:
+    Image.new("L", (120, 100), 128).save(tmp_path / "grey.png")
+    manifest = manifest_of(peer_model(PEERS["ffdnet"], RANDOM))
+    batches = calibration_on((tmp_path,))
+    for stated, highest in (((0.0, 255.0), 75), ((0.0, 50.0), 50), ((100.0, 120.0), 120)):
+        levels = [float(batch["sigma"][0]) for batch in batches(replace(manifest, sigma_range=stated))]
+        assert stated[0] <= min(levels) and highest - 2 < max(levels) <= highest
+
+
+def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], tmp_path: Path) -> None:
+    found = session_methods(
+        [str(models["gray"])], None, {}, sizes=[SIZE], variants=Variants(), folder=tmp_path, note=lambda _: None
+    )
+    [network] = found.networks
+    larger = SimpleNamespace(name="larger", task="super-resolution x2", manifest=network.manifest)
+    notes: list[str] = []
+    given: Any = replace(found, networks=(network, larger))
+    scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
+    assert [method.name for method in scored] == ["gray"]
+    assert notes == ["note: larger is for super-resolution x2: its latency is measured, its quality is not"]
+
+
 class _Nvml:
     """`pynvml` with one GPU: each run takes energy, opening a backend takes memory."""
 
@@ -237,21 +267,21 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> _Nvml:
 
 def test_a_gpus_run_is_told_in_parts_and_its_counters_are_read(nvml: _Nvml, models: dict[str, Path]) -> None:
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
-    first = subject.run()
+    method = open_method_module.open_method(request)
+    first = method.run()
     assert set(first) == {"ms", "transfer_in_ms", "transfer_out_ms"} and min(first.values()) > 0
-    assert subject.gpu is not None and nvml.asked == ["0000:01:00.0"]
-    assert subject.gpu.taken_bytes() is None
+    assert method.gpu is not None and nvml.asked == ["0000:01:00.0"]
+    assert method.gpu.taken_bytes() is None
     nvml.used += 500
-    assert subject.gpu.taken_bytes() == 500
+    assert method.gpu.taken_bytes() == 500
 
     def run() -> None:
-        subject.run()
+        method.run()
         nvml.energy_mj += 700
 
-    assert subject.gpu.energy_of(run) == pytest.approx(0.7)
+    assert method.gpu.energy_of(run) == pytest.approx(0.7)
     nvml.has_counter = False
-    assert subject.gpu.energy_of(run) is None
+    assert method.gpu.energy_of(run) is None
 
 
 def test_a_gpu_without_nvml_is_timed_all_the_same(
@@ -259,20 +289,20 @@ def test_a_gpu_without_nvml_is_timed_all_the_same(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     request = {"model": str(models["gray"]), "backend": "cuda", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
-    assert subject.gpu is None and subject.run()["transfer_in_ms"] > 0
+    method = open_method_module.open_method(request)
+    assert method.gpu is None and method.run()["transfer_in_ms"] > 0
 
 
 def test_the_processors_run_has_no_parts(models: dict[str, Path], nvml: _Nvml) -> None:
     request = {"model": str(models["color"]), "backend": "cpu", "threads": 1, "width": 20, "height": 12}
-    subject = subjects.open_subject(request)
-    assert set(subject.run()) == {"ms"} and subject.gpu is None and nvml.asked == []
+    method = open_method_module.open_method(request)
+    assert set(method.run()) == {"ms"} and method.gpu is None and nvml.asked == []
 
 
 def test_what_a_gpu_says_stands_in_the_entry() -> None:
     timed = _timed("net", model="net", channels=1, backend="cpu", precision="fp16", source="file")
     item = MeasuredLatency(
-        timed=timed,
+        method=timed,
         size=SIZE,
         latency=latency_of([2.0], warm_up_runs=1, is_warm=True, cold_start=None),
         library="tensorrt",
@@ -296,7 +326,7 @@ def test_an_engine_is_built_where_none_lies_beside(
     install_pycuda(monkeypatch, make_pycuda(gpu, H200))
     monkeypatch.setitem(sys.modules, "tensorrt", make_tensorrt(gpu))
     monkeypatch.setattr(tensorrt_engine, "driver_library", lambda: DriverLibrary(gpu))
-    monkeypatch.setattr(session_engines, "require_libraries", lambda *_, **__: None)
+    monkeypatch.setattr(open_networks_module, "require_libraries", lambda *_, **__: None)
     built: list[int] = []
 
     def build(model: Path, request: Any, *, quiet: bool) -> None:
@@ -309,17 +339,17 @@ def test_an_engine_is_built_where_none_lies_beside(
     write_engine_for(own, H200)
     work = tmp_path / "work"
     work.mkdir()
-    sources = model_sources([str(own), str(models["color"])], work)
+    sources = network_files([str(own), str(models["color"])], work)
     variants = Variants(backends=("tensorrt",), tile=128)
-    candidates = open_candidates([*sources, *peer_sources(("ffdnet",), {}, work)], variants, work)
-    assert [candidate.model for candidate in candidates] == ["own", "color", "FFDNet"]
+    networks = open_networks([*sources, *peer_files(("ffdnet",), {}, work)], variants, work)
+    assert [network.model for network in networks] == ["own", "color", "FFDNet"]
     assert built == [128, 128], "an engine that is there is used"
     assert not models["color"].with_suffix(".engine").exists()
-    probes = peak_probes(candidates, work)
+    probes = peak_probes(networks, work)
     assert set(probes) == {("tensorrt", "fp32")} and built == [128, 128, 512]
-    request = timed_candidate(candidates[2]).request
-    subject = subjects.open_subject({**request, "width": 100, "height": 60})
-    assert subject.run()["transfer_out_ms"] > 0
+    request = networks[2].timed().request
+    method = open_method_module.open_method({**request, "width": 100, "height": 60})
+    assert method.run()["transfer_out_ms"] > 0
 
 
 def test_the_machine_says_which_processors_may_be_used() -> None:
@@ -333,8 +363,8 @@ def test_a_classical_algorithm_is_held_to_its_processors() -> None:
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system lets no process choose its processors")
     program = (
-        "import os; from hinas.bench.latency.subjects import open_subject; "
-        "s = open_subject({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
+        "import os; from hinas.bench.latency.open_method import open_method; "
+        "s = open_method({'classical': 'nlm', 'threads': 1, 'width': 20, 'height': 16}); "
         "assert s.run()['ms'] > 0; print(len(os.sched_getaffinity(0)), s.library)"
     )
     result = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
@@ -345,13 +375,14 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
     models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    monkeypatch.setattr(contestants, "available_bytes", lambda: 2**60)
+    monkeypatch.setattr(session_methods_module, "available_bytes", lambda: 2**60)
     monkeypatch.setattr(
-        "hinas.bench.contestants.lineup.peer_names", lambda text, _: ("nlm", "bm3d") if text == "all" else (text,)
+        "hinas.bench.methods.session_methods.peer_names",
+        lambda text, _: ("nlm", "bm3d") if text == "all" else (text,),
     )
     notes: list[str] = []
     arrange = partial(
-        lineup, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
+        session_methods, [str(models["gray"])], peer_weights={}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
         note=notes.append,
     )  # fmt: skip
     found = arrange(peers="all")
@@ -361,7 +392,7 @@ def test_all_peers_leave_out_what_is_missing_and_a_name_does_not(
         arrange(peers="bm3d")
     (tmp_path / "FFDNet.onnx").write_bytes(models["gray"].read_bytes())
     with pytest.raises(UserError, match="a model is called FFDNet too"):
-        lineup(
+        session_methods(
             [str(tmp_path / "FFDNet.onnx")], "ffdnet", {}, sizes=[SIZE], variants=Variants(), folder=tmp_path,
             note=notes.append,
         )  # fmt: skip

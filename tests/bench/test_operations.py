@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 from hinas.bench.commands import app
-from hinas.bench.prices.operations import fitted_prices
+from hinas.bench.prices.operation_prices import fitted_prices
 from hinas.bench.prices.prediction import Prediction, agreement
 from hinas.errors import UserError
 from hinas.search.architecture_search.latency_table import read_latency_table
@@ -101,7 +101,9 @@ def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
         (("--operations", "nowhere.json"), "cannot be read"),
         (("--operations", "x.json", "--data", "photos"), "--data: --operations measures"),
         (("--operations", "x.json", "--size", "32x24,64x48"), "a latency table is for one size"),
+        (("--operations", "x.json", "--gpu", "h200"), "--gpu: --operations measures"),
         (("--check", "3"), "give --operations"),
+        (("--seed", "3"), "give --operations"),
     ],
 )
 def test_mistakes_are_named(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:

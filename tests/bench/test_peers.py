@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from hinas.bench.contestants.classical import CLASSICAL
-from hinas.bench.contestants.contestants import classical_method, peer_names, peer_sources, weights_by_peer
-from hinas.bench.contestants.precision_variants import manifest_of
-from hinas.bench.peers.registry import PEERS, Peer, peer_model, peer_shapes
-from hinas.bench.peers.weights import RANDOM, read_weights
+from hinas.bench.methods.lower_precision import manifest_of
+from hinas.bench.methods.peer_methods import peer_files, peer_names, scored_classical, weights_by_peer
+from hinas.bench.peers.classical import CLASSICAL
+from hinas.bench.peers.peer_registry import PEERS, Peer, peer_model, peer_shapes
+from hinas.bench.peers.peer_weights import RANDOM, read_weights
 from hinas.errors import UserError
 from safetensors.numpy import save_file
 from torch.nn import functional as F
@@ -172,7 +172,7 @@ def test_weights_that_do_not_fit_are_listed(tmp_path: Path) -> None:
     del tensors["model.4.bias"]
     save_file(tensors | {"model.0.weight": np.zeros((64, 4, 3, 3), np.float32), "extra": np.zeros(1)}, file)
     with pytest.raises(UserError) as caught:
-        peer_sources(("ffdnet",), {"ffdnet": file}, tmp_path)
+        peer_files(("ffdnet",), {"ffdnet": file}, tmp_path)
     text = str(caught.value)
     assert "lacks model.4.bias (64,)" in text
     assert "has model.0.weight (64, 4, 3, 3) instead of (64, 5, 3, 3)" in text
@@ -196,12 +196,12 @@ def test_names_of_peers() -> None:
     with pytest.raises(UserError, match="expected PEER=FILE"):
         weights_by_peer(["bm3d=x"])
     with pytest.raises(UserError, match="not measured; add it to --peers"):
-        peer_sources(("dncnn",), {"ffdnet": Path("x")}, Path())
+        peer_files(("dncnn",), {"ffdnet": Path("x")}, Path())
 
 
 @pytest.mark.parametrize("name", ["nlm", "nlm-color"])
 def test_non_local_means_removes_noise(name: str) -> None:
-    method = classical_method(name, threads=1, device="here")
+    method = scored_classical(name, threads=1, device="here")
     rows, columns = np.mgrid[:64, :80]
     clean = (0.5 + 0.3 * ((rows // 16 + columns // 16) % 2)).astype(np.float32)
     clean = clean if method.channels == 1 else np.stack([clean, 1 - clean, clean], -1)

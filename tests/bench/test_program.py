@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.bench.contestants import program as program_module
-from hinas.bench.contestants.method import Method
-from hinas.bench.contestants.program import program_from_text, program_methods
+from hinas.bench.bench_settings import QualitySettings
 from hinas.bench.devices.environment import describe_machine
-from hinas.bench.quality.noise_variants import Noise
-from hinas.bench.results.results import Entry, read_results
+from hinas.bench.methods import program as program_module
+from hinas.bench.methods.program import program_from_text, scored_programs
+from hinas.bench.quality.measure_quality import ScoredMethod
+from hinas.bench.quality.noise_protocols import Noise
+from hinas.bench.results.entries import Entry
+from hinas.bench.results.results_file import read_results
 from hinas.errors import UserError
 
 SCRIPT = """
@@ -41,8 +43,8 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     return shlex.join([sys.executable, str(file)]) + " {in} {out} "
 
 
-def _method(text: str) -> Method:
-    (method,) = program_methods([program_from_text(text, 3)], Noise.file, describe_machine(), [])
+def _method(text: str) -> ScoredMethod:
+    (method,) = scored_programs([program_from_text(text, 3)], describe_machine(), [])
     return method
 
 
@@ -95,12 +97,13 @@ def test_programs_have_names_of_their_own_and_no_noise_that_files_cannot_hold(sc
     machine = describe_machine()
     swapped = script.replace("{in} {out}", "{out} {in}")
     one, other, alone = (program_from_text(text, 1) for text in (script + "1", swapped + "1", script + "copy"))
-    methods = program_methods([one, other, alone, alone], Noise.file, machine, ["gray"])
+    methods = scored_programs([one, other, alone, alone], machine, ["gray"])
     assert len({method.name for method in methods}) == 3
     assert methods[2].name == alone.name != alone.text
-    for noise in (Noise.standard, Noise.hinas_patches):
+    others: tuple[Noise, ...] = ("standard", "hinas-patches")
+    for noise in others:
         with pytest.raises(UserError, match="give --noise file"):
-            program_methods([alone], noise, machine, [])
+            QualitySettings(data="photos", sigmas=(30,), noise=noise, programs=(alone,))
 
 
 def test_programs_are_scored_beside_the_models(

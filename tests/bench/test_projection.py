@@ -7,15 +7,16 @@ import numpy as np
 import onnx
 import pytest
 from hinas.bench.devices.profile import device_profile
-from hinas.bench.latency.latency import Size
-from hinas.bench.peers.layers import Layers
+from hinas.bench.latency.timed_method import Size
+from hinas.bench.peers.peer_layers import Layers
+from hinas.bench.projection.engine_kernels import KernelWork, layers_of
 from hinas.bench.projection.known_networks import dncnn, ffdnet, rdn, timed_model
-from hinas.bench.projection.layers import Layer, layers_of
 from hinas.bench.projection.published_times import comparison_table, published_times
 from hinas.bench.projection.roofline import A_PRIORI, Calibration, Roof, project_latency, project_layers, roof_of
 from hinas.errors import UserError
 from hinas.export.graph.graph_cost import cost_of_graph
 from hinas.export.graph.model_interface import with_uint8_interface
+from hinas.network_input import NetworkInput
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -33,7 +34,7 @@ def _residual_network() -> onnx.ModelProto:
         summed = graph.node("Add", graph.conv(wide, "b", (5, 5), groups=5), wide)
         return graph.conv(summed, "c", (5, 1), side=1)
 
-    return timed_model(build, 1)
+    return timed_model(build, NetworkInput(channels=1))
 
 
 def test_a_small_graph_counted_by_hand() -> None:
@@ -92,7 +93,7 @@ def test_a_value_read_twice_is_not_fused_away() -> None:
         wide = graph.conv("noisy", "a", (1, 4))
         return graph.conv(graph.node("Concat", wide, graph.relu(wide), axis=1), "b", (8, 1))
 
-    layers = layers_of(timed_model(build, 1), SIZE, value_bytes=4)
+    layers = layers_of(timed_model(build, NetworkInput(channels=1)), SIZE, value_bytes=4)
     assert [layer.operator for layer in layers] == ["Conv", "Relu", "Concat", "Conv"]
     assert layers[2].bytes == 2 * 4 * 8 * PIXELS
 
@@ -102,7 +103,7 @@ def test_a_sum_joins_the_later_of_two_convolutions_and_reads_the_other() -> None
         left, right = graph.conv("noisy", "a", (1, 4)), graph.conv("noisy", "b", (1, 4))
         return graph.conv(graph.relu(graph.node("Add", right, left)), "c", (4, 1))
 
-    layers = layers_of(timed_model(build, 1), SIZE, value_bytes=4)
+    layers = layers_of(timed_model(build, NetworkInput(channels=1)), SIZE, value_bytes=4)
     assert [layer.operator for layer in layers] == ["Conv", "Conv+Add+Relu", "Conv"]
     assert layers[1].bytes_read == 4 * (PIXELS + 4 * PIXELS + 9 * 4 + 4)
 
@@ -154,7 +155,7 @@ _RATES = st.floats(1e6, 1e15)
     faster=st.sampled_from(["macs_per_s", "grouped_macs_per_s", "bytes_per_s"]),
 )
 def test_a_faster_device_is_never_slower(macs, moved, channels, kind, rates, launch, faster) -> None:
-    layer = Layer(
+    layer = KernelWork(
         name="l",
         operator="Conv",
         kind=kind,

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinas.bench.contestants.method import Method
-from hinas.bench.quality.images import find_images
-from hinas.bench.quality.measure_quality import NOISY_INPUT, measure_quality
-from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.clean_images import find_images
+from hinas.bench.quality.measure_quality import NOISY_INPUT, ScoredMethod, measure_quality
+from hinas.bench.quality.noise_protocols import Noise
 from hinas.bench.quality.protocol import joined, noisy_image, noisy_patches, patch_origins
-from hinas.bench.session import quality_entries
+from hinas.bench.session_output import quality_entries
 from hinas.errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-def _method(**changes: Any) -> Method:
+def _method(**changes: Any) -> ScoredMethod:
     given = {
         "name": "halved",
         "channels": 1,
@@ -26,7 +25,7 @@ def _method(**changes: Any) -> Method:
         "denoise": lambda noisy, sigma: noisy / 2,
         "facts": {"source": "a test"},
     }
-    return Method(**(given | changes))
+    return ScoredMethod(**(given | changes))
 
 
 def _slow_reference(clean: np.ndarray, sigma: float, image: str, side: int = 64, stride: int = 48) -> np.ndarray:
@@ -59,7 +58,7 @@ def _slow_reference(clean: np.ndarray, sigma: float, image: str, side: int = 64,
 @pytest.mark.parametrize("shape", [(70, 130), (64, 64), (40, 113, 3), (11, 20)])
 def test_hinas_patches_equals_a_slow_reference(shape: tuple[int, ...]) -> None:
     clean = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    patches = noisy_patches(clean, 50.0, image="folder/a.png", noise=Noise.hinas_patches)
+    patches = noisy_patches(clean, 50.0, image="folder/a.png", noise="hinas-patches")
     result = joined(patches, [(patch.pixels + np.float32(1)) / 2 for patch in patches], clean.shape)
     np.testing.assert_allclose(result, _slow_reference(clean, 50.0, "a"), atol=1e-4)
 
@@ -68,7 +67,7 @@ def test_hinas_patches_equals_a_slow_reference(shape: tuple[int, ...]) -> None:
 @given(height=st.integers(1, 400), width=st.integers(1, 400))
 def test_the_patches_cover_every_pixel(height: int, width: int) -> None:
     clean = np.zeros((height, width), np.uint8)
-    patches = noisy_patches(clean, 1.0, image="a", noise=Noise.hinas_patches)
+    patches = noisy_patches(clean, 1.0, image="a", noise="hinas-patches")
     covered = np.zeros((height, width), int)
     for patch in patches:
         rows, columns = patch.pixels.shape
@@ -85,15 +84,15 @@ def test_the_patches_cover_every_pixel(height: int, width: int) -> None:
 
 def test_every_patch_has_noise_of_its_own() -> None:
     clean = np.zeros((64, 112), np.uint8)
-    first, second = noisy_patches(clean, 1.0, image="a", noise=Noise.hinas_patches)
+    first, second = noisy_patches(clean, 1.0, image="a", noise="hinas-patches")
     assert (first.left, second.left) == (0, 48)
     overlaps = first.pixels[:, 48:].ravel(), second.pixels[:, :16].ravel()
     assert abs(np.corrcoef(*overlaps)[0, 1]) < 0.1
-    again, _ = noisy_patches(clean, 1.0, image="elsewhere/a.jpg", noise=Noise.hinas_patches)
+    again, _ = noisy_patches(clean, 1.0, image="elsewhere/a.jpg", noise="hinas-patches")
     np.testing.assert_array_equal(first.pixels, again.pixels)
 
 
-@pytest.mark.parametrize("noise", [Noise.standard, Noise.file])
+@pytest.mark.parametrize("noise", ["standard", "file"])
 def test_the_other_protocols_show_the_whole_image_at_once(noise: Noise) -> None:
     clean = np.random.default_rng(2).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     (patch,) = noisy_patches(clean, 30.0, image="a", noise=noise)
@@ -105,12 +104,12 @@ def test_averaging_independent_patches_alone_raises_the_psnr(picture_folder: Pat
     """The protocol's trap: doing nothing scores more under it."""
     images = find_images(str(picture_folder))
     psnr_db = {}
-    for noise in (Noise.standard, Noise.hinas_patches):
+    for noise in ("standard", "hinas-patches"):
         scores = measure_quality([_method()], images, sigmas=(30,), noise=noise)
         entries = quality_entries(scores, [_method()], "pictures", noise)
-        assert {entry.protocol for entry in entries} == {noise.value}
+        assert {entry.protocol for entry in entries} == {noise}
         (psnr_db[noise],) = [entry.psnr_db for entry in entries if entry.model == NOISY_INPUT]
-    assert psnr_db[Noise.hinas_patches] > psnr_db[Noise.standard] + 0.3
+    assert psnr_db["hinas-patches"] > psnr_db["standard"] + 0.3
 
 
 def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Path) -> None:
@@ -122,10 +121,10 @@ def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Pa
         return noisy
 
     methods = [_method(name="narrow", channels=3, sigma_range=(20, 40), denoise=denoise), _method()]
-    scores = measure_quality(methods, images, sigmas=(30, 50), noise=Noise.standard)
+    scores = measure_quality(methods, images, sigmas=(30, 50), noise="standard")
     assert [sigma for _, sigma in seen] == [30, 30, 30]
     assert all(shape[2:] == (3,) for shape, _ in seen)
-    entries = quality_entries(scores, methods, "pictures", Noise.standard)
+    entries = quality_entries(scores, methods, "pictures", "standard")
     assert {(entry.model, entry.sigma) for entry in entries} == {
         ("narrow", 30), ("halved", 30), ("halved", 50), (NOISY_INPUT, 30), (NOISY_INPUT, 50),
     }  # fmt: skip
@@ -143,4 +142,4 @@ def test_a_method_that_fails_is_named_with_the_image(picture_folder: Path) -> No
 
     images = find_images(str(picture_folder))
     with pytest.raises(UserError, match=r"halved on .*picture-0\.png at sigma 30: out of paper"):
-        measure_quality([_method(denoise=denoise)], images, sigmas=(30,), noise=Noise.standard)
+        measure_quality([_method(denoise=denoise)], images, sigmas=(30,), noise="standard")

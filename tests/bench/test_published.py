@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hinas.bench.published.entries import published_entries
-from hinas.bench.published.rows import PublishedRow, read_published, rows_matching
-from hinas.bench.published.tables import published_table
+from hinas.bench.published.published_figures import (
+    PublishedRow,
+    published_entries,
+    published_table,
+    read_published,
+    rows_matching,
+)
 from hinas.errors import UserError
 from pydantic import ValidationError
 

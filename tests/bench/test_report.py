@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.bench.contestants.method import Method
-from hinas.bench.quality.images import find_images
-from hinas.bench.quality.measure_quality import ImageScore
-from hinas.bench.quality.noise_variants import Noise
+from hinas.bench.quality.clean_images import find_images
+from hinas.bench.quality.measure_quality import ImageScore, ScoredMethod
 from hinas.bench.quality.sample_pictures import (
     LARGEST_HEIGHT,
     LARGEST_WIDTH,
@@ -21,10 +19,10 @@ from hinas.bench.quality.sample_pictures import (
     sample_pictures,
 )
 from hinas.bench.report.advice import advice_of
-from hinas.bench.report.pictures import write_pictures
-from hinas.bench.report.report import write_report
+from hinas.bench.report.html_page import write_report
 from hinas.bench.report.tradeoff import Group, Panel, TradeoffPoint
-from hinas.bench.results.results import Entry, Latency, Results
+from hinas.bench.report.tradeoff_pictures import write_pictures
+from hinas.bench.results.entries import Entry, Latency, Results
 from PIL import Image
 from stand_ins.machine import MACHINE as TESTED
 
@@ -220,8 +218,8 @@ def test_samples_are_the_middle_of_images_with_the_noise_that_is_measured(tmp_pa
     large = np.random.default_rng(0).integers(0, 256, (LARGEST_HEIGHT + 40, LARGEST_WIDTH + 60, 3), dtype=np.uint8)
     for name, pixels in (("a", large), ("b", large[:50, :40]), ("c", large[:20, :30]), ("d", large[:30, :30])):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    half = Method(name="half", channels=3, sigma_range=None, denoise=lambda noisy, _: noisy / 2, facts={})
-    samples = sample_pictures(half, find_images(str(tmp_path)), sigma=30, noise=Noise.standard, count=3)
+    half = ScoredMethod(name="half", channels=3, sigma_range=None, denoise=lambda noisy, _: noisy / 2, facts={})
+    samples = sample_pictures(half, find_images(str(tmp_path)), sigma=30, noise="standard", count=3)
     assert [sample.name for sample in samples] == ["a.png", "b.png", "c.png"]
     assert samples[0].noisy.shape == (LARGEST_HEIGHT, LARGEST_WIDTH, 3)
     assert samples[0].noisy_psnr_db == pytest.approx(19.0, abs=1.5)
@@ -232,8 +230,8 @@ def test_samples_are_the_middle_of_images_with_the_noise_that_is_measured(tmp_pa
 
 
 def test_the_method_shown_is_the_best_on_colour_images() -> None:
-    def method(name: str, channels: int) -> Method:
-        return Method(name=name, channels=channels, sigma_range=None, denoise=lambda noisy, _: noisy, facts={})
+    def method(name: str, channels: int) -> ScoredMethod:
+        return ScoredMethod(name=name, channels=channels, sigma_range=None, denoise=lambda noisy, _: noisy, facts={})
 
     def score(model: str, channels: int, psnr_db: float, sigma: float = 30) -> ImageScore:
         return ImageScore(

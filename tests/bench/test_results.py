@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 from hinas.bench.devices.environment import Machine, describe_machine
-from hinas.bench.latency.latency import latency_of
-from hinas.bench.results.results import (
-    Entry,
-    Results,
-    read_results,
-    results_from_json,
-    write_results,
-    write_results_csv,
-)
+from hinas.bench.latency.measure_latency import latency_of
+from hinas.bench.results.entries import Entry, Results
+from hinas.bench.results.results_file import read_results, results_from_json, write_results, write_results_csv
 from hinas.errors import UserError
 from pydantic import ValidationError
 from stand_ins.machine import MACHINE

@@ -19,7 +19,7 @@ from hinas.bench.report.tradeoff import (
     super_resolution_entries,
     tradeoff_panels,
 )
-from hinas.bench.results.results import Entry, Latency
+from hinas.bench.results.entries import Entry, Latency
 from hinas.figures import new_figure, write_figure
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,1 +1,0 @@
-"""Who takes part in a measurement: networks, classical algorithms and programs, opened and counted."""

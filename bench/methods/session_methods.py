@@ -1,0 +1,151 @@
+"""The methods of a session: the models and the peers that can run here, opened; which are timed, which scored."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import UserError
+from ...runtime.memory.process_memory import available_bytes
+from ..devices.environment import Machine
+from ..latency.timed_method import Size, TimedMethod, needed_bytes
+from ..peers.classical import CLASSICAL
+from ..quality.measure_quality import NOISY_INPUT, ScoredMethod, levels_of
+from ..quality.protocol import SCORED_TASKS
+from .network_files import network_files
+from .open_networks import OpenNetwork, Variants, open_networks
+from .peer_methods import ALL, peer_files, peer_names, scored_classical, timed_classical
+from .program import Program, scored_programs
+
+_RESERVE = 0.8
+"""Of the free memory: what may be planned with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionMethods:
+    """Everything that a session measures."""
+
+    networks: tuple[OpenNetwork, ...]
+    """Models and peers with layers."""
+    classical: tuple[str, ...]
+    """The classical peers, by their names in CLASSICAL."""
+    timed: tuple[TimedMethod, ...]
+    """Both, to be timed; names are unique."""
+
+
+def session_methods(
+    models: Sequence[str],
+    peers: str | None,
+    peer_weights: Mapping[str, Path],
+    *,
+    sizes: Sequence[Size],
+    variants: Variants,
+    folder: Path,
+    note: Callable[[str], None],
+) -> SessionMethods:
+    """Open the models, and the peers as `peer_names` reads them; files that are made for it go to `folder`.
+
+    `note` gets a line for each peer of `all` that is left out: what cannot run here, or does not fit into the memory.
+    Raises UserError for everything that was asked for by name and cannot be had.
+    """
+    networks = open_networks(network_files(models, folder), variants, folder)
+    num_models = len(networks)
+    for network in networks:
+        if network.caveat is not None:
+            note(f"note: {network.name}: {network.caveat}")
+    classical: list[str] = []
+    if peers is not None:
+        names = peer_names(peers, frozenset(network.manifest.channels for network in networks))
+        files = peer_files(names, peer_weights, folder)
+        taken = {network.model for network in networks}
+        algorithms = [CLASSICAL[name].title for name in names if name in CLASSICAL]
+        for title in (*(file.model for file in files), *algorithms):
+            if title in taken:
+                raise UserError(f"--peers {peers}: a model is called {title} too; rename its file")
+        networks += open_networks(files, variants, folder)
+        classical = [name for name in names if name in CLASSICAL and _is_installed(name, peers, note)]
+    timed = [network.timed() for network in networks]
+    timed += [timed_classical(name, threads=variants.threads) for name in classical]
+    if peers == ALL:
+        timed = fitting(
+            timed,
+            sizes,
+            required=num_models,
+            leave_out=lambda name: note(f"note: {name} does not fit into the free memory, left out"),
+        )
+    kept = {method.name for method in timed}
+    return SessionMethods(
+        networks=tuple(network for network in networks if network.name in kept),
+        classical=tuple(name for name in classical if CLASSICAL[name].title in kept),
+        timed=tuple(timed),
+    )
+
+
+def _is_installed(name: str, peers: str, note: Callable[[str], None]) -> bool:
+    """Whether a classical algorithm's library is there; UserError where it was asked for by its name."""
+    try:
+        CLASSICAL[name].open()
+    except UserError as error:
+        if peers != ALL:
+            raise UserError(f"--peers {name}: {error}") from error
+        note(f"note: {name} left out: {error}")
+        return False
+    return True
+
+
+def fitting(
+    methods: Sequence[TimedMethod], sizes: Sequence[Size], *, required: int, leave_out: Callable[[str], None]
+) -> list[TimedMethod]:
+    """The first `required` methods, and of the others, smallest first, as many as fit into the memory together.
+
+    `leave_out` is called with the name of each that does not.
+    """
+    free = available_bytes()
+    if free is None:
+        return list(methods)
+    largest = max(sizes, key=lambda size: size.width * size.height)
+    needed = {method.name: needed_bytes(method, largest) for method in methods}
+    used = sum(needed[method.name] for method in methods[:required])
+    kept = {method.name for method in methods[:required]}
+    for method in sorted(methods[required:], key=lambda method: needed[method.name]):
+        if used + needed[method.name] <= _RESERVE * free:
+            used += needed[method.name]
+            kept.add(method.name)
+        else:
+            leave_out(method.name)
+    return [method for method in methods if method.name in kept]
+
+
+def scored_methods(
+    found: SessionMethods,
+    programs: Sequence[Program],
+    *,
+    sigmas: Sequence[float],
+    machine: Machine,
+    threads: int,
+    note: Callable[[str], None],
+) -> list[ScoredMethod]:
+    """What can be scored: the networks with trained weights whose task has a protocol, the classical peers, programs.
+
+    `note` gets a line for each quality that will not be measured; raises UserError where none will be.
+    """
+    methods: list[ScoredMethod] = []
+    for network in found.networks:
+        if network.manifest.weights == "random":
+            note(f"note: {network.name} has random weights: its latency is measured, its quality is not")
+        elif network.task not in SCORED_TASKS:
+            note(f"note: {network.name} is for {network.task}: its latency is measured, its quality is not")
+        else:
+            methods.append(network.scored(machine))
+    methods += [scored_classical(name, threads=threads, device=machine.cpu) for name in found.classical]
+    methods += scored_programs(programs, machine, [NOISY_INPUT, *(item.name for item in found.timed)])
+    for method in methods:
+        missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(method, sigmas)]
+        if missing and method.sigma_range is not None:
+            low, high = method.sigma_range
+            note(f"note: {method.name} is for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}")
+    if not any(levels_of(method, sigmas) for method in methods):
+        levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
+        raise UserError(
+            f"--sigma {levels}: no model has trained weights for any of these; leave --data out for latency alone"
+        )
+    return methods

@@ -1,0 +1,117 @@
+"""report.html: a session's results as one page that needs nothing else, neither files nor network.
+
+Names of models and files are untrusted: the template escapes whatever it is given, and the page's own content
+security policy lets only this page's script and style run, and shows no pictures but those inside it.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atomic_files import written_whole
+from ..quality.measure_quality import NOISY_INPUT
+from ..quality.sample_pictures import SamplePicture
+from ..results.entries import Protocol, Results
+from ..results.result_texts import parameters_text, time_text
+from .advice import advice_of
+from .report_tables import report_tables
+from .tradeoff import denoising_entries, tradeoff_panels
+
+_PROTOCOLS: dict[Protocol, str] = {
+    "standard": "One field of white Gaussian noise for the whole image, neither clipped nor rounded; PSNR of the mean "
+    "square error over the whole image, then the mean over the images.",
+    "standard, clipped 8-bit": "As standard, but the noisy image is clipped to 0..255 and rounded, as an 8-bit file "
+    "holds it.",
+    "hinas-patches": "Each overlapping patch gets noise of its own before the patches are averaged. That averages "
+    "noise away too and reads about 0.4 to 0.7 dB higher than standard for the same network.",
+    "half-size images": "The test images were shrunk to half their size before noise was added; figures are lower "
+    "than on whole images.",
+    "unknown": "The publication does not say enough to name the protocol.",
+}
+_CHARTS = {
+    "tradeoff-super-resolution": "Super-resolution, as published",
+    "tradeoff": "Quality against time",
+    "roofline": "Roofline: how far from the device's limits",
+}
+"""By the beginning of the file's name."""
+_MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+def write_report(
+    results: Results, path: Path, *, size: str, charts: Sequence[Path] = (), samples: Sequence[SamplePicture] = ()
+) -> None:
+    """Write the page, whole or not at all.
+
+    `size` (WIDTHxHEIGHT) is the one that advice is given for. `charts` may be any files: SVG pictures among them are
+    shown, and PNG pictures of which there is no SVG. Raises UserError where the page cannot be written.
+    """
+    page = report_page(results, size=size, charts=charts, samples=samples)
+    with written_whole(path) as temporary:
+        # A file's name may hold bytes that are no text.
+        temporary.write_bytes(page.encode("utf-8", "replace"))
+
+
+def report_page(results: Results, *, size: str, charts: Sequence[Path], samples: Sequence[SamplePicture]) -> str:
+    """The text of the page."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"time": time_text, "parameters": parameters_text}
+    texts = Path(__file__).parent
+    style, script = ((texts / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    template = environment.from_string((texts / "report.html.jinja").read_text(encoding="utf-8"))
+    protocols = {entry.protocol for entry in results.entries}
+    return template.render(
+        machine=results.machine,
+        size=size,
+        advice=advice_of(tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)),
+        charts=[(_chart_title(file), _data_uri(file.read_bytes(), file.suffix)) for file in _shown(charts)],
+        samples=[
+            (sample, _data_uri(_png(sample.noisy), ".png"), _data_uri(_png(sample.denoised), ".png"))
+            for sample in samples
+        ],
+        tables=report_tables(results),
+        protocols={name: text for name, text in _PROTOCOLS.items() if name in protocols},
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _shown(charts: Sequence[Path]) -> list[Path]:
+    vector = {file.with_suffix("") for file in charts if file.suffix == ".svg"}
+    return [
+        file
+        for file in charts
+        if file.suffix == ".svg" or (file.suffix == ".png" and file.with_suffix("") not in vector)
+    ]
+
+
+def _chart_title(file: Path) -> str:
+    begun = next((name for name in _CHARTS if file.stem.startswith(name)), None)
+    if begun is None:
+        return file.stem
+    return f"{_CHARTS[begun]}{file.stem.removeprefix(begun).replace('-', ', ', 1)}"
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _data_uri(content: bytes, suffix: str) -> str:
+    return f"data:{_MEDIA_TYPES[suffix]};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names an inline text."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

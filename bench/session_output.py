@@ -1,0 +1,86 @@
+"""What a session leaves: its measurements as entries, and the files that are written of them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .devices.environment import Machine, device_name
+from .latency.measure_latency import MeasuredLatency
+from .projection.gpu_projections import ProjectedNetwork, write_rooflines
+from .quality.measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, mean_scores, write_scores
+from .quality.noise_protocols import PROTOCOL_OF, Noise
+from .quality.sample_pictures import SamplePicture
+from .report.html_page import write_report
+from .report.tradeoff_pictures import write_pictures
+from .results.entries import Entry, Results
+from .results.results_file import write_results, write_results_csv
+
+
+def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: Machine) -> Entry:
+    """A measured latency."""
+    pixels = item.size.width * item.size.height
+    facts = item.method.facts
+    return Entry(
+        **facts,
+        library=item.library,
+        device=device_name(facts.get("backend", ""), machine),
+        size=str(item.size),
+        batch=1,
+        origin="measured",
+        latency_ms=item.latency,
+        throughput_mpix_s=pixels / 1000 / item.latency.p50,
+        transfer_in_ms=item.transfer_in_ms,
+        transfer_out_ms=item.transfer_out_ms,
+        share_of_peak=share_of_peak,
+        energy_j=item.energy_j,
+        peak_memory_bytes=item.peak_memory_bytes,
+        peak_device_bytes=item.peak_device_bytes,
+    )
+
+
+def quality_entries(
+    scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str, noise: Noise
+) -> list[Entry]:
+    """The means of the scores, the noisy input's among them, each with its time for all images.
+
+    As the papers give it: the denoising alone, image after image.
+    """
+    facts = {method.name: method.facts for method in methods} | {NOISY_INPUT: {"source": "clean image plus noise"}}
+    entries: list[Entry] = []
+    for (name, channels, sigma), mean in mean_scores(scores).items():
+        figures = {
+            "model": name,
+            "channels": channels,
+            "origin": "measured",
+            # JSON knows no infinity.
+            "psnr_db": mean.psnr_db if mean.psnr_db < float("inf") else None,
+            "ssim": mean.ssim,
+            "dataset": dataset,
+            "num_images": mean.num_images,
+            "dataset_time_s": mean.total_seconds,
+            "sigma": sigma,
+            "protocol": PROTOCOL_OF[noise],
+        }
+        # A network's own name comes last: here it may carry its backend and precision.
+        entries.append(Entry.model_validate(figures | dict(facts[name])))
+    return entries
+
+
+def write_outputs(
+    results: Results,
+    scores: Sequence[ImageScore],
+    samples: Sequence[SamplePicture],
+    projected: Sequence[ProjectedNetwork],
+    sizes: Sequence[str],
+    out: Path,
+) -> tuple[Path, ...]:
+    """Write everything; returns the files, results.json first."""
+    files = [out / name for name in ("results.json", "results.csv", "report.html")]
+    write_results(results, files[0])
+    write_results_csv(results, files[1])
+    if scores:
+        files.append(out / "quality.csv")
+        write_scores(scores, files[-1])
+    charts = [*write_pictures(results, sizes, out), *write_rooflines(projected, out)]
+    write_report(results, files[2], size=sizes[0], charts=charts, samples=samples)
+    # The papers draw both; one is enough for the report.
+    return (*files, *charts, *write_pictures(results, sizes[:1], out, quality="ssim"))
