@@ -1,0 +1,131 @@
+"""One simulated shot, drawn from a seed as plain values, and the pair of pictures it gives."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .cameras import CAMERAS, generic_camera
+from .development import Development
+from .jpeg import Jpeg
+from .mosaic import RED_AT, mosaiced
+from .sensor import Sensor
+from .tone_curve import ToneCurve
+
+Kind = Literal["camera", "white", "jpeg", "clean"]
+SHARES: dict[Kind, float] = {"camera": 0.65, "white": 0.15, "jpeg": 0.1, "clean": 0.1}
+"""How often each kind is drawn: a developed photograph, white noise in an 8-bit file, JPEG alone, hardly any noise."""
+_MARGIN = 16
+"""Pixels around a crop that are cut off again: a whole block of 16 x 16 of JPEG, and the borders of the filters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraShot:
+    """Everything that turns a clean picture into a pair; printable, and the same values give the same pixels."""
+
+    kind: Kind
+    camera: str
+    seed: int
+    """Of the noise itself."""
+    sensor: Sensor
+    development: Development
+    jpeg: Jpeg | None = None
+    """The compression of the degraded picture; None: it is a PNG or TIFF."""
+    white_sigma: float = 0.0
+    """White Gaussian noise added to the file, in grey levels 0..255."""
+
+    def pair(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Degraded and clean picture, (H, W, 3) uint8 each, of a clean one."""
+        height, width = pixels.shape[:2]
+        padded = np.pad(pixels, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="symmetric")
+        generator = np.random.default_rng(self.seed)
+        if self.kind in ("camera", "clean"):
+            degraded, clean = self._developed(padded, generator)
+        else:
+            degraded, clean = padded, padded
+        if self.white_sigma:
+            noise = generator.standard_normal(degraded.shape, dtype=np.float32) * np.float32(self.white_sigma)
+            degraded = _as_bytes(degraded + noise)
+        if self.jpeg is not None:
+            degraded = self.jpeg.compressed(degraded)
+        inside = np.s_[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+        return degraded[inside], clean[inside]
+
+    def _developed(self, pixels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        light = mosaiced(self.development.light_of(pixels), self.development.phase)
+        noisy = light if self.kind == "clean" else self.sensor.exposed(light, generator)
+        planes = self.development.developed(np.stack([noisy, light]), *pixels.shape[:2])
+        degraded, clean = _as_bytes(planes * np.float32(255)).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(degraded), np.ascontiguousarray(clean)
+
+
+def level_of(degraded: np.ndarray, clean: np.ndarray) -> float:
+    """The strength of a degradation: the RMS difference over pixels and channels, in grey levels 0..255."""
+    return float(np.sqrt(np.mean((degraded.astype(np.float32) - clean.astype(np.float32)) ** 2)))
+
+
+def drawn_shot(seed: int, kind: Kind | None = None) -> CameraShot:
+    """A shot of random camera, exposure and development; without a kind, by the shares of `SHARES`."""
+    generator = np.random.default_rng([seed, 0xCA])
+    if kind is None:
+        kind = generator.choice(np.array(list(SHARES)), p=list(SHARES.values())).item()
+    which = generator.integers(2 * len(CAMERAS))
+    camera = CAMERAS[which] if which < len(CAMERAS) else generic_camera(generator)
+    gain = _log_uniform(generator, camera.gain_range[0] * 2, camera.gain_range[1] * 1.5)
+    black = int(generator.choice([0, 512, 512, 2048]))
+    sensor = Sensor(
+        gain=gain,
+        read_noise=camera.read_noise.drawn(gain, generator),
+        row_noise=camera.row_noise.drawn(gain, generator),
+        exposure=_log_uniform(generator, 0.2, 1.0),
+        black=black,
+        bits=int(generator.choice([12, 14, 14])),
+    )
+    red, blue = camera.daylight_gains
+    warmth = float(np.exp(generator.normal(0, 0.2)))
+    development = Development(
+        phase=generator.choice(np.array(list(RED_AT))).item(),
+        demosaicing=generator.choice(np.array(["bilinear", "malvar", "hamilton-adams"]), p=[0.2, 0.4, 0.4]).item(),
+        gains=(max(1.0, red / warmth), max(1.0, blue * warmth)),
+        camera_of_srgb=tuple(float(value) for value in camera.camera_of_srgb.ravel()),
+        curve=ToneCurve(
+            gamma=None if generator.random() < 0.7 else generator.uniform(1.8, 2.4),
+            contrast=generator.uniform(0, 0.8),
+        ),
+        optical_blur=round(generator.uniform(0.4, 1.1), 1),
+        luma_denoising=_or_zero(generator, 0.5, generator.uniform(0.3, 2)),
+        chroma_denoising=round(_or_zero(generator, 0.6, generator.uniform(0.5, 3)), 1),
+        sharpening=_or_zero(generator, 0.6, generator.uniform(0.1, 1)),
+        sharpening_sigma=round(generator.uniform(0.6, 1.5), 1),
+        scale=_or_zero(generator, 0.35, generator.uniform(0, 1)) + 1,
+        scaling=generator.choice(np.array(["area", "lanczos"])).item(),
+    )
+    return CameraShot(
+        kind=kind,
+        camera=camera.name,
+        seed=int(generator.integers(2**62)),
+        sensor=sensor,
+        development=development,
+        jpeg=_drawn_jpeg(kind, generator),
+        white_sigma=generator.uniform(2, 50) if kind == "white" else 0.0,
+    )
+
+
+def _drawn_jpeg(kind: Kind, generator: np.random.Generator) -> Jpeg | None:
+    lowest, highest, share = {"camera": (70, 98, 0.7), "white": (0, 0, 0.0), "jpeg": (20, 60, 1.0), "clean": (90, 98, 0.5)}[kind]
+    quality = int(generator.integers(lowest, highest + 1))
+    subsampling: Literal["4:4:4", "4:2:0"] = "4:4:4" if generator.random() < 0.5 else "4:2:0"
+    offset = (int(generator.integers(16)), int(generator.integers(16)))
+    return Jpeg(quality=quality, subsampling=subsampling, offset=offset) if generator.random() < share else None
+
+
+def _log_uniform(generator: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
+def _or_zero(generator: np.random.Generator, share: float, value: float) -> float:
+    return value if generator.random() < share else 0.0
+
+
+def _as_bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
