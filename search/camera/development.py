@@ -13,8 +13,8 @@ from .tone_curve import ToneCurve
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R 601."""
-_DETAIL_SIGMA = 1.2
 _ENERGY_SIZE = 5
+"""Pixels along a side over which the local Wiener filter measures detail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,12 @@ class Development:
     curve: ToneCurve
     optical_blur: float = 0.0
     """Sigma in sensor pixels of the blur of lens and low-pass filter, before the colour filter; 0: none."""
+    luma_blur: float = 0.0
+    """Sigma in pixels of a plain blur of the brightness, the simplest denoising; 0: none."""
     luma_denoising: float = 0.0
     """Strength of the local Wiener filter on the brightness, in noise levels; 0: none."""
+    luma_denoising_sigma: float = 1.2
+    """What counts as detail to it: differences from a blur of this many pixels."""
     chroma_denoising: float = 0.0
     """Sigma in pixels of the blur of the colours; 0: none."""
     sharpening: float = 0.0
@@ -61,20 +65,25 @@ class Development:
 
     def _finished(self, planes: np.ndarray) -> np.ndarray:
         """Denoise brightness and colours, then sharpen."""
-        luma = np.tensordot(planes, LUMA, axes=(-3, 0))[..., None, :, :]
-        colours = gaussian_blurred(planes - luma, self.chroma_denoising)
+        luma = np.float32(LUMA[0]) * planes[:, 0] + LUMA[1] * planes[:, 1] + LUMA[2] * planes[:, 2]
+        # Red and blue less luma; what green lacks follows, since the three weighted sum to nothing.
+        colours = gaussian_blurred(planes[:, ::2] - luma[:, None], self.chroma_denoising)
+        luma = gaussian_blurred(luma, self.luma_blur)
         if self.luma_denoising:
             luma = self._with_less_detail(luma)
         if self.sharpening:
             luma = luma + self.sharpening * (luma - gaussian_blurred(luma, self.sharpening_sigma))
-        return luma + colours
+        planes = np.empty_like(planes)
+        planes[:, ::2] = colours + luma[:, None]
+        planes[:, 1] = luma - (LUMA[0] * colours[:, 0] + LUMA[2] * colours[:, 1]) / LUMA[1]
+        return planes
 
     def _with_less_detail(self, luma: np.ndarray) -> np.ndarray:
         """A local Wiener filter: where the fine detail is no stronger than the noise, it is taken back.
 
         The weights come from the noisy picture and go to both, as the mean of many developed shots would have them.
         """
-        coarse = gaussian_blurred(luma, _DETAIL_SIGMA)
+        coarse = gaussian_blurred(luma, self.luma_denoising_sigma)
         detail = luma - coarse
         noise = np.mean((detail[0] - detail[1]) ** 2) * np.float32(self.luma_denoising**2)
         energy = box_averaged(detail[0] ** 2, _ENERGY_SIZE)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .cameras import CAMERAS, generic_camera
+from .cameras import CAMERAS, Camera, generic_camera
 from .development import Development
 from .jpeg import Jpeg
 from .mosaic import RED_AT, mosaiced
@@ -71,43 +71,65 @@ def drawn_shot(seed: int, kind: Kind | None = None) -> CameraShot:
         kind = generator.choice(np.array(list(SHARES)), p=list(SHARES.values())).item()
     which = generator.integers(2 * len(CAMERAS))
     camera = CAMERAS[which] if which < len(CAMERAS) else generic_camera(generator)
-    gain = _log_uniform(generator, camera.gain_range[0] * 2, camera.gain_range[1] * 1.5)
-    black = int(generator.choice([0, 512, 512, 2048]))
-    sensor = Sensor(
+    return CameraShot(
+        kind=kind,
+        camera=camera.name,
+        sensor=_drawn_sensor(camera, generator),
+        development=_drawn_development(camera, generator),
+        jpeg=_drawn_jpeg(kind, generator),
+        white_sigma=generator.uniform(2, 50) if kind == "white" else 0.0,
+        seed=int(generator.integers(2**62)),
+    )
+
+
+def _drawn_sensor(camera: Camera, generator: np.random.Generator) -> Sensor:
+    lowest, highest = camera.gain_range
+    gain = _log_uniform(generator, lowest * 4, highest)
+    return Sensor(
         gain=gain,
         read_noise=camera.read_noise.drawn(gain, generator),
         row_noise=camera.row_noise.drawn(gain, generator),
-        exposure=_log_uniform(generator, 0.2, 1.0),
-        black=black,
+        exposure=_log_uniform(generator, 0.25, 1.0),
+        black=int(generator.choice([0, 512, 512, 2048])),
         bits=int(generator.choice([12, 14, 14])),
     )
+
+
+def _drawn_development(camera: Camera, generator: np.random.Generator) -> Development:
     red, blue = camera.daylight_gains
     warmth = float(np.exp(generator.normal(0, 0.2)))
-    development = Development(
+    # A camera's own pictures are smoothed, above all in colour; a raw converter's often are not.
+    in_camera = generator.random() < 0.7
+    if in_camera:
+        chroma_denoising = _log_uniform(generator, 1.5, 8)
+        luma_blur = _or_zero(generator, 0.75, generator.uniform(0.4, 1))
+        luma_denoising = _or_zero(generator, 0.7, _log_uniform(generator, 0.5, 5))
+        luma_denoising_sigma = generator.uniform(0.7, 2)
+        sharpening = _or_zero(generator, 0.6, generator.uniform(0.1, 0.8))
+    else:
+        chroma_denoising = _or_zero(generator, 0.5, generator.uniform(0.5, 3))
+        luma_blur = _or_zero(generator, 0.3, generator.uniform(0.3, 0.7))
+        luma_denoising = _or_zero(generator, 0.4, generator.uniform(0.3, 2))
+        luma_denoising_sigma = generator.uniform(0.7, 1.6)
+        sharpening = _or_zero(generator, 0.6, generator.uniform(0.1, 1))
+    return Development(
         phase=generator.choice(np.array(list(RED_AT))).item(),
-        demosaicing=generator.choice(np.array(["bilinear", "malvar", "hamilton-adams"]), p=[0.2, 0.4, 0.4]).item(),
+        demosaicing=generator.choice(np.array(["bilinear", "malvar", "hamilton-adams"]), p=[0.25, 0.3, 0.45]).item(),
         gains=(max(1.0, red / warmth), max(1.0, blue * warmth)),
         camera_of_srgb=tuple(float(value) for value in camera.camera_of_srgb.ravel()),
         curve=ToneCurve(
             gamma=None if generator.random() < 0.7 else generator.uniform(1.8, 2.4),
             contrast=generator.uniform(0, 0.8),
         ),
-        optical_blur=round(generator.uniform(0.4, 1.1), 1),
-        luma_denoising=_or_zero(generator, 0.5, generator.uniform(0.3, 2)),
-        chroma_denoising=round(_or_zero(generator, 0.6, generator.uniform(0.5, 3)), 1),
-        sharpening=_or_zero(generator, 0.6, generator.uniform(0.1, 1)),
-        sharpening_sigma=round(generator.uniform(0.6, 1.5), 1),
-        scale=_or_zero(generator, 0.35, generator.uniform(0, 1)) + 1,
+        optical_blur=round(generator.uniform(0.4, 1.4), 1),
+        luma_blur=round(luma_blur, 1),
+        luma_denoising=luma_denoising,
+        luma_denoising_sigma=round(luma_denoising_sigma, 1),
+        chroma_denoising=round(chroma_denoising, 1),
+        sharpening=sharpening,
+        sharpening_sigma=round(generator.uniform(0.6, 2), 1),
+        scale=_or_zero(generator, 0.3, generator.uniform(0, 1)) + 1,
         scaling=generator.choice(np.array(["area", "lanczos"])).item(),
-    )
-    return CameraShot(
-        kind=kind,
-        camera=camera.name,
-        seed=int(generator.integers(2**62)),
-        sensor=sensor,
-        development=development,
-        jpeg=_drawn_jpeg(kind, generator),
-        white_sigma=generator.uniform(2, 50) if kind == "white" else 0.0,
     )
 
 
