@@ -20,7 +20,11 @@ class LogLinear:
 
     def drawn(self, gain: float, generator: np.random.Generator) -> float:
         """A scale in digital numbers at the gain K."""
-        return float(np.exp(self.slope * np.log(gain) + self.bias + self.spread * generator.standard_normal()))
+        return self.at(gain) * float(np.exp(self.spread * generator.standard_normal()))
+
+    def at(self, gain: float) -> float:
+        """The middle of the scales at the gain K."""
+        return float(np.exp(self.slope * np.log(gain) + self.bias))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,9 @@ class Camera:
         return np.array(self.camera_of_xyz).reshape(3, 3) @ XYZ_OF_SRGB
 
 
-XYZ_OF_SRGB = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]])
+XYZ_OF_SRGB = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+)
 """IEC 61966-2-1, D65."""
 
 

@@ -83,9 +83,7 @@ def _padded(mosaic: np.ndarray) -> np.ndarray:
 
 def _bilinear(around: _Neighbours) -> _Estimates:
     beside, above = around.left + around.right, around.up + around.down
-    return _Estimates(
-        green=(beside + above) / 4, beside=beside / 2, above=above / 2, diagonal=around.diagonals / 4
-    )
+    return _Estimates(green=(beside + above) / 4, beside=beside / 2, above=above / 2, diagonal=around.diagonals / 4)
 
 
 def _malvar(mosaic: np.ndarray, around: _Neighbours) -> _Estimates:

@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -51,9 +52,10 @@ def write_pair_folder(folder: Path, pairs: Iterator[SimulatedPair], progress: Pr
 
 
 def write_parameters(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    """A CSV file with one line for every pair."""
+    """A CSV file with one line for every pair; empty where a step does not take place."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        table = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
 
@@ -68,34 +70,18 @@ def pair_array(pairs: Iterator[SimulatedPair], *, number: int, size: int, progre
 
 
 def parameters_of(shot: CameraShot) -> dict[str, object]:
-    """The values of a shot as columns of a table; empty where a step does not take place."""
-    sensor, development, jpeg = shot.sensor, shot.development, shot.jpeg
-    return {
-        "kind": shot.kind,
-        "camera": shot.camera,
-        "gain": sensor.gain,
-        "read_noise": sensor.read_noise,
-        "row_noise": sensor.row_noise,
-        "exposure": sensor.exposure,
-        "black": sensor.black,
-        "bits": sensor.bits,
-        "phase": development.phase,
-        "demosaicing": development.demosaicing,
-        "red_gain": development.gains[0],
-        "blue_gain": development.gains[1],
-        "gamma": development.curve.gamma or "sRGB",
-        "contrast": development.curve.contrast,
-        "optical_blur": development.optical_blur,
-        "luma_blur": development.luma_blur,
-        "luma_denoising": development.luma_denoising,
-        "chroma_denoising": development.chroma_denoising,
-        "sharpening": development.sharpening,
-        "scale": development.scale,
-        "jpeg_quality": jpeg.quality if jpeg else "",
-        "jpeg_subsampling": jpeg.subsampling if jpeg else "",
-        "white_sigma": shot.white_sigma,
-        "seed": shot.seed,
-    }
+    """All values of a shot as columns of a table, such as `sensor.gain`."""
+    return dict(_flattened(asdict(shot)))
+
+
+def _flattened(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple):
+            yield prefix + name, " ".join(str(part) for part in value)
+        elif value is not None:
+            yield prefix + name, value
 
 
 def _seed_of(seed: int, place: int) -> int:

@@ -42,7 +42,9 @@ class Sensor:
         electrons = generator.poisson(np.maximum(signal, 0) / self.gain).astype(np.float32)
         rows = generator.standard_normal((*signal.shape[:-1], 1), dtype=np.float32)
         pixels = generator.standard_normal(signal.shape, dtype=np.float32)
-        return electrons * np.float32(self.gain) + pixels * np.float32(self.read_noise) + rows * np.float32(self.row_noise)
+        return (
+            electrons * np.float32(self.gain) + pixels * np.float32(self.read_noise) + rows * np.float32(self.row_noise)
+        )
 
     def counted(self, signal: np.ndarray) -> np.ndarray:
         """Whole digital numbers (steps of 4 for 12 bits), clipped to what the file can hold."""

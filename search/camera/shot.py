@@ -82,6 +82,33 @@ def drawn_shot(seed: int, kind: Kind | None = None) -> CameraShot:
     )
 
 
+def shot_at_gain(gain: float, seed: int) -> CameraShot:
+    """A typical picture of the Canon EOS 70D at the gain K, for scoring: everything but the noise is fixed."""
+    camera = next(camera for camera in CAMERAS if camera.name == "Canon EOS 70D")
+    development = Development(
+        phase="RGGB",
+        demosaicing="malvar",
+        gains=camera.daylight_gains,
+        camera_of_srgb=tuple(float(value) for value in camera.camera_of_srgb.ravel()),
+        curve=ToneCurve(contrast=0.4),
+        optical_blur=0.8,
+        luma_blur=0.6,
+        luma_denoising=1.0,
+        chroma_denoising=2.5,
+        sharpening=0.3,
+    )
+    return CameraShot(
+        kind="camera",
+        camera=camera.name,
+        seed=seed,
+        sensor=Sensor(
+            gain=gain, read_noise=camera.read_noise.at(gain), row_noise=camera.row_noise.at(gain), exposure=0.5
+        ),
+        development=development,
+        jpeg=Jpeg(quality=95, subsampling="4:2:0"),
+    )
+
+
 def _drawn_sensor(camera: Camera, generator: np.random.Generator) -> Sensor:
     lowest, highest = camera.gain_range
     gain = _log_uniform(generator, lowest * 4, highest)
@@ -134,7 +161,12 @@ def _drawn_development(camera: Camera, generator: np.random.Generator) -> Develo
 
 
 def _drawn_jpeg(kind: Kind, generator: np.random.Generator) -> Jpeg | None:
-    lowest, highest, share = {"camera": (70, 98, 0.7), "white": (0, 0, 0.0), "jpeg": (20, 60, 1.0), "clean": (90, 98, 0.5)}[kind]
+    lowest, highest, share = {
+        "camera": (70, 98, 0.7),
+        "white": (0, 0, 0.0),
+        "jpeg": (20, 60, 1.0),
+        "clean": (90, 98, 0.5),
+    }[kind]
     quality = int(generator.integers(lowest, highest + 1))
     subsampling: Literal["4:4:4", "4:2:0"] = "4:4:4" if generator.random() < 0.5 else "4:2:0"
     offset = (int(generator.integers(16)), int(generator.integers(16)))
