@@ -12,14 +12,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
-from tqdm import tqdm
-
 from hinas.atomic_files import folder_written_whole
 from hinas.command_line import run_command
 from hinas.errors import UserError
 from hinas.search.camera.clean_crops import CleanImages
 from hinas.search.camera.pair_files import pair_array, simulated_pairs, write_pair_folder, write_parameters
 from hinas.search.images.training_images import load_images
+from tqdm import tqdm
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _TEST_EVERY = 10

@@ -20,7 +20,7 @@ class CleanImages:
 
     def crop(self, size: int, generator: np.random.Generator) -> np.ndarray:
         """(size, size, 3) uint8, from anywhere, flipped and turned at random."""
-        pixels = self.images[generator.integers(len(self.images))]
+        pixels = self.images[int(generator.integers(len(self.images)))]
         height, width = pixels.shape[:2]
         factor = min(float(np.exp(generator.uniform(0, np.log(self.most_shrunk)))), min(height, width) / size)
         side = size * factor
@@ -29,7 +29,7 @@ class CleanImages:
         part = Image.fromarray(pixels).resize(
             (size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
         )
-        turned = np.rot90(np.asarray(part), generator.integers(4))
+        turned = np.rot90(np.asarray(part), int(generator.integers(4)))
         return np.ascontiguousarray(turned[:, ::-1] if generator.random() < 0.5 else turned)
 
 

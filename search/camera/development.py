@@ -47,7 +47,7 @@ class Development:
     scaling: Kernel = "area"
 
     def light_of(self, pixels: np.ndarray) -> np.ndarray:
-        """(3, H', W') what falls on the sensor for (H, W, 3) uint8: all steps backwards, H' and W' even, about scale * H."""
+        """(3, H', W') light on the sensor for (H, W, 3) uint8: all steps backwards; H' is even and about scale * H."""
         planes = np.ascontiguousarray(self.curve.linear_of_bytes()[pixels].transpose(2, 0, 1))
         height, width = (2 * round(self.scale * side / 2) for side in pixels.shape[:2])
         planes = resized(planes, height, width, "bicubic")

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from .clean_crops import CleanImages, drawn_crop
-from .shot import CameraShot, drawn_shot, level_of
+from .random_shots import drawn_shot
+from .shot import CameraShot, level_of
 
 Progress = Callable[[], object]
 """Called after every pair."""

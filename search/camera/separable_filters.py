@@ -1,6 +1,7 @@
 """Separable filters as matrices: a plane X of (H, W) becomes `rows @ X @ columns.T`.
 
-One product of matrices blurs with any width or scales by any factor, and BLAS makes it fast.
+One product of matrices blurs with any width or scales by any factor, and BLAS makes it fast. Since every output pixel
+depends on its neighbourhood only, the product is taken in blocks of rows, each with the columns that are not zero.
 Planes are float32 of (..., H, W); borders mirror, the outermost pixel included.
 """
 
@@ -11,6 +12,8 @@ from typing import Literal
 import numpy as np
 
 Kernel = Literal["area", "bicubic", "lanczos"]
+_Blocks = tuple[tuple[slice, slice, np.ndarray], ...]
+_ROWS_PER_BLOCK = 64
 
 
 def gaussian_blurred(planes: np.ndarray, sigma: float) -> np.ndarray:
@@ -18,13 +21,13 @@ def gaussian_blurred(planes: np.ndarray, sigma: float) -> np.ndarray:
     if sigma == 0:
         return planes
     height, width = planes.shape[-2:]
-    return gaussian_matrix(height, sigma) @ planes @ gaussian_matrix(width, sigma).T
+    return _filtered(planes, _gaussian_blocks(height, sigma), _gaussian_blocks(width, sigma))
 
 
 def box_averaged(planes: np.ndarray, size: int) -> np.ndarray:
     """The mean over `size` x `size` pixels around each pixel; `size` is odd."""
     height, width = planes.shape[-2:]
-    return box_matrix(height, size) @ planes @ box_matrix(width, size).T
+    return _filtered(planes, _box_blocks(height, size), _box_blocks(width, size))
 
 
 def resized(planes: np.ndarray, height: int, width: int, kernel: Kernel) -> np.ndarray:
@@ -32,10 +35,9 @@ def resized(planes: np.ndarray, height: int, width: int, kernel: Kernel) -> np.n
     old_height, old_width = planes.shape[-2:]
     if (old_height, old_width) == (height, width):
         return planes
-    return resize_matrix(old_height, height, kernel) @ planes @ resize_matrix(old_width, width, kernel).T
+    return _filtered(planes, _resize_blocks(old_height, height, kernel), _resize_blocks(old_width, width, kernel))
 
 
-@lru_cache(maxsize=64)
 def gaussian_matrix(length: int, sigma: float) -> np.ndarray:
     """(length, length) matrix of a Gaussian of `sigma` pixels, cut off at four sigma."""
     radius = int(np.ceil(4 * sigma))
@@ -43,13 +45,11 @@ def gaussian_matrix(length: int, sigma: float) -> np.ndarray:
     return _mirrored_band(length, taps / taps.sum())
 
 
-@lru_cache(maxsize=64)
 def box_matrix(length: int, size: int) -> np.ndarray:
     """(length, length) matrix of the mean over `size` pixels, an odd number."""
     return _mirrored_band(length, np.full(size, 1 / size))
 
 
-@lru_cache(maxsize=64)
 def resize_matrix(old: int, new: int, kernel: Kernel) -> np.ndarray:
     """(new, old) matrix that scales a line of `old` pixels to `new`, its weights normalised per row."""
     stretch = max(1.0, old / new)
@@ -57,6 +57,42 @@ def resize_matrix(old: int, new: int, kernel: Kernel) -> np.ndarray:
     distance = (np.arange(old)[None, :] + 0.5 - centre[:, None]) / stretch
     weights = _KERNELS[kernel](distance)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _filtered(planes: np.ndarray, rows: _Blocks, columns: _Blocks) -> np.ndarray:
+    height, width = rows[-1][0].stop, columns[-1][0].stop
+    tall = np.empty((*planes.shape[:-2], height, planes.shape[-1]), np.float32)
+    for into, taken, block in rows:
+        tall[..., into, :] = block @ planes[..., taken, :]
+    result = np.empty((*planes.shape[:-2], height, width), np.float32)
+    for into, taken, block in columns:
+        result[..., into] = tall[..., taken] @ block.T
+    return result
+
+
+@lru_cache(maxsize=64)
+def _gaussian_blocks(length: int, sigma: float) -> _Blocks:
+    return _blocks(gaussian_matrix(length, sigma))
+
+
+@lru_cache(maxsize=64)
+def _box_blocks(length: int, size: int) -> _Blocks:
+    return _blocks(box_matrix(length, size))
+
+
+@lru_cache(maxsize=64)
+def _resize_blocks(old: int, new: int, kernel: Kernel) -> _Blocks:
+    return _blocks(resize_matrix(old, new, kernel))
+
+
+def _blocks(matrix: np.ndarray) -> _Blocks:
+    found: list[tuple[slice, slice, np.ndarray]] = []
+    for top in range(0, len(matrix), _ROWS_PER_BLOCK):
+        rows = slice(top, min(top + _ROWS_PER_BLOCK, len(matrix)))
+        used = np.flatnonzero(matrix[rows].any(axis=0))
+        columns = slice(int(used[0]), int(used[-1]) + 1)
+        found.append((rows, columns, np.ascontiguousarray(matrix[rows, columns])))
+    return tuple(found)
 
 
 def _mirrored_band(length: int, taps: np.ndarray) -> np.ndarray:

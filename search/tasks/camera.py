@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...errors import UserError
 from ..camera.development import LUMA
-from ..camera.shot import CameraShot, drawn_shot, level_of, shot_at_gain
+from ..camera.random_shots import drawn_shot, shot_at_gain
+from ..camera.shot import CameraShot, level_of
 from .interface import Case, Pairs, Task, TaskOptions
 
 _GAINS: dict[str, float] = {"ISO 400": 1.63, "ISO 1600": 6.51, "ISO 6400": 26.1}
