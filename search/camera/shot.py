@@ -12,8 +12,11 @@ from .sensor import Sensor
 
 Kind = Literal["camera", "white", "jpeg", "clean"]
 """A developed photograph, white noise in an 8-bit file, JPEG alone, hardly any noise."""
-_MARGIN = 16
-"""Pixels around a crop that are cut off again: a whole block of 16 x 16 of JPEG, and the borders of the filters."""
+_BEFORE, _AFTER = 16, 8
+"""Pixels above and left of a crop, and below and right of it, that are cut off again.
+
+They hold the borders of the filters, and before the crop a whole block of 16 x 16 of JPEG.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class CameraShot:
     def pair(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Degraded and clean picture, (H, W, 3) uint8 each, of a clean one."""
         height, width = pixels.shape[:2]
-        padded = np.pad(pixels, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="symmetric")
+        padded = np.pad(pixels, ((_BEFORE, _AFTER), (_BEFORE, _AFTER), (0, 0)), mode="symmetric")
         generator = np.random.default_rng(self.seed)
         if self.kind in ("camera", "clean"):
             degraded, clean = self._developed(padded, generator)
@@ -45,7 +48,7 @@ class CameraShot:
             degraded = _as_bytes(degraded + noise)
         if self.jpeg is not None:
             degraded = self.jpeg.compressed(degraded)
-        inside = np.s_[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+        inside = np.s_[_BEFORE : _BEFORE + height, _BEFORE : _BEFORE + width]
         return degraded[inside], clean[inside]
 
     def _developed(self, pixels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
