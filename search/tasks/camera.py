@@ -1,0 +1,79 @@
+"""Photographs as cameras develop them: their noise and their compression, never the camera's look, are taken away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import UserError
+from ..camera.development import LUMA
+from ..camera.random_shots import drawn_shot, shot_at_gain
+from ..camera.shot import CameraShot, level_of
+from .interface import Case, Pairs, Task, TaskOptions
+
+_GAINS: dict[str, float] = {"ISO 400": 1.63, "ISO 1600": 6.51, "ISO 6400": 26.1}
+"""K of the Canon EOS 70D, whose ISO 100 is 0.407."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera(Task):
+    """Simulated shots of random cameras, mixed with white noise, JPEG alone and clean pictures."""
+
+    name: str = "camera"
+
+    @property
+    def level_range(self) -> tuple[float, float]:
+        """The RMS of what is to be taken away; stronger pairs, rare, are told as the upper end."""
+        return 0.0, 30.0
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """One camera at a low, a medium and a high ISO; the level is measured on each picture."""
+        return tuple(Case(name=name) for name in _GAINS)
+
+    def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
+        """A shot of its own for every patch; the clean side is developed too."""
+        return self._pairs(clean_BCHW, [drawn_shot(seed) for seed in _seeds(len(clean_BCHW), generator)])
+
+    def of_cases(self, clean_BCHW: Tensor, cases: Sequence[Case], generator: torch.Generator) -> Pairs:
+        """The same camera and development for every picture, at the case's ISO."""
+        seeds = _seeds(len(clean_BCHW), generator)
+        shots = [shot_at_gain(_GAINS[case.name], seed) for case, seed in zip(cases, seeds, strict=True)]
+        return self._pairs(clean_BCHW, shots)
+
+    @classmethod
+    def from_options(cls, options: TaskOptions) -> Self:
+        """No options: cameras, levels and shares are the noise model's own."""
+        if options.scale != 1:
+            raise UserError(f"--scale: got {options.scale}, but camera noise keeps the size; leave it out")
+        if options.levels is not None or options.level_range is not None:
+            raise UserError("--sigma: camera noise has the levels of its cameras; leave it out")
+        if options.quantised_share is not None:
+            raise UserError("quantised share: camera noise is always stored as an 8-bit file; leave it out")
+        return cls()
+
+    def _pairs(self, clean_BCHW: Tensor, shots: Sequence[CameraShot]) -> Pairs:
+        channels, device = clean_BCHW.shape[1], clean_BCHW.device
+        pixels_BHWC = (clean_BCHW.detach().cpu().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte()
+        pixels_BHWC = pixels_BHWC.expand(-1, -1, -1, 3).numpy()
+        pairs = [shot.pair(pixels) for shot, pixels in zip(shots, pixels_BHWC, strict=True)]
+        if channels == 1:
+            pairs = [(_luma(degraded), _luma(clean)) for degraded, clean in pairs]
+        level_B = torch.tensor([min(level_of(*pair), self.level_range[1]) for pair in pairs], device=device)
+        degraded, clean = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
+        return Pairs(_as_batch(degraded, device), _as_batch(clean, device), level_B)
+
+
+def _seeds(number: int, generator: torch.Generator) -> list[int]:
+    return torch.randint(2**62, (number,), generator=generator, device=generator.device).tolist()
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    return np.rint(pixels @ LUMA).astype(np.uint8)[..., None]
+
+
+def _as_batch(pixels_BHWC: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(pixels_BHWC).to(device).permute(0, 3, 1, 2).float() / 255
