@@ -1,6 +1,6 @@
 """Measure what each rewrite brings: those a target has, one after the other, and each it goes without on top of them.
 
-Run, on an idle machine: python docs/measure_rewrites.py GENOTYPE... [--sessions N]
+Run, on an idle machine: python tools/measure_rewrites.py GENOTYPE... [--sessions N]
 Weights beside a genotype are used, else random ones; OpenVINO must be installed (pip install openvino).
 """
 
