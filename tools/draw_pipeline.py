@@ -106,9 +106,10 @@ def picture() -> str:
     """The whole SVG file."""
     elements = [line for command in COMMANDS for line in drawn_command(command)]
     elements += [line for arrow in ARROWS for line in drawn_arrow(arrow)]
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
             "<title>From clean images to a denoised picture: the five commands and their files</title>",
             "<style>text { font: 13px sans-serif; text-anchor: middle; fill: #222 } .name { font-weight: bold;"
             " font-size: 15px } .file { font-style: italic } .room { text-anchor: start }</style>",
