@@ -18,9 +18,22 @@ MODULES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.
 
 def _imported(path: Path) -> list[tuple[str, ...]]:
     """Every imported module as a tuple of names from the package root, or from the top for foreign ones."""
+    return _imported_in(ast.parse(path.read_text()), path)
+
+
+def _imported_when_run(path: Path) -> list[tuple[str, ...]]:
+    """As `_imported`, without what is imported for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    return _imported_in(tree, path)
+
+
+def _imported_in(tree: ast.Module, path: Path) -> list[tuple[str, ...]]:
     here = ("hinas", *path.relative_to(ROOT).with_suffix("").parts)
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -36,8 +49,8 @@ def test_a_module_imports_only_the_rooms_it_may(path: Path) -> None:
     for name in _imported(path):
         if name[0] == "hinas" and len(name) > 1 and name[1] in MAY_IMPORT:
             assert name[1] in MAY_IMPORT[room], f"{path} imports {'.'.join(name)}"
-        if room == "runtime" or path.name == "genotype.py":
-            assert name[0] not in ("torch", "torchvision"), f"{path} imports {'.'.join(name)}"
+    if room == "runtime" or path.name == "genotype.py":
+        assert not {name[0] for name in _imported_when_run(path)} & {"torch", "torchvision"}
 
 
 def test_our_own_modules_are_imported_relatively() -> None:
@@ -50,16 +63,48 @@ def test_our_own_modules_are_imported_relatively() -> None:
     assert absolute == []
 
 
-def test_every_package_is_listed_in_pyproject() -> None:
-    import tomllib
+def _arrows(room: str) -> dict[Path, set[Path]]:
+    """For each folder of a room, the folders that its modules import from.
 
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    present = {
-        ".".join(("hinas", *path.parent.relative_to(ROOT).parts))
-        for room in MAY_IMPORT
-        for path in (ROOT / room).rglob("__init__.py")
-    }
-    assert listed == present | {"hinas"}
+    A folder and the one that holds it may know each other: the files at the top open what lies below, and that uses
+    the interface at the top. Imports inside functions and for types alone count: a reader sees their arrows too.
+    """
+    arrows: dict[Path, set[Path]] = {}
+    for path in (path for path in MODULES if path.relative_to(ROOT).parts[0] == room):
+        for name in _imported(path):
+            target = ROOT.joinpath(*name[1:])
+            module = target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
+            if name[:2] != ("hinas", room) or not module.is_file():
+                continue
+            here, there = path.parent, module.parent
+            if not (here.is_relative_to(there) or there.is_relative_to(here)):
+                arrows.setdefault(here, set()).add(there)
+    return arrows
+
+
+def _reached(start: Path, arrows: dict[Path, set[Path]]) -> set[Path]:
+    """Every folder that arrows lead to from `start`."""
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        new = arrows.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_the_folders_of_a_room_form_no_circle(room: str) -> None:
+    arrows = _arrows(room)
+    assert arrows
+    reached = {folder: _reached(folder, arrows) for folder in arrows}
+    circles = [
+        f"{here.relative_to(ROOT)} -> {there.relative_to(ROOT)}"
+        for here, targets in sorted(arrows.items())
+        for there in sorted(targets)
+        if here in reached.get(there, ())
+    ]
+    assert circles == [], "these arrows lie on a circle of folders"
 
 
 def test_the_running_package_is_this_checkout() -> None:

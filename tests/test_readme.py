@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def _commands() -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    subprocess.run([sys.executable, "-c", example], cwd=tmp_path, check=True, timeout=300)
+    pixels = {
+        name: np.asarray(Image.open(tmp_path / name), np.float32)
+        for name in ("denoised.png", "examples/noisy.png", "examples/clean.png")
+    }
+    denoised, noisy, clean = pixels.values()
+    assert ((denoised - clean) ** 2).mean() < 0.2 * ((noisy - clean) ** 2).mean()
 
 
 def test_the_two_pip_commands_are_the_ones_ci_runs() -> None:

@@ -1,7 +1,7 @@
 """Which rewrites a model gets for which target, by one table; same model, same result.
 
 A target is an engine, not a machine: the table rests on measurements of the engine, never on the machine that exports.
-`docs/measure_rewrites.py` repeats them. The gains quoted are times as fast as without the rewrite, on one core with
+`tools/measure_rewrites.py` repeats them. The gains quoted are times as fast as without the rewrite, on one core with
 AVX-512 and bf16 at 481x321, in ONNX Runtime / OpenVINO fp32 / OpenVINO bf16.
 """
 

@@ -125,14 +125,16 @@ def _dom_in_browser(page: Path, folder: Path) -> tuple[dict[str, str | None], st
     names = ("chromium", "chromium-browser", "google-chrome")
     browser = next((found for name in names if (found := shutil.which(name))), None)
     if browser is None:
-        pytest.skip(f"none of {', '.join(names)} is on the PATH")
+        pytest.skip(f"the report was not tried in a browser: none of {', '.join(names)} is on the PATH")
     text = page.read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(_DRIVER.encode()).digest()).decode()
     text = text.replace("script-src ", f"script-src 'sha256-{allowed}' ", 1)
     text = text.replace("</body>", f"<script>{_DRIVER}</script></body>")
     driven = page.with_name("driven.html")
     driven.write_text(text, encoding="utf-8")
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
+    # root, as in a container, gets no sandbox; a test needs no updates of the browser either.
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--user-data-dir={folder}"]
     command += ["--enable-logging=stderr", "--window-size=500,900", "--virtual-time-budget=5000", "--dump-dom"]
     result = subprocess.run([*command, driven.as_uri()], capture_output=True, text=True, timeout=120)
     dom = _Tags(result.stdout)

@@ -1,4 +1,4 @@
-"""What the hinas-patches protocol gains, and from what: `python docs/measure_patch_noise.py IMAGES [LIMIT]`.
+"""What the hinas-patches protocol gains, and from what: `python tools/measure_patch_noise.py IMAGES [LIMIT]`.
 
 The bundled gray model under three settings that differ in one thing each: the whole image at once; the same patches
 cut from that one noisy image; the patches with noise of their own, which is the protocol.

@@ -1,6 +1,6 @@
 """Make the pictures of README and docs from the example pictures and the bundled models' own records.
 
-Run: hinas-denoise examples/noisy.png denoised.png && python docs/make_figures.py denoised.png
+Run: hinas-denoise examples/noisy.png denoised.png && python tools/make_figures.py denoised.png
 """
 
 import json

@@ -1,7 +1,7 @@
 """Make the example pictures: Chelsea the cat, and the same picture with Gaussian noise of sigma 30.
 
 The clean picture is scikit-image's `data.chelsea()`: "No copyright restrictions. CC0 by the photographer (Stefan van
-der Walt)." Run with scikit-image installed: python examples/make_example.py
+der Walt)." Run with scikit-image installed: python tools/make_example.py
 """
 
 from pathlib import Path
@@ -11,16 +11,16 @@ from PIL import Image
 from skimage import data
 
 SIGMA = 30.0
-HERE = Path(__file__).parent
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def main() -> None:
-    """Write clean.png and noisy.png beside this program."""
+    """Write clean.png and noisy.png in examples/."""
     clean = data.chelsea()
     noise = np.random.default_rng(2026).normal(0, SIGMA, clean.shape)
     noisy = (clean + noise).clip(0, 255).round().astype(np.uint8)
-    Image.fromarray(clean).save(HERE / "clean.png", optimize=True)
-    Image.fromarray(noisy).save(HERE / "noisy.png", optimize=True)
+    Image.fromarray(clean).save(EXAMPLES / "clean.png", optimize=True)
+    Image.fromarray(noisy).save(EXAMPLES / "noisy.png", optimize=True)
 
 
 if __name__ == "__main__":

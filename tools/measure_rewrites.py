@@ -1,6 +1,6 @@
 """Measure what each rewrite brings: those a target has, one after the other, and each it goes without on top of them.
 
-Run, on an idle machine: python docs/measure_rewrites.py GENOTYPE... [--sessions N]
+Run, on an idle machine: python tools/measure_rewrites.py GENOTYPE... [--sessions N]
 Weights beside a genotype are used, else random ones; OpenVINO must be installed (pip install openvino).
 """
 
@@ -28,13 +28,14 @@ def main() -> None:
     print(f"{'genotype':<10} {'engine':<17} {'rewrite':<24} {'places':>6}")
     for path in given.genotypes:
         plain = plain_export(read_genotype(path), weights_or_none(path))
-        for target, chain in ((each, chain) for each in ENGINES for chain in chains(plain.model, each)):
-            models = {PLAIN: plain.model} | {name: stage.model for name, stage in chain.items()}
-            contents = {name: model.SerializeToString() for name, model in models.items()}
-            for engine in engines_of(target):
-                for timing in measured_models(contents, engine, plain.geometry.alignment, effort):
-                    places = chain[timing.stage].places if timing.stage in chain else ""
-                    print(f"{path.stem:<10} {engine:<17} {timing.stage:<24} {places:>6}  {timing}", flush=True)
+        for target in ENGINES:
+            for chain in chains(plain.model, target):
+                models = {PLAIN: plain.model} | {name: stage.model for name, stage in chain.items()}
+                contents = {name: model.SerializeToString() for name, model in models.items()}
+                for engine in engines_of(target):
+                    for timing in measured_models(contents, engine, plain.geometry.alignment, effort):
+                        places = chain[timing.stage].places if timing.stage in chain else ""
+                        print(f"{path.stem:<10} {engine:<17} {timing.stage:<24} {places:>6}  {timing}", flush=True)
 
 
 def weights_or_none(genotype: Path) -> Path | None:

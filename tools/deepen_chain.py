@@ -1,6 +1,6 @@
 """Make a trained chain of one-node cells deeper: two cells go in that hand their inputs on, so its function stays.
 
-Run: python docs/deepen_chain.py GENOTYPE WEIGHTS --at CELL --out GENOTYPE
+Run: python tools/deepen_chain.py GENOTYPE WEIGHTS --at CELL --out GENOTYPE
 Weights are written beside the new genotype; go on with hinas-train --start-from.
 
 A cell computes conv(act(A y1 + a)) + S y2 + s of the two outputs before it. With conv zero and S one the first new cell

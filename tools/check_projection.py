@@ -1,4 +1,4 @@
-"""Print the projections beside latencies that others published: python docs/check_projection.py."""
+"""Print the projections beside latencies that others published: python tools/check_projection.py."""
 
 from hinas.bench.projection.published_times import comparison_table, published_times
 

@@ -1,6 +1,6 @@
 """Measure what `hinas-denoise --ensemble` brings: PSNR of the bundled models with it and without, standard protocol.
 
-Run: python docs/measure_ensemble.py IMAGES [--every N] [--sigma 25 50]
+Run: python tools/measure_ensemble.py IMAGES [--every N] [--sigma 25 50]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Build real TensorRT engines, hold their output to ONNX Runtime's on the processor, and time them on this GPU.
 
-Run: python docs/check_tensorrt.py [MODEL.onnx ...] [--tile 512] [--batch 1]   (needs hinas[gpu] and onnxruntime)
+Run: python tools/check_tensorrt.py [MODEL.onnx ...] [--tile 512] [--batch 1]   (needs hinas[gpu] and onnxruntime)
 Prints a table to paste. Exit 0: all within the limits; 1: an engine is not; 2: something is missing.
 """
 

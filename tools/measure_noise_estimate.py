@@ -1,6 +1,6 @@
 """Measure how well `--sigma auto` finds the level of Gaussian noise: seeded noise on clean pictures, of known sigma.
 
-Run: python docs/measure_noise_estimate.py IMAGES [--every N]
+Run: python tools/measure_noise_estimate.py IMAGES [--every N]
 """
 
 import argparse

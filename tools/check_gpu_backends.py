@@ -1,6 +1,6 @@
 """Run the GPU's backends on a real GPU: hold them to the processor, and show what graphs and overlapping copies bring.
 
-Run: python docs/check_gpu_backends.py [MODEL.onnx ...] [--tile 512] [--batch 1] [--windows 32]
+Run: python tools/check_gpu_backends.py [MODEL.onnx ...] [--tile 512] [--batch 1] [--windows 32]
 Needs hinas[gpu]; builds engines, which takes minutes. Prints a table to paste. Exit 0: all within the limits; 1: not
 all are; 2: something is missing.
 """

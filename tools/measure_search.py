@@ -1,6 +1,6 @@
 """Measure what a search step costs: time and peak memory with and without cell sharing, each in a fresh process.
 
-Run: python docs/measure_search.py PHOTOS [--device cuda]
+Run: python tools/measure_search.py PHOTOS [--device cuda]
 """
 
 import argparse
