@@ -17,7 +17,7 @@ from hinas.command_line import run_command
 from hinas.errors import UserError
 from hinas.search.camera.clean_crops import CleanImages
 from hinas.search.camera.pair_files import pair_array, simulated_pairs, write_pair_folder, write_parameters
-from hinas.search.images.training_images import load_images
+from hinas.search.images.image_folder import load_images
 from tqdm import tqdm
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
