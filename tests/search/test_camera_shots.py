@@ -45,9 +45,6 @@ def test_compression_uses_libjpegs_tables_and_the_subsampling_asked_for(
 ) -> None:
     stored: list[bytes] = []
 
-    class Recorder(io.BytesIO):
-        def __exit__(self, *_: object) -> None: ...
-
     def opened(store: io.BytesIO):
         stored.append(store.getvalue())
         return real_open(store)
