@@ -86,10 +86,10 @@ def _drawn_development(camera: Camera, generator: np.random.Generator) -> Develo
     # A camera's own pictures are smoothed, above all in colour; a raw converter's often are not.
     in_camera = generator.random() < 0.7
     if in_camera:
-        chroma_denoising = _log_uniform(generator, 1.5, 8)
+        chroma_denoising = _log_uniform(generator, 1.5, 10)
         luma_blur = _or_zero(generator, 0.75, generator.uniform(0.4, 1))
-        luma_denoising = _or_zero(generator, 0.7, _log_uniform(generator, 0.5, 5))
-        luma_denoising_sigma = generator.uniform(0.7, 2)
+        luma_denoising = _or_zero(generator, 0.7, _log_uniform(generator, 0.5, 8))
+        luma_denoising_sigma = _log_uniform(generator, 0.7, 3.5)
         sharpening = _or_zero(generator, 0.6, generator.uniform(0.1, 0.8))
     else:
         chroma_denoising = _or_zero(generator, 0.5, generator.uniform(0.5, 3))
