@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "genotype_seed" in metafunc.fixturenames:
-        metafunc.parametrize("genotype_seed", range(metafunc.config.getoption("--genotypes")))
+        metafunc.parametrize("genotype_seed", range(int(str(metafunc.config.getoption("--genotypes")))))
 
 
 def _random_document(seed: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 
-def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def _run(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name(name)
     assert program.is_file(), f"{program}: install the project first"
     result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)

@@ -41,7 +41,9 @@ def _less(image: str, level: str) -> list[onnx.NodeProto]:
 
 
 BLIND = _model(
-    ("x", _image(3)), nodes=[helper.make_node("Mul", ["x", "half"], ["y"])], constants={"half": np.float32([0.5])}
+    ("x", _image(3)),
+    nodes=[helper.make_node("Mul", ["x", "half"], ["y"])],
+    constants={"half": np.array([0.5], np.float32)},
 )
 # Inner names are those of hinas's own interface.
 SCALAR = _model(("noisy", _image(1)), ("denoised", [1, 1, 1, 1]), nodes=_less("noisy", "denoised"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("changes", [{}, {"width_search": "searched", "width_factors": [1, 1.5, 2], "layers": 3}])
 def test_the_fit_finds_prices_that_explain_every_network(changes: dict) -> None:
-    settings = space_settings("hinas", SMALL | changes)
+    settings: Any = space_settings("hinas", SMALL | changes)
     probes = [PRICING.blocks(probe, GREY) for probe in PRICING.probes(settings)]
     random = np.random.default_rng(0)
     true = {block: float(random.uniform(0.5, 5)) for block in sorted({block for row in probes for block in row})}

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -80,7 +81,12 @@ def test_times_follow_from_the_counts() -> None:
     assert unfilled[2].time_ms == third.time_ms
 
     def bounds(**changes: float) -> set[str]:
-        values = {"macs_per_s": 1e15, "grouped_macs_per_s": 1e15, "bytes_per_s": 1e15, "launch_s": 0.0} | changes
+        values: dict[str, Any] = {
+            "macs_per_s": 1e15,
+            "grouped_macs_per_s": 1e15,
+            "bytes_per_s": 1e15,
+            "launch_s": 0.0,
+        } | changes
         fast = Roof(device="d", precision="fp32", **values)
         return {layer.bound for layer in project_layers(layers, SIZE, fast, PERFECT).layers}
 

@@ -59,7 +59,7 @@ def _slow_reference(clean: np.ndarray, sigma: float, image: str, side: int = 64,
 def test_hinas_patches_equals_a_slow_reference(shape: tuple[int, ...]) -> None:
     clean = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     patches = noisy_patches(clean, 50.0, image="folder/a.png", noise="hinas-patches")
-    result = joined(patches, [(patch.pixels + np.float32(1)) / 2 for patch in patches], clean.shape)
+    result = joined(patches, [(patch.pixels + np.float32(1)) / np.float32(2) for patch in patches], clean.shape)
     np.testing.assert_allclose(result, _slow_reference(clean, 50.0, "a"), atol=1e-4)
 
 

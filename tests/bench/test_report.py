@@ -220,7 +220,9 @@ def test_samples_are_the_middle_of_images_with_the_noise_that_is_measured(tmp_pa
     large = np.random.default_rng(0).integers(0, 256, (LARGEST_HEIGHT + 40, LARGEST_WIDTH + 60, 3), dtype=np.uint8)
     for name, pixels in (("a", large), ("b", large[:50, :40]), ("c", large[:20, :30]), ("d", large[:30, :30])):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    half = ScoredMethod(name="half", channels=3, sigma_range=None, denoise=lambda noisy, _: noisy / 2, facts={})
+    half = ScoredMethod(
+        name="half", channels=3, sigma_range=None, denoise=lambda noisy, _: noisy / np.float32(2), facts={}
+    )
     samples = sample_pictures(half, find_images(str(tmp_path)), sigma=30, noise="standard", count=3)
     assert [sample.name for sample in samples] == ["a.png", "b.png", "c.png"]
     assert samples[0].noisy.shape == (LARGEST_HEIGHT, LARGEST_WIDTH, 3)

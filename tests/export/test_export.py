@@ -67,7 +67,7 @@ def test_random_genotypes_export_match_torch_and_tile_exactly(
 
 def _choices(genotype: Genotype) -> set[object]:
     """What a random genotype may choose, each with its value; widths, channels and steps by name."""
-    network = genotype.network
+    network: Any = genotype.network
     chosen: set[object] = {
         f"{genotype.task.channels} channels",
         f"width {network.width}",

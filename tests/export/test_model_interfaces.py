@@ -23,6 +23,7 @@ from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -96,7 +97,7 @@ def test_a_fixed_shape_is_that_shape_alone_and_a_shorter_graph(finished: list[on
         got, expected = (np.asarray(each.run(None, feeds)[0]) for each in (session, _session(model)))
         np.testing.assert_allclose(got, expected, atol=1e-6, rtol=0)
         for other in ((1, shape.height, shape.width), (2, shape.height + manifest.alignment, shape.width)):
-            with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="Got invalid dim"):
+            with pytest.raises(InvalidArgument, match="Got invalid dim"):
                 session.run(None, _feeds(manifest, other))
 
 

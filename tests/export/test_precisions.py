@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import onnx
@@ -76,7 +76,7 @@ def test_random_genotypes_in_both_formats(
     for target in ("ort", "tensorrt"):
         errors = []
         for precision, write, low in (("fp16", fp16, TensorProto.FLOAT16), ("bf16", bf16, TensorProto.BFLOAT16)):
-            full, _ = optimised(plain.model, target, precision)
+            full, _ = optimised(plain.model, target, cast(Precision, precision))
             model = write(full, NOTHING)
             assert _is_typed_throughout(model, low, full=_end(full))
             for version in ((10, 16), (11, 4)):
@@ -132,7 +132,7 @@ def test_each_result_is_rounded_once(
 ) -> None:
     kernels = _kernels()
     model = write(_chain(*kernels), frozenset(f"conv_{index}" for index in kept))
-    noisy = np.random.default_rng(1).integers(0, 2**13, (1, 1, 12, 9)).astype(np.float32) / 2**13
+    noisy = np.random.default_rng(1).integers(0, 2**13, (1, 1, 12, 9)).astype(np.float32) / np.float32(2**13)
     found = opened_in_onnxruntime(emulated(model))({"noisy": noisy})
 
     def rounded(values: torch.Tensor) -> torch.Tensor:
@@ -207,11 +207,12 @@ def test_names() -> None:
 
 
 def test_a_file_is_called_after_what_differs() -> None:
-    first = ("openvino", "fp32")
-    for variant, name in (
-        (first, "m.onnx"),
-        (("openvino", "bf16"), "m.bf16.onnx"),
-        (("tensorrt", "fp32"), "m.tensorrt.onnx"),
-        (("tensorrt", "fp16"), "m.tensorrt.fp16.onnx"),
-    ):
+    first: Any = ("openvino", "fp32")
+    names: dict[Any, str] = {
+        first: "m.onnx",
+        ("openvino", "bf16"): "m.bf16.onnx",
+        ("tensorrt", "fp32"): "m.tensorrt.onnx",
+        ("tensorrt", "fp16"): "m.tensorrt.fp16.onnx",
+    }
+    for variant, name in names.items():
         assert file_of(variant, first, Path("m.onnx")) == Path(name)

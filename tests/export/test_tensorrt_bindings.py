@@ -190,12 +190,13 @@ def uses(
     def recorded(version: str) -> list[dict[str, Any]]:
         folder = tmp_path_factory.mktemp("uses")
         found: list[dict[str, Any]] = []
-        for changes in (
+        requests: list[dict[str, Any]] = [
             {},
             {"workspace_bytes": 2**30, "version_compatible": True, "hardware_compatible": True},
             {"precision": "fp16"},
             {"precision": "bf16"},
-        ):
+        ]
+        for changes in requests:
             for trouble in ({}, {"refused": "Conv"}, {"fails": "no memory"}, {"starts": False}):
                 trt = stand_in(version, **trouble)
                 request = BuildRequest(tile=64, **changes)

@@ -257,6 +257,7 @@ def test_the_progress_monitor_shows_bars_on_a_terminal_alone_and_stops_the_build
         monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
         stop = Event()
         monitor = progress_monitor(stand_in("11.4.0.106"), stop, quiet=quiet)
+        assert monitor is not None
         monitor.phase_start("Building Engine", None, 2)
         monitor.phase_start("Tactics", "Building Engine", 30)
         assert monitor.step_complete("Tactics", 0) is True

@@ -32,8 +32,8 @@ def _agree(first: onnx.ModelProto, second: onnx.ModelProto) -> bool:
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         for model in (first, second)
     ]
-    results = [np.asarray(session.run(None, feeds)[0]) for session in sessions]
-    return np.array_equal(*results)
+    one, other = (np.asarray(session.run(None, feeds)[0]) for session in sessions)
+    return np.array_equal(one, other)
 
 
 def _require_taken_by_all(model: onnx.ModelProto) -> None:
@@ -58,7 +58,7 @@ def test_random_genotypes(random_document: Callable[[int], dict[str, Any]], seed
 
 
 def test_a_shape_of_some_axes_stays_what_it_is() -> None:
-    def model(attributes: dict[str, int]) -> onnx.ModelProto:
+    def model(attributes: dict[str, Any]) -> onnx.ModelProto:
         node = helper.make_node("Shape", ["noisy"], ["denoised"], name="shape", **attributes)
         given = helper.make_tensor_value_info("noisy", TensorProto.FLOAT, ["n", 3, "h", "w"])
         result = helper.make_tensor_value_info("denoised", TensorProto.INT64, ["axes"])

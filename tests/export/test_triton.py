@@ -31,7 +31,7 @@ from hinas.runtime.model.manifest import ModelManifest
 from typer.testing import CliRunner
 
 CLIENT = "tritonclient==2.73.0"
-TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
+TYPES: dict[int, str] = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
 FILES = {"onnxruntime": "model.onnx", "tensorrt": "model.plan"}
 """What each of Triton's backends loads where the configuration names no file."""
 

@@ -99,7 +99,9 @@ def test_tiles_follow_the_memory_of_the_gpu(models: Models, install: Callable[..
     assert ("cuMemGetInfo_v2", 2) in ort.driver.calls
 
 
-def test_the_cost_of_a_pixel_is_what_the_gpu_loses(models: Models, install: Callable[..., Any]) -> None:
+def test_the_cost_of_a_pixel_is_what_the_gpu_loses(
+    models: Models, install: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ort = install()
     gpu: SimulatedGpu = ort.driver._gpu
     backend = OnnxRuntimeCuda(models["gray"])
@@ -110,7 +112,7 @@ def test_the_cost_of_a_pixel_is_what_the_gpu_loses(models: Models, install: Call
         gpu.used_bytes = 1000 * largest[0]
         return run(noisy, sigma)
 
-    backend.run = counted
+    monkeypatch.setattr(backend, "run", counted)
     expected = 1.25 * 1000 * (192**2 - 32**2) / 192**2
     assert expected <= backend.bytes_per_pixel() < expected + 64
 

@@ -195,7 +195,7 @@ def test_the_simulated_gpu_sees_a_missing_wait(
     gpu: SimulatedGpu, model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     """The tests above can fail: without either of the two events the order of the streams is lost."""
-    whole = WindowBuffers.send if missing == "before" else WindowBuffers.fetch
+    whole: Any = WindowBuffers.send if missing == "before" else WindowBuffers.fetch
     silent = type("Silent", (), {"wait_for_event": lambda *_: None})()
 
     def send(self: WindowBuffers, feeds: Any, stream: Any, before: Any) -> None:

@@ -66,7 +66,7 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
         {"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["dil_3x3", 0]]]}
     )
     torch.manual_seed(1)
-    network = CellNetwork(
+    network: Any = CellNetwork(
         cell,
         own=Layer(4, 1),
         previous=Layer(6, 1),
@@ -77,7 +77,7 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
     )
     previous, before = torch.randn(2, 6, 9, 9), torch.randn(2, 5, 9, 9)
     s0, s1 = network.squeeze_previous(previous), network.squeeze_before(before)
-    conv, sep, dil = network.edges[0][0], network.edges[1][0], network.edges[1][1]  # type: ignore[index]
+    conv, sep, dil = network.edges[0][0], network.edges[1][0], network.edges[1][1]
     node_0 = conv(F.leaky_relu(s0, 0.2)) + s1
     node_1 = sep(F.leaky_relu(node_0, 0.2)) + dil(F.leaky_relu(s0, 0.2))
     torch.testing.assert_close(network(previous, before), torch.cat([node_0, node_1], 1))

@@ -209,7 +209,8 @@ def test_latency_below_the_target_costs_nothing(picture_folder: Path) -> None:
     goals = [None, LatencyGoal(table=_table(), weight=10.0, target_ms=1e6)]
     for state, goal in zip(states, goals, strict=True):
         _search(state, SCHEDULE, picture_folder, latency=goal)
-    assert torch.equal(states[0].searcher.architecture.alpha, states[1].searcher.architecture.alpha)
+    searchers: list[Any] = [state.searcher for state in states]
+    assert torch.equal(*(searcher.architecture.alpha for searcher in searchers))
 
 
 def test_a_loss_that_is_not_finite_stops_the_search(picture_folder: Path) -> None:

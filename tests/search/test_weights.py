@@ -36,7 +36,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     save_weights(nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5)), path, identity="abc", training={})
     with pytest.raises(UserError, match=r"0\.weight: got \(5, 1, 3, 3\), expected \(4, 1, 3, 3\)"):
         load_weights(_network(), path, identity="abc")
-    save_weights(nn.Sequential(*_network(), nn.Conv2d(4, 4, 1)), path, identity="abc", training={})
+    save_weights(nn.Sequential(*_network().children(), nn.Conv2d(4, 4, 1)), path, identity="abc", training={})
     with pytest.raises(UserError, match=r"2\.bias is no weight of this network"):
         load_weights(_network(), path, identity="abc")
     save_weights(nn.Sequential(nn.Conv2d(1, 4, 3)), path, identity="abc", training={})
