@@ -19,6 +19,7 @@ from hinas.search.camera.shot import level_of
 from hinas.search.tasks.camera import Camera
 from hinas.search.tasks.interface import TaskOptions
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_camera_pairs.py"
 
@@ -60,6 +61,7 @@ def test_compression_uses_libjpegs_tables_and_the_subsampling_asked_for(
     factors = []
     for data in stored:
         with Image.open(io.BytesIO(data)) as picture:
+            assert isinstance(picture, JpegImageFile)
             assert picture.quantization[0][0] == expected
             factors.append(picture.layer[0][1:3])
     assert factors == [(1, 1), (2, 2)]
