@@ -13,7 +13,7 @@ import pytest
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "check_tensorrt.py"
+SCRIPT = Path(__file__).parents[2] / "tools" / "check_tensorrt.py"
 GRAY = MODELS_FOLDER / "gray.onnx"
 
 
