@@ -46,7 +46,7 @@ def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, 
             np.asarray(Image.open(folder / path.name)).astype(float)
             for folder in (picture_folder, noisy_folder, clean_folder)
         )
-        assert ((denoised - clean) ** 2).mean() < 0.8 * ((noisy - clean) ** 2).mean()
+        assert ((denoised - clean) ** 2).mean() < 0.9 * ((noisy - clean) ** 2).mean()
 
     out = tmp_path / "bench"
     _run("hinas-bench", "--model", run / "model.onnx", "--data", picture_folder, "--size", "64x48", "--out", out)
