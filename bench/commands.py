@@ -164,7 +164,7 @@ def bench(
             space=operations,
             size=only_size(size, "a latency table"),
             threads=threads,
-            rounds=Rounds(fewest=rounds),
+            rounds=Rounds.at_least(rounds),
             check=check,
             seed=seed,
             command=" ".join(["hinas-bench", *sys.argv[1:]]),
@@ -199,7 +199,7 @@ def bench(
         sizes=sizes_from_text(size),
         gpus=tuple({profile.name: profile for profile in map(device_profile, gpu or ())}.values()),
         threads=threads,
-        rounds=Rounds(fewest=rounds),
+        rounds=Rounds.at_least(rounds),
         out=out,
     )
     with ProgressBars(is_quiet=quiet) as bars:

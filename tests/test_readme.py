@@ -68,10 +68,14 @@ def test_the_hinas_commands_run_in_their_order(picture_folder: Path, tmp_path: P
         "hinas-train": "--max-minutes 0 --threads 1",
         "hinas-search": "--set layers=1 --set nodes=1 --set width_search=fixed --set steps=1 "
         "--max-minutes 0 --batch 2 --crop 32 --threads 1",
+        "hinas-bench --operations": "--rounds 1 --size 64x48",
+        "hinas-bench --model": "--rounds 1 --size 64x48 --limit 1",
+        "hinas-bench --gpu": "--rounds 1 --size 64x48 --limit 1",
     }
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in commands:
-        line = f"{command} {shorter.get(command.split()[0], '')}"
+        changes = [change for beginning, change in shorter.items() if command.startswith(beginning)]
+        line = " ".join([command, *changes])
         result = subprocess.run(
             ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )

@@ -228,7 +228,7 @@ def main(
         num_random=num_random,
         size=only_size(size, "a calibration"),
         threads=threads,
-        rounds=Rounds(fewest=rounds),
+        rounds=Rounds.at_least(rounds),
         seed=seed,
         out=out,
     )
