@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import onnx
 import pytest
+import typer
+from hinas.command_line import run_command
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -84,6 +87,25 @@ def _small_document(channels: int) -> dict[str, Any]:
             "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["skip", 0]]]}],
         },
     }
+
+
+@pytest.fixture
+def mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """(command's app, *arguments) -> what it prints on stderr; the exit code is 2 and there is no traceback.
+
+    The command runs as its entry point runs it, in this process: a process of its own costs seconds of imports.
+    """
+
+    def printed(app: typer.Typer, *arguments: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", ["hinas", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            run_command(app)
+        stderr = capsys.readouterr().err
+        assert exit.value.code == 2, (arguments, stderr)
+        assert "Traceback" not in stderr
+        return stderr
+
+    return printed
 
 
 @pytest.fixture(scope="session")
