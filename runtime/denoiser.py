@@ -14,8 +14,8 @@ from .memory.memory_budget import streaming_bytes, working_bytes
 from .model.bundled_models import model_file
 from .model.manifest import ModelManifest
 from .network_run import NetworkRun
-from .noise.estimate import estimate_sigma
 from .noise.level import NoiseLevel, noise_level_for, range_text
+from .noise.measured_noise import measured_noise
 from .tiling.job_plan import JobPlanner, WindowMemory
 from .tiling.pixel_values import Image, checked_image
 from .tiling.planner import Span, TilePlan
@@ -132,7 +132,7 @@ class Denoiser:
 
     def noise_level(self, image: Image, sigma: float | None = None) -> NoiseLevel:
         """The level `image` would be denoised at. `sigma` as in a call; outside the model's range: UserError."""
-        return self.noise_level_from(lambda: estimate_sigma(checked_image(image)), sigma)
+        return self.noise_level_from(lambda: measured_noise([checked_image(image)]).level, sigma)
 
     def noise_level_from(self, estimated: Callable[[], float], sigma: float | None = None) -> NoiseLevel:
         """As `noise_level`; `estimated` measures the noise, and is called only where that is needed."""

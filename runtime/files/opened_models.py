@@ -1,11 +1,14 @@
 """The models that the pictures of a run need, each opened once, when the first picture needs it."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import UserError
 from ..denoise_request import Request
 from ..denoiser import Denoiser
+from ..model.automatic_model import AUTOMATIC, automatic_model
+from ..noise.measured_noise import MeasuredNoise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +16,8 @@ class ChosenModel:
     """The model for a picture."""
 
     name: str
+    reason: str | None
+    """Why it was chosen, in a few words; None: it was asked for."""
     denoiser: Denoiser
     notes: tuple[str, ...]
     """What opening it brought up, for a person; told with the first picture alone."""
@@ -30,13 +35,18 @@ class OpenedModels:
         self._scale: int | None = None
         self._lock = threading.Lock()
 
-    def for_picture(self, *, is_colour: bool) -> ChosenModel:
-        """The model asked for, or the bundled one for such pictures. Raises UserError where it does not open."""
-        asked = self._request.model
-        name = asked if asked != "auto" else "color" if is_colour else "gray"
+    def for_picture(self, *, is_colour: bool, measured: Callable[[], MeasuredNoise]) -> ChosenModel:
+        """The model asked for, or the bundled one for such a picture. Raises UserError where it does not open.
+
+        `measured` gives the picture's noise, and is called only where that decides.
+        """
+        name, reason = self._request.model, None
+        if name == AUTOMATIC:
+            chosen = automatic_model(is_colour=is_colour, is_white=measured().is_white)
+            name, reason = chosen.name, chosen.reason
         with self._lock:
             denoiser = self._opened(name)
-            return ChosenModel(name=name, denoiser=denoiser, notes=tuple(self._untold.pop(name, ())))
+            return ChosenModel(name=name, reason=reason, denoiser=denoiser, notes=tuple(self._untold.pop(name, ())))
 
     @property
     def scale(self) -> int:
@@ -50,7 +60,7 @@ class OpenedModels:
             return self._scale
 
     def _asked_scale(self) -> int:
-        if self._request.model == "auto":
+        if self._request.model == AUTOMATIC:
             return 1
         try:
             return self._opened(self._request.model).manifest.scale

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ...atomic_files import written_whole
@@ -12,14 +13,17 @@ from ..denoise_request import Request
 from ..denoiser import Denoiser
 from ..memory.memory_budget import working_bytes
 from ..noise.character import doubts
-from ..noise.estimate import estimate_sigma_of_blocks
 from ..noise.level import NoiseLevel
+from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
 from ..pictures.image_files import check_writable, decoded_bytes, format_for, read_picture, write_picture
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
 from .huge_tiff import HugeTiff, huge_tiff, sample_of, write_denoised
 from .opened_models import OpenedModels
+
+_HARDLY_ANY = 1.0
+"""Grey levels: below this a person sees no difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Loaded:
     job: Job
     content: Picture | HugeTiff
     model: str
+    model_reason: str | None
+    """Why the model was chosen, in a few words; None: it was asked for."""
     denoiser: Denoiser
     level: NoiseLevel
     notes: tuple[str, ...]
@@ -141,30 +147,35 @@ class PictureStages:
         with _named(job.source):
             if isinstance(content, Picture):
                 check_writable(content, format, scale=scale)
-            model = self._models.for_picture(is_colour=content.is_colour)
+            measured = cache(lambda: _measured(content))
+            model = self._models.for_picture(is_colour=content.is_colour, measured=measured)
             model.denoiser.check_strength(self._request.strength)
             notes = [*content.notes, *model.notes]
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
-            level = self._level(content, model.denoiser)
+            level = model.denoiser.noise_level_from(lambda: measured().level, self._request.sigma)
             if level.estimate is not None and level.sigma not in (level.estimate, 0.0):
                 notes.append(model.denoiser.range_note(level))
+            if level.estimate is not None and level.estimate < _HARDLY_ANY:
+                notes.append(
+                    "hardly any noise found; the picture is left nearly as it is; use --sigma N to force it"
+                )
             if level.estimate is not None and isinstance(content, Picture):
-                notes += doubts(content.pixels, level.estimate)
+                notes += doubts(content.pixels, measured())
         return Loaded(
             job=job,
             content=content,
             model=model.name,
+            model_reason=model.reason,
             denoiser=model.denoiser,
             level=level,
             notes=_about(job, notes),
             seconds=time.perf_counter() - start,
         )
 
-    def _level(self, content: Picture | HugeTiff, denoiser: Denoiser) -> NoiseLevel:
-        if isinstance(content, HugeTiff):
-            return denoiser.noise_level_from(lambda: estimate_sigma_of_blocks(sample_of(content)), self._request.sigma)
-        return denoiser.noise_level(content.pixels, self._request.sigma)
+
+def _measured(content: Picture | HugeTiff) -> MeasuredNoise:
+    return measured_noise(sample_of(content) if isinstance(content, HugeTiff) else [content.pixels])
 
 
 @contextmanager

@@ -155,7 +155,9 @@ def line_of(written: Written) -> str:
         "" if level.sigma is None else f", sigma {level.sigma:.1f} ({'estimated' if level.is_estimated else 'given'})"
     )
     what = f"{size} {kind} {content.bits}-bit"
-    return f"{loaded.job.source} -> {loaded.job.target}  {what}{known}, model {loaded.model}, {written.seconds:.2f} s"
+    why = "" if loaded.model_reason is None else f" ({loaded.model_reason})"
+    model = f"model {loaded.model}{why}"
+    return f"{loaded.job.source} -> {loaded.job.target}  {what}{known}, {model}, {written.seconds:.2f} s"
 
 
 def values_of(written: Written) -> dict[str, Any]:
@@ -173,6 +175,7 @@ def values_of(written: Written) -> dict[str, Any]:
         "sigma": level.sigma,
         "sigma_estimate": level.estimate,
         "model": loaded.model,
+        "model_reason": loaded.model_reason,
         "backend": denoised.backend,
         "seconds": round(written.seconds, 3),
         "notes": [*loaded.notes, *denoised.notes],

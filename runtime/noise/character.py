@@ -1,4 +1,4 @@
-"""Whether the noise of a picture is what the networks were trained for: white, Gaussian, of one level everywhere.
+"""Whether noise that passes for white is what the networks were trained for: of one level everywhere, no impulses.
 
 Looked at in the calmest patches, where there is little else to see. Shapes: `P` patches of 8 x 8 pixels, one channel.
 """
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tiling.pixel_values import Image, white_of
+from .measured_noise import MeasuredNoise
 
 _SIDE = 8
 _MOST_PATCHES = 20_000
@@ -26,18 +27,18 @@ _MOST_IMPULSES = 1e-3
 """Share of black and white pixels among neighbours of middle brightness."""
 
 
-def doubts(image: Image, sigma: float) -> tuple[str, ...]:
-    """Why a noise level measured on `image` may be off, in words; empty where nothing speaks against it.
+def doubts(image: Image, noise: MeasuredNoise) -> tuple[str, ...]:
+    """Why the noise measured on `image` may be off, in words; empty where nothing speaks against it.
 
-    `image`: (H, W) or (H, W, C) as `checked_image` allows. `sigma`: the measured level in grey levels 0..255.
+    `image`: (H, W) or (H, W, C) as `checked_image` allows. Noise that is not white may be correlated and uneven.
     """
     plane = image if image.ndim == 2 else image[:, :, min(1, image.shape[2] - 1)]
     levels = plane[:, :] if plane.size < 1 << 22 else _middle(plane)
     grey = np.multiply(levels, np.float32(255 / white_of(image.dtype)), dtype=np.float32)
     found: list[str] = []
-    if (share := impulses(grey)) > max(_MOST_IMPULSES, 10 * _expected_impulses(sigma)):
+    if (share := impulses(grey)) > max(_MOST_IMPULSES, 10 * _expected_impulses(noise.level)):
         found.append(f"{share:.1%} of the pixels are black or white dots: impulses, not Gaussian noise")
-    if min(grey.shape) < _SIDE:
+    if not noise.is_white or min(grey.shape) < _SIDE:
         return tuple(found)
     means_P, residuals = _patches(grey)
     calm = _calmest(residuals)

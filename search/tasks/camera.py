@@ -22,12 +22,14 @@ _GAINS: dict[str, float] = {"ISO 400": 1.63, "ISO 1600": 6.51, "ISO 6400": 26.1}
 class Camera(Task):
     """Simulated shots of random cameras, mixed with white noise, JPEG alone and clean pictures."""
 
+    range: tuple[float, float] = (0.0, 30.0)
+    """Grey levels 0..255 that a network is told; stronger pairs, rare, are told as the upper end."""
     name: str = "camera"
 
     @property
     def level_range(self) -> tuple[float, float]:
-        """The RMS of what is to be taken away; stronger pairs, rare, are told as the upper end."""
-        return 0.0, 30.0
+        """The RMS of what is to be taken away."""
+        return self.range
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -46,14 +48,14 @@ class Camera(Task):
 
     @classmethod
     def from_options(cls, options: TaskOptions) -> Self:
-        """No options: cameras, levels and shares are the noise model's own."""
+        """Cameras, noise and shares are the noise model's own; an option only bounds what a network is told."""
         if options.scale != 1:
             raise UserError(f"--scale: got {options.scale}, but camera noise keeps the size; leave it out")
-        if options.levels is not None or options.level_range is not None:
-            raise UserError("--sigma: camera noise has the levels of its cameras; leave it out")
+        if options.levels is not None:
+            raise UserError("--sigma: camera noise has the levels of its cameras; leave it out, or give a range")
         if options.quantised_share is not None:
             raise UserError("quantised share: camera noise is always stored as an 8-bit file; leave it out")
-        return cls()
+        return cls() if options.level_range is None else cls(range=options.level_range)
 
     def _pairs(self, clean_BCHW: Tensor, shots: Sequence[CameraShot]) -> Pairs:
         channels, device = clean_BCHW.shape[1], clean_BCHW.device
@@ -62,7 +64,7 @@ class Camera(Task):
         pairs = [shot.pair(pixels) for shot, pixels in zip(shots, pixels_BHWC, strict=True)]
         if channels == 1:
             pairs = [(_luma(degraded), _luma(clean)) for degraded, clean in pairs]
-        level_B = torch.tensor([min(level_of(*pair), self.level_range[1]) for pair in pairs], device=device)
+        level_B = torch.tensor([min(level_of(*pair), self.range[1]) for pair in pairs], device=device)
         degraded, clean = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
         return Pairs(_as_batch(degraded, device), _as_batch(clean, device), level_B)
 

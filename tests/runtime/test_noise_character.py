@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hinas.runtime.noise.character import correlation, doubts, impulses
 from hinas.runtime.noise.estimate import estimate_sigma
+from hinas.runtime.noise.measured_noise import MeasuredNoise
 from scipy.ndimage import gaussian_filter
 
 
@@ -20,7 +21,7 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
 
 def found(image: np.ndarray) -> str:
-    return " ".join(doubts(image, estimate_sigma(image)))
+    return " ".join(doubts(image, MeasuredNoise(level=estimate_sigma(image), is_white=True)))
 
 
 @pytest.mark.parametrize("sigma", [0, 3, 10, 25, 50, 75])
@@ -51,7 +52,15 @@ def test_impulses_are_named() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (8, 8), (9, 300), (40, 40, 3), (40, 40, 1)])
 def test_any_size_is_looked_at(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
-    assert isinstance(doubts(image, 20.0), tuple)
+    assert isinstance(doubts(image, MeasuredNoise(level=20.0, is_white=True)), tuple)
+
+
+def test_of_noise_that_is_not_white_impulses_alone_are_named() -> None:
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal((240, 320)), 0.8)
+    image = eight_bits(picture() + 15 * noise / noise.std())
+    assert doubts(image, MeasuredNoise(level=15.0, is_white=False)) == ()
+    image[::10, ::10] = 255
+    assert "impulses" in " ".join(doubts(image, MeasuredNoise(level=15.0, is_white=False)))
 
 
 def test_the_measures_themselves() -> None:
