@@ -91,7 +91,7 @@ class PictureStages:
         """Run the model; a picture too large to be held is written as well."""
         start = time.perf_counter()
         content, denoiser = loaded.content, loaded.denoiser
-        sigma, strength = loaded.level.sigma, self._request.strength
+        sigma, amount = loaded.level.sigma, self._request.amount
         notes: list[str] = []
         with _enough_memory(loaded.job.source), _named(loaded.job.source):
             if isinstance(content, HugeTiff):
@@ -102,12 +102,19 @@ class PictureStages:
                         temporary,
                         denoiser,
                         sigma,
-                        strength=strength,
+                        amount,
                         progress=progress,
                         listener=notes.append,
                     )
             else:
-                pixels = denoiser(content.pixels, sigma, strength=strength, progress=progress, listener=notes.append)
+                pixels = denoiser(
+                    content.pixels,
+                    sigma,  # already times what a strength above 1 multiplies it by
+                    strength=amount.share,
+                    chroma=amount.chroma,
+                    progress=progress,
+                    listener=notes.append,
+                )
                 clean = enlarged(content, pixels)
         return Denoised(
             loaded=loaded,
@@ -142,13 +149,13 @@ class PictureStages:
             if isinstance(content, Picture):
                 check_writable(content, format, scale=scale)
             model = self._models.for_picture(is_colour=content.is_colour)
-            model.denoiser.check_strength(self._request.strength)
+            self._request.amount.check_for(model.denoiser.manifest)
             notes = [*content.notes, *model.notes]
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
             level = self._level(content, model.denoiser)
-            if level.estimate is not None and level.sigma not in (level.estimate, 0.0):
-                notes.append(model.denoiser.range_note(level))
+            if level.range_note is not None:
+                notes.append(level.range_note)
             if level.estimate is not None and isinstance(content, Picture):
                 notes += doubts(content.pixels, level.estimate)
         return Loaded(
@@ -162,9 +169,10 @@ class PictureStages:
         )
 
     def _level(self, content: Picture | HugeTiff, denoiser: Denoiser) -> NoiseLevel:
+        sigma, factor = self._request.sigma, self._request.level_factor
         if isinstance(content, HugeTiff):
-            return denoiser.noise_level_from(lambda: estimate_sigma_of_blocks(sample_of(content)), self._request.sigma)
-        return denoiser.noise_level(content.pixels, self._request.sigma)
+            return denoiser.noise_level_from(lambda: estimate_sigma_of_blocks(sample_of(content)), sigma, factor=factor)
+        return denoiser.noise_level(content.pixels, sigma, factor=factor)
 
 
 @contextmanager
