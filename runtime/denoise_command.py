@@ -42,14 +42,14 @@ def denoise(
         float,
         typer.Option(
             help="1: the network's answer; 0: the picture as it is; between: a mixture. Above 1, up to 4: the network "
-            "is told that many times the noise level."
+            "is told that many times the noise level, within the model's range."
         ),
     ] = 1.0,
     chroma: Annotated[
         float,
         typer.Option(
-            help="0..2: times this what is done to colours; 0: only brightness noise goes. Grey pictures have no "
-            "colours: nothing changes there."
+            help="0..2: what is done to the colours, times this. 0 takes brightness noise alone. No effect on grey "
+            "pictures."
         ),
     ] = 1.0,
     ensemble: Annotated[

@@ -11,8 +11,6 @@ from .backends.backend import Arithmetic
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _UNITS |= {"k": 2**10, "m": 2**20, "g": 2**30}
-
-
 _AUTO_TIMES = "auto*"
 
 

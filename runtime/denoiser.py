@@ -118,9 +118,9 @@ class Denoiser:
         know of the result; None: each sentence is a Python warning when the call ends.
         Raises UserError for images, noise levels, strengths and chromas that the model cannot take.
         """
+        amount = Amount(strength=strength, chroma=chroma)
         notes: list[str] = []
         try:
-            amount = Amount(strength=strength, chroma=chroma)
             return self._denoised(image, sigma, amount, progress, listener or notes.append)
         finally:
             for note in dict.fromkeys(notes):
@@ -129,7 +129,7 @@ class Denoiser:
     def noise_level(self, image: Image, sigma: float | None = None, *, factor: float = 1.0) -> NoiseLevel:
         """The level `image` would be denoised at: `sigma` as in a call, times `factor`.
 
-        Raises UserError where `sigma` lies outside the model's range.
+        Raises UserError for a `sigma` outside the model's range, and for a factor where the model takes no level.
         """
         return self.noise_level_from(lambda: estimate_sigma(checked_image(image)), sigma, factor=factor)
 

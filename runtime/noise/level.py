@@ -34,7 +34,9 @@ def noise_level_for(
     and for a factor where the model takes no level.
     """
     if factor != 1 and not manifest.conditioned:
-        raise UserError(f"sigma is to be multiplied by {factor:g}, but this model takes no noise level; leave it out")
+        raise UserError(
+            f"sigma is to be multiplied by {factor:g}, but this model takes no noise level; leave sigma out"
+        )
     if sigma is not None:
         if not math.isfinite(sigma) or sigma < 0:
             raise UserError(f"sigma is {sigma:g}; allowed: a number of at least 0, in grey levels 0..255")
