@@ -17,7 +17,12 @@ def denoise(
     model: Annotated[
         str, typer.Option(help="auto (gray for grey pictures, color for colour), a bundled name, or a model file.")
     ] = "auto",
-    sigma: Annotated[str, typer.Option(help="Noise level in grey levels 0..255, or auto: estimated.")] = "auto",
+    sigma: Annotated[
+        str,
+        typer.Option(
+            help="Noise level in grey levels 0..255, or auto: estimated, or 'auto*1.5': the estimate times a number."
+        ),
+    ] = "auto",
     backend: Annotated[str, typer.Option(help="auto, tensorrt, cuda, openvino or cpu.")] = "auto",
     precision: Annotated[
         str,
@@ -34,7 +39,18 @@ def denoise(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads. Default: one for each core.")] = None,
     strength: Annotated[
-        float, typer.Option(help="1: the network's answer; 0: the picture as it is; between: a mixture.")
+        float,
+        typer.Option(
+            help="1: the network's answer; 0: the picture as it is; between: a mixture. Above 1, up to 4: the network "
+            "is told that many times the noise level, within the model's range."
+        ),
+    ] = 1.0,
+    chroma: Annotated[
+        float,
+        typer.Option(
+            help="0..2: what is done to the colours, times this. 0 takes brightness noise alone. No effect on grey "
+            "pictures."
+        ),
     ] = 1.0,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work, about 0.07 dB.")
@@ -55,13 +71,15 @@ def denoise(
     Examples:
       hinas-denoise noisy.png clean.png
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
+      hinas-denoise photos/ clean/ --strength 1.5 --chroma 0.5
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
       hinas-denoise photos/ clean/ --skip-existing
     """
     import logging
     import warnings
 
-    from .denoise_request import Request, bytes_of, precision_of, sigma_of, tile_of
+    from .amount import Amount
+    from .denoise_request import Request, bytes_of, precision_of, sigma_factor_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
     from .files.reporting import Reporter
     from .memory.process_memory import refuse_more_than_is_free
@@ -71,12 +89,13 @@ def denoise(
         target=target,
         model=model,
         sigma=sigma_of(sigma),
+        sigma_factor=sigma_factor_of(sigma),
         backend=backend,
         precision=precision_of(precision),
         tile=tile_of(tile),
         memory_bytes=None if memory is None else bytes_of(memory),
         threads=threads,
-        strength=strength,
+        amount=Amount(strength=strength, chroma=chroma),
         ensemble=ensemble,
         overwrite=overwrite,
         skip_existing=skip_existing,

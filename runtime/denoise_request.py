@@ -1,24 +1,44 @@
 """What hinas-denoise is asked to do, and the values of its options from the texts that a person types."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from .amount import MOST_TIMES_LEVEL, WHOLE_CHANGE, Amount
 from .backends.backend import Arithmetic
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _UNITS |= {"k": 2**10, "m": 2**20, "g": 2**30}
+_AUTO_TIMES = "auto*"
 
 
 def sigma_of(text: str) -> float | None:
-    """A noise level in grey levels, or None for auto."""
-    if text == "auto":
+    """A noise level in grey levels, or None for auto and auto*FACTOR."""
+    if text == "auto" or text.startswith(_AUTO_TIMES):
         return None
     try:
         return float(text)
     except ValueError:
-        raise UserError(f"--sigma {text}: allowed: auto, or a number in grey levels 0..255") from None
+        raise UserError(
+            f"--sigma {text}: allowed: auto, or a number in grey levels 0..255, or auto*FACTOR such as auto*1.5"
+        ) from None
+
+
+def sigma_factor_of(text: str) -> float:
+    """What a measured noise level is multiplied by: FACTOR of auto*FACTOR, else 1."""
+    if not text.startswith(_AUTO_TIMES):
+        return 1.0
+    try:
+        factor = float(text.removeprefix(_AUTO_TIMES))
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor <= MOST_TIMES_LEVEL:
+        raise UserError(
+            f"--sigma {text}: allowed after auto*: a number above 0 and up to {MOST_TIMES_LEVEL:g}, such as auto*1.5"
+        )
+    return factor
 
 
 def precision_of(text: str) -> Arithmetic | None:
@@ -61,6 +81,8 @@ class Request:
     """auto: the bundled gray or color, as the picture is; else a bundled name or a path."""
     sigma: float | None = None
     """Grey levels 0..255; None: estimated on each picture where the model needs it."""
+    sigma_factor: float = 1.0
+    """What an estimated level is multiplied by; 1 where `sigma` is given."""
     backend: str = "auto"
     """As `open_backend` takes it."""
     precision: Arithmetic | None = None
@@ -71,11 +93,16 @@ class Request:
     """Bound for the whole process; None: half of the free memory."""
     threads: int | None = None
     """None: the library's choice."""
-    strength: float = 1.0
-    """0..1: how much of the network's answer is mixed into the picture."""
+    amount: Amount = WHOLE_CHANGE
+    """How much of the network's change the pictures get."""
     ensemble: bool = False
     """Average over eight rotations and reflections."""
     overwrite: bool = False
     """Whether files that exist may be replaced."""
     skip_existing: bool = False
     """Whether files that exist are left as they are, to go on with a run that was stopped."""
+
+    @property
+    def level_factor(self) -> float:
+        """What the measured or given noise level is multiplied by, before the model's range."""
+        return self.sigma_factor * self.amount.level_factor

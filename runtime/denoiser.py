@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import UserError
+from .amount import WHOLE_CHANGE, Amount
 from .backends.backend import Arithmetic, Backend, Listener
 from .backends.open_backend import open_backend, twin_in_fp32
 from .memory.memory_budget import streaming_bytes, working_bytes
 from .model.bundled_models import model_file
 from .model.manifest import ModelManifest
 from .network_run import NetworkRun
-from .noise.level import NoiseLevel, noise_level_for, range_text
+from .noise.level import NoiseLevel, noise_level_for
 from .noise.measured_noise import measured_noise
 from .tiling.job_plan import JobPlanner, WindowMemory
 from .tiling.pixel_values import Image, checked_image
@@ -99,6 +100,7 @@ class Denoiser:
         sigma: float | None = None,
         *,
         strength: float = 1.0,
+        chroma: float = 1.0,
         progress: Progress | None = None,
         listener: Listener | None = None,
     ) -> Image:
@@ -108,67 +110,59 @@ class Denoiser:
         `sigma`: noise level in grey levels 0..255 (whatever the dtype); None: estimated where the model needs it,
         and moved into the model's range; 0: a copy, bit for bit, unless the model enlarges. A colour model takes a
         grey image as three equal channels and averages its answer. Integers are rounded and clipped, float32 is not.
-        `strength` mixes: 1 is the network's answer, 0 the image itself (a copy, bit for bit), 0.5 half of each.
+        `strength` up to 1 mixes: 1 is the network's answer, 0 the image itself (a copy, bit for bit), 0.5 half of
+        each. Above 1, up to 4, the network is told that many times the noise level, moved into the model's range.
+        `chroma`, 0..2, multiplies the colour part of the change, all but its luma: 0 takes brightness noise alone, 1
+        is the network's answer. It does nothing to grey images.
         `progress(done, total)` is called after each tile. `listener` is told, in sentences, what a person should
         know of the result; None: each sentence is a Python warning when the call ends.
-        Raises UserError for images, noise levels and strengths that the model cannot take.
+        Raises UserError for images, noise levels, strengths and chromas that the model cannot take.
         """
+        amount = Amount(strength=strength, chroma=chroma)
         notes: list[str] = []
         try:
-            return self._denoised(image, sigma, strength, progress, listener or notes.append)
+            return self._denoised(image, sigma, amount, progress, listener or notes.append)
         finally:
             for note in dict.fromkeys(notes):
                 warnings.warn(note, stacklevel=2)
 
-    def check_strength(self, strength: float) -> None:
-        """Raise UserError where a call would refuse `strength`."""
-        if not 0 <= strength <= 1:
-            raise UserError(f"strength is {strength:g}; allowed: a number from 0 to 1")
-        if strength < 1 and self.manifest.scale > 1:
-            raise UserError(
-                f"strength is {strength:g}, but this model enlarges pictures {self.manifest.scale} times: there is no "
-                "picture of the new size to mix its answer with; leave strength out"
-            )
+    def noise_level(self, image: Image, sigma: float | None = None, *, factor: float = 1.0) -> NoiseLevel:
+        """The level `image` would be denoised at: `sigma` as in a call, times `factor`.
 
-    def noise_level(self, image: Image, sigma: float | None = None) -> NoiseLevel:
-        """The level `image` would be denoised at. `sigma` as in a call; outside the model's range: UserError."""
-        return self.noise_level_from(lambda: measured_noise([checked_image(image)]).level, sigma)
+        Raises UserError for a `sigma` outside the model's range, and for a factor where the model takes no level.
+        """
+        return self.noise_level_from(lambda: measured_noise([checked_image(image)]).level, sigma, factor=factor)
 
-    def noise_level_from(self, estimated: Callable[[], float], sigma: float | None = None) -> NoiseLevel:
+    def noise_level_from(
+        self, estimated: Callable[[], float], sigma: float | None = None, *, factor: float = 1.0
+    ) -> NoiseLevel:
         """As `noise_level`; `estimated` measures the noise, and is called only where that is needed."""
-        return noise_level_for(self.manifest, estimated, sigma)
-
-    def range_note(self, level: NoiseLevel) -> str:
-        """What to tell a person whose picture's noise lies outside the model's range."""
-        assert self.manifest.sigma_range is not None and level.estimate is not None
-        return (
-            f"the noise is estimated at {level.estimate:.1f} grey levels, but the model was trained for "
-            f"{range_text(*self.manifest.sigma_range)}; using {level.sigma:g}"
-        )
+        return noise_level_for(self.manifest, estimated, sigma, factor)
 
     def bands(
         self,
         source: PixelRows,
         sigma: float | None,
+        amount: Amount = WHOLE_CHANGE,
         *,
-        strength: float = 1.0,
         progress: Progress | None = None,
         listener: Listener = lambda _: None,
     ) -> Iterator[tuple[Span, Image]]:
         """Denoise `source` in bands of rows, of which one is held at a time: (rows of the source, the result for them)
         from top to bottom.
 
-        The same pixels as a call on the whole picture gives with the same tile. `sigma`: from `noise_level_from`.
+        The same pixels as a call on the whole picture gives with the same tile. `sigma`: from `noise_level_from`,
+        already times what `amount` multiplies it by.
         Raises UserError for models that no tiling makes exact.
         """
-        self.check_strength(strength)
+        amount.check_for(self.manifest)
         if source.is_colour and self.manifest.channels == 1:
             raise UserError(_IN_COLOUR)
         if self.manifest.tiling == "approximate":
             raise UserError("the picture does not fit into the memory, and this model looks at a whole picture at once")
         chosen = self._for_job(source.height, source.width)
         plan = chosen._planner.plan(source.height, source.width, chosen._band_tile(source))
-        run = chosen._run(sigma, strength, listener)
+        run = chosen._run(sigma, amount, listener)
 
         def denoised(pixels: Image, plan: TilePlan, count: Progress) -> Image:
             return pixels if run.changes_nothing else run(pixels, plan, count)
@@ -187,20 +181,20 @@ class Denoiser:
         return self._for_job(height, width).description
 
     def _denoised(
-        self, image: Any, sigma: float | None, strength: float, progress: Progress | None, listener: Listener
+        self, image: Any, sigma: float | None, amount: Amount, progress: Progress | None, listener: Listener
     ) -> Image:
         image = checked_image(image)
         if image.ndim == 3 and image.shape[2] == 3 and self.manifest.channels == 1:
             raise UserError(_IN_COLOUR)
-        self.check_strength(strength)
-        level = self.noise_level(image, sigma)
-        if level.estimate is not None and level.sigma != level.estimate:
-            listener(self.range_note(level))
-        if self._run(level.sigma, strength, listener).changes_nothing:
+        amount.check_for(self.manifest)
+        level = self.noise_level(image, sigma, factor=amount.level_factor)
+        if level.range_note is not None:
+            listener(level.range_note)
+        if self._run(level.sigma, amount, listener).changes_nothing:
             return image.copy()
         chosen = self._for_job(image.shape[0], image.shape[1])
         try:
-            return chosen._run(level.sigma, strength, listener)(image, chosen._plan_of(image), progress)
+            return chosen._run(level.sigma, amount, listener)(image, chosen._plan_of(image), progress)
         finally:
             chosen._backend.release_memory()
 
@@ -214,14 +208,14 @@ class Denoiser:
         chosen._backend = backend
         return chosen
 
-    def _run(self, sigma: float | None, strength: float, listener: Listener) -> NetworkRun:
+    def _run(self, sigma: float | None, amount: Amount, listener: Listener) -> NetworkRun:
         return NetworkRun(
             backend=self._backend,
             in_fp32=self._in_fp32,
             planner=self._planner,
             ensemble=self._ensemble,
             sigma=sigma,
-            strength=strength,
+            amount=amount,
             listener=listener,
         )
 

@@ -1,12 +1,13 @@
 """A picture through a network, tile by tile: what is done to every window, and what where the memory runs out."""
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .amount import Amount
 from .backends.backend import Backend, Listener
 from .tiling.blending import blended
 from .tiling.job_plan import JobPlanner
@@ -29,21 +30,24 @@ class NetworkRun:
     ensemble: bool
     """Whether the eight rotations and reflections of each window are averaged."""
     sigma: float | None
-    """Grey levels 0..255; None: the model is told no level."""
-    strength: float
-    """0..1: how much of the result is mixed into the window; 1 where the network enlarges."""
+    """Grey levels 0..255, as the model is told; None: it is told no level."""
+    amount: Amount
+    """How much of the change is taken; all of it where the network enlarges. What raises the level is in `sigma`."""
     listener: Listener
 
     @property
     def changes_nothing(self) -> bool:
         """Whether the result is the picture itself, so that the network need not be run."""
-        return self.backend.manifest.scale == 1 and (self.sigma == 0 or self.strength == 0)
+        return self.backend.manifest.scale == 1 and (self.sigma == 0 or self.amount.share == 0)
 
     def __call__(self, image: Image, plan: TilePlan, progress: Progress | None) -> Image:
         """The result for `image`, cut by `plan`. Raises UserError where not even the smallest windows fit."""
         network = always_finite(self._network, self._again_in_fp32)
         network = ensemble_of(network) if self.ensemble else network
-        network = network if self.strength == 1 else mixed(network, self.strength)
+        is_colour = image.ndim == 3 and image.shape[2] == 3
+        # A colour model's answer to a grey picture differs between the channels, which are averaged later.
+        amount = self.amount if is_colour else replace(self.amount, chroma=1.0)
+        network = network if amount.share == amount.chroma == 1 else mixed(network, amount)
         manifest = self.backend.manifest
         try:
             if manifest.tiling == "approximate":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
 from ..pictures.enlarged import alpha_rows_for, enlarged_alpha_rows
@@ -118,12 +119,12 @@ def write_denoised(
     target: Path,
     denoiser: Denoiser,
     sigma: float | None,
+    amount: Amount,
     *,
-    strength: float,
     progress: Progress | None,
     listener: Listener,
 ) -> None:
-    """Denoise `huge` to the TIFF `target` in tiles, from top to bottom. `sigma`: from `Denoiser.noise_level_from`."""
+    """Denoise `huge` to the TIFF `target` in tiles, from top to bottom. `sigma`: as `Denoiser.bands` takes it."""
     import tifffile
 
     scale = denoiser.manifest.scale
@@ -136,7 +137,7 @@ def write_denoised(
             tile = (_TILE_SIDE, _TILE_SIDE)
         bands = (
             rows.with_alpha(kept, pixels)
-            for kept, pixels in denoiser.bands(rows, sigma, strength=strength, progress=progress, listener=listener)
+            for kept, pixels in denoiser.bands(rows, sigma, amount, progress=progress, listener=listener)
         )
         num_channels = (3 if regions.is_colour else 1) + regions.has_alpha
         is_big = height * scale * regions.bytes_per_row > MOST_CLASSIC_BYTES

@@ -97,7 +97,7 @@ class PictureStages:
         """Run the model; a picture too large to be held is written as well."""
         start = time.perf_counter()
         content, denoiser = loaded.content, loaded.denoiser
-        sigma, strength = loaded.level.sigma, self._request.strength
+        sigma, amount = loaded.level.sigma, self._request.amount
         notes: list[str] = []
         with _enough_memory(loaded.job.source), _named(loaded.job.source):
             if isinstance(content, HugeTiff):
@@ -108,12 +108,19 @@ class PictureStages:
                         temporary,
                         denoiser,
                         sigma,
-                        strength=strength,
+                        amount,
                         progress=progress,
                         listener=notes.append,
                     )
             else:
-                pixels = denoiser(content.pixels, sigma, strength=strength, progress=progress, listener=notes.append)
+                pixels = denoiser(
+                    content.pixels,
+                    sigma,  # already times what a strength above 1 multiplies it by
+                    strength=amount.share,
+                    chroma=amount.chroma,
+                    progress=progress,
+                    listener=notes.append,
+                )
                 clean = enlarged(content, pixels)
         return Denoised(
             loaded=loaded,
@@ -149,17 +156,17 @@ class PictureStages:
                 check_writable(content, format, scale=scale)
             measured = cache(lambda: _measured(content))
             model = self._models.for_picture(is_colour=content.is_colour, measured=measured)
-            model.denoiser.check_strength(self._request.strength)
+            self._request.amount.check_for(model.denoiser.manifest)
             notes = [*content.notes, *model.notes]
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
-            level = model.denoiser.noise_level_from(lambda: measured().level, self._request.sigma)
-            if level.estimate is not None and level.sigma not in (level.estimate, 0.0):
-                notes.append(model.denoiser.range_note(level))
+            level = model.denoiser.noise_level_from(
+                lambda: measured().level, self._request.sigma, factor=self._request.level_factor
+            )
+            if level.range_note is not None:
+                notes.append(level.range_note)
             if level.estimate is not None and level.estimate < _HARDLY_ANY:
-                notes.append(
-                    "hardly any noise found; the picture is left nearly as it is; use --sigma N to force it"
-                )
+                notes.append("hardly any noise found; the picture is left nearly as it is; use --sigma N to force it")
             if level.estimate is not None and isinstance(content, Picture):
                 notes += doubts(content.pixels, measured())
         return Loaded(

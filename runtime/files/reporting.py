@@ -151,9 +151,9 @@ def line_of(written: Written) -> str:
         content.size_text if scale == 1 else f"{content.size_text} to {content.width * scale}x{content.height * scale}"
     )
     kind = "colour" if content.is_colour else "grey"
-    known = (
-        "" if level.sigma is None else f", sigma {level.sigma:.1f} ({'estimated' if level.is_estimated else 'given'})"
-    )
+    source = "estimated" if level.is_estimated else "given"
+    times = "" if level.factor == 1 else f", times {level.factor:g}"
+    known = "" if level.sigma is None else f", sigma {level.sigma:.1f} ({source}{times})"
     what = f"{size} {kind} {content.bits}-bit"
     why = "" if loaded.model_reason is None else f" ({loaded.model_reason})"
     model = f"model {loaded.model}{why}"

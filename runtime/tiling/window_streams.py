@@ -1,6 +1,6 @@
 """What may be done to the windows and results of a network on their way.
 
-Mixing, a second run where a result is not finite, and the average over eight symmetries.
+Less or more of the change, a second run where a result is not finite, and the average over eight symmetries.
 Shapes: windows (1, C, h, w) float32, results (1, C, scale*h, scale*w) float32.
 """
 
@@ -11,19 +11,36 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
+from ..amount import Amount
 from .stitching import Network
 
 Window = NDArray[np.float32]
 
 
-def mixed(network: Network, strength: float) -> Network:
-    """A network of scale 1 whose results are mixed with their windows, before rounding: 1 is the result alone."""
+_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+"""Their weights in luma, by ITU-R BT.601."""
+
+
+def mixed(network: Network, amount: Amount) -> Network:
+    """A network of scale 1 that changes its windows by `amount` of what `network` changes, before rounding.
+
+    Each pixel by itself, so tiling stays exact. Chroma other than 1 is for RGB alone.
+    """
 
     def run(windows: Iterable[Window]) -> Generator[Window, None, None]:
         for window, result in _with_windows(network, windows):
-            yield np.add(window, np.float32(strength) * (result - window), dtype=np.float32)
+            change = result - window
+            if amount.chroma != 1:
+                change = _with_colour_times(change, np.float32(amount.chroma))
+            yield np.add(window, np.float32(amount.share) * change, dtype=np.float32)
 
     return run
+
+
+def _with_colour_times(change_BCHW: Window, factor: np.float32) -> Window:
+    # Not as a product of matrices: BLAS rounds by the shape of the window.
+    luma = _RED * change_BCHW[:, 0:1] + _GREEN * change_BCHW[:, 1:2] + _BLUE * change_BCHW[:, 2:3]
+    return np.add(luma, factor * (change_BCHW - luma), dtype=np.float32)
 
 
 def always_finite(network: Network, again: Callable[[Window], Window | None]) -> Network:

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
+from hinas.runtime.amount import Amount
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files import huge_tiff
 from hinas.runtime.files.denoise_files import denoise_files
@@ -123,7 +124,7 @@ def test_there_is_nothing_to_mix_with(enlarging: Models, tmp_path: Path) -> None
         load(enlarging["gray2"])(noisy((9, 9)), strength=0.5)
     Image.fromarray(noisy((9, 9))).save(tmp_path / "in.png")
     with pytest.raises(UserError, match=words):
-        run(tmp_path / "in.png", tmp_path / "out.png", enlarging["gray2"], strength=0.5)
+        run(tmp_path / "in.png", tmp_path / "out.png", enlarging["gray2"], amount=Amount(strength=0.5))
     assert not (tmp_path / "out.png").exists()
 
 

@@ -151,7 +151,7 @@ def test_notes_of_the_model_reach_the_person(
             more["listener"](f"{len(pixels)} rows")
             return denoiser(pixels, *others, **more)
 
-        for name in ("manifest", "noise_level", "description_for", "check_strength"):
+        for name in ("manifest", "noise_level", "description_for"):
             setattr(call, name, getattr(denoiser, name))
         return call
 
