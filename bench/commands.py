@@ -44,7 +44,7 @@ def bench(
     oracle: Annotated[
         str | None,
         typer.Option(
-            help="With --pairs: try these levels with every --model, such as 5,10,15, and say what the best ones reach.",
+            help="With --pairs: try these levels, such as 5,10,15, with every --model and say what the best reach.",
             show_default=False,
         ),
     ] = None,

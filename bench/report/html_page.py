@@ -30,10 +30,9 @@ _PROTOCOLS: dict[Protocol, str] = {
     "holds it.",
     "hinas-patches": "Each overlapping patch gets noise of its own before the patches are averaged. That averages "
     "noise away too and reads about 0.4 to 0.7 dB higher than standard for the same network.",
-    "pairs": "8-bit files as they are, a noisy one beside a clean one. The noisy file goes through hinas-denoise, which "
-    "measures its noise (or is told the level that the row names), and the result is rounded to 8 bits. PSNR and SSIM "
-    "in RGB over the whole picture, then the mean over the pairs. Rows of an ORACLE chose their level knowing the "
-    "clean pictures.",
+    "pairs": "8-bit files, noisy beside clean, RGB PSNR, level estimated: the noisy file goes through hinas-denoise, "
+    "which measures its noise (or is told the level that the row names), and the result is rounded to 8 bits. PSNR and "
+    "SSIM of the whole picture, then the mean over the pairs. An ORACLE chose its level knowing the clean pictures.",
     "half-size images": "The test images were shrunk to half their size before noise was added; figures are lower "
     "than on whole images.",
     "unknown": "The publication does not say enough to name the protocol.",
@@ -58,8 +57,9 @@ def write_report(
 ) -> None:
     """Write the page, whole or not at all.
 
-    `size` (WIDTHxHEIGHT) is the one that advice is given for; None: no latency was measured. `charts` may be any files: SVG pictures among them are
-    shown, and PNG pictures of which there is no SVG. Raises UserError where the page cannot be written.
+    `size` (WIDTHxHEIGHT) is the one that advice is given for; None: no latency was measured. `charts` may be any
+    files: SVG pictures among them are shown, and PNG pictures of which there is no SVG. Raises UserError where the page
+    cannot be written.
     """
     page = report_page(results, size=size, charts=charts, samples=samples, pair_pictures=pair_pictures)
     with written_whole(path) as temporary:
