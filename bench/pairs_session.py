@@ -42,6 +42,9 @@ class PairsSettings:
                     f"--{option}: with --pairs the levels are for models that are named; add --model, such as "
                     "--model color"
                 )
+            for level in levels:
+                if not 0 < level <= 255:
+                    raise UserError(f"--{option}: {level:g} is no noise level; expected grey levels such as 5,10,15")
 
 
 def run_pairs(settings: PairsSettings, listener: Listener) -> BenchOutcome:

@@ -135,6 +135,7 @@ def test_options_without_a_meaning_are_mistakes(
         ([*pairs, "--sigma", "5"], "add --model"),
         ([*pairs, "--oracle", "5"], "add --model"),
         ([*pairs, *color, "--oracle", "loud"], "--oracle loud: 'loud' is no noise level"),
+        ([*pairs, *color, "--sigma", "300"], "--sigma: 300 is no noise level"),
         ([*pairs, "--model", larger], "enlarges pictures"),
         ([*pairs, "--model", models["gray"]], "the image is in colour, but the model is for grey images"),
     ):
