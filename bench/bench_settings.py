@@ -73,8 +73,8 @@ class BenchSettings:
         assert self.sizes and self.backends and self.threads >= 1
 
 
-def sigmas_from_text(text: str) -> tuple[float, ...]:
-    """`30,50` -> (30, 50), each level once; UserError where one is no number."""
+def sigmas_from_text(text: str, *, option: str = "--sigma") -> tuple[float, ...]:
+    """`30,50` -> (30, 50), each level once; UserError, which names `option`, where one is no number."""
     levels: list[float] = []
     for part in text.split(","):
         try:
@@ -83,7 +83,7 @@ def sigmas_from_text(text: str) -> tuple[float, ...]:
             level = math.nan
         if not math.isfinite(level):
             raise UserError(
-                f"--sigma {text}: {part.strip()!r} is no noise level; expected grey levels such as 30,50,70"
+                f"{option} {text}: {part.strip()!r} is no noise level; expected grey levels such as 30,50,70"
             )
         levels.append(level)
     return tuple(dict.fromkeys(levels))

@@ -28,7 +28,23 @@ def bench(
         list[str] | None,
         typer.Option(
             help="A bundled name, a model file, or another denoiser's ONNX file; may be repeated. "
-            "Default: the bundled models.",
+            "Default: the bundled models; with --pairs, none.",
+            show_default=False,
+        ),
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Score pairs of noisy and clean pictures: noisy/NAME beside clean/NAME in this folder, NAME_real "
+            "beside NAME_mean, or NAME_noisy beside NAME_clean or NAME_gt. 'auto', hinas-denoise without options, is "
+            "always scored; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    oracle: Annotated[
+        str | None,
+        typer.Option(
+            help="With --pairs: try these levels, such as 5,10,15, with every --model and say what the best reach.",
             show_default=False,
         ),
     ] = None,
@@ -58,7 +74,11 @@ def bench(
         ),
     ] = None,
     sigma: Annotated[
-        str | None, typer.Option(help=f"Noise levels in grey levels. Default: {DEFAULT_SIGMA}.", show_default=False)
+        str | None,
+        typer.Option(
+            help=f"Noise levels in grey levels. Default: {DEFAULT_SIGMA}; with --pairs, estimated on each picture.",
+            show_default=False,
+        ),
     ] = None,
     noise: Annotated[
         Noise | None,
@@ -69,7 +89,7 @@ def bench(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most this many images, evenly spread.", show_default=False)
+        int | None, typer.Option(min=1, help="At most this many images or pairs, evenly spread.", show_default=False)
     ] = None,
     command: Annotated[
         list[str] | None,
@@ -124,7 +144,7 @@ def bench(
     """Measure the latency of models, and their PSNR and SSIM on a folder of clean images; draw the trade-off.
 
     One-channel models are measured on the grey images, three-channel models on the colour images, all with
-    the same noise on every run.
+    the same noise on every run. With --pairs, on pairs of noisy and clean pictures instead.
 
     Example: hinas-bench --data photos/ --limit 25 --gpu 1080ti --out results
     """
@@ -157,6 +177,29 @@ def bench(
     from .methods.peer_methods import weights_by_peer
     from .methods.program import program_from_text
 
+    if pairs:
+        from .pairs.measure_pairs import PROTOCOL_IN_WORDS
+        from .pairs.pair_methods import Levels
+        from .pairs_session import PairsSettings, run_pairs
+        from .results.pairs_texts import pairs_table
+
+        pairs_settings = PairsSettings(
+            folders=tuple(dict.fromkeys(pairs)),
+            models=tuple(model or ()),
+            levels=Levels(
+                given=() if sigma is None else sigmas_from_text(sigma),
+                oracle=() if oracle is None else sigmas_from_text(oracle, option="--oracle"),
+            ),
+            limit=limit,
+            threads=threads,
+            out=out,
+        )
+        with ProgressBars(is_quiet=quiet) as bars:
+            outcome = run_pairs(pairs_settings, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+        table = f"{pairs_table(outcome.results.entries, PROTOCOL_IN_WORDS)}\n"
+        print(outcome.results.to_json() if as_json else table, end="")
+        _say_written(outcome.files, quiet)
+        return
     if operations is not None:
         from .prices.operation_prices import PriceSettings, operations_table, run_operations
 

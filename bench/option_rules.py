@@ -24,12 +24,19 @@ MODES: Mapping[str, Mode] = {
     "operations": Mode(
         "measures latencies of its own networks", frozenset({"size", "seed", "threads", "rounds", "out", "check"})
     ),
+    "pairs": Mode(
+        "scores pairs of pictures, at no noise but their own, and measures no latencies",
+        frozenset({"model", "sigma", "oracle", "limit", "threads", "out"}),
+    ),
 }
 """By the parameter that asks for it."""
 
 _QUALITY = "quality is measured on images; give them with --data IMAGES"
+_QUALITY_OR_PAIRS = f"{_QUALITY} (or pairs with --pairs FOLDER)"
 NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    **{name: (("data",), _QUALITY) for name in ("sigma", "noise", "limit", "command", "command_gray")},
+    **{name: (("data",), _QUALITY) for name in ("noise", "command", "command_gray")},
+    **{name: (("data",), _QUALITY_OR_PAIRS) for name in ("sigma", "limit")},
+    "oracle": (("pairs",), "looks for the best levels on pairs of pictures; give them with --pairs FOLDER"),
     "peer_weights": (("peers",), "of peers that are not measured; name them with --peers"),
     "check": (("operations",), "checks a latency table; give --operations SPACE too"),
     "seed": (("operations",), "of random networks; give --operations SPACE too"),

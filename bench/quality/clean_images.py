@@ -40,7 +40,7 @@ def find_images(data: str, *, limit: int | None = None) -> ImageSet:
             warnings.append(f"{file}: not an image file, skipped")
             continue
         try:
-            _check_header(file)
+            eight_bit_size(file)
         except UserError as error:
             warnings.append(f"{error}, skipped")
         else:
@@ -61,6 +61,20 @@ def clean_pixels(file: Path, channels: int) -> NDArray[np.uint8]:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
+def eight_bit_size(file: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the header; UserError where it cannot be scored, for its depth or its size."""
+    try:
+        with Image.open(file) as picture:
+            mode, (width, height) = picture.mode, picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{file}: cannot be read as an image ({error})") from error
+    if mode not in _EIGHT_BIT_MODES:
+        raise UserError(f"{file}: has Pillow mode {mode}, expected 8 bits per channel")
+    if min(width, height) < SMALLEST_SIDE:
+        raise UserError(f"{file}: {width}x{height} is smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
+    return width, height
+
+
 def _files(data: str) -> list[Path]:
     path = Path(data)
     if path.is_dir():
@@ -72,18 +86,6 @@ def _files(data: str) -> list[Path]:
     if not matches:
         raise UserError(f"--data {data}: no such file or folder, and no file matches it; give clean images")
     return matches
-
-
-def _check_header(file: Path) -> None:
-    try:
-        with Image.open(file) as picture:
-            mode, (width, height) = picture.mode, picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file}: cannot be read as an image ({error})") from error
-    if mode not in _EIGHT_BIT_MODES:
-        raise UserError(f"{file}: has Pillow mode {mode}, expected 8 bits per channel")
-    if min(width, height) < SMALLEST_SIDE:
-        raise UserError(f"{file}: {width}x{height} is smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
 
 
 def _counted(number: int) -> str:

@@ -71,7 +71,7 @@ def sample_pictures(
             continue
         noisy = noisy_image(clean, sigma, image=file, noise=noise)
         denoised = method.denoise(noisy / np.float32(255), sigma) * np.float32(255)
-        part = _middle(clean.shape)
+        part = middle_part(clean.shape, height=LARGEST_HEIGHT, width=LARGEST_WIDTH)
         samples.append(
             SamplePicture(
                 name=file.name,
@@ -86,8 +86,9 @@ def sample_pictures(
     return samples
 
 
-def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    height, width = min(shape[0], LARGEST_HEIGHT), min(shape[1], LARGEST_WIDTH)
+def middle_part(shape: tuple[int, ...], *, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of the middle of a picture of `shape`, at most `height` by `width` pixels."""
+    height, width = min(shape[0], height), min(shape[1], width)
     top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
     return slice(top, top + height), slice(left, left + width)
 

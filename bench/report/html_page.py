@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atomic_files import written_whole
+from ..pairs.pair_pictures import PairPicture
 from ..quality.measure_quality import NOISY_INPUT
 from ..quality.sample_pictures import SamplePicture
 from ..results.entries import Protocol, Results
@@ -29,6 +30,9 @@ _PROTOCOLS: dict[Protocol, str] = {
     "holds it.",
     "hinas-patches": "Each overlapping patch gets noise of its own before the patches are averaged. That averages "
     "noise away too and reads about 0.4 to 0.7 dB higher than standard for the same network.",
+    "pairs": "8-bit files, noisy beside clean, RGB PSNR, level estimated: the noisy file goes through hinas-denoise, "
+    "which measures its noise (or is told the level that the row names), and the result is rounded to 8 bits. PSNR and "
+    "SSIM of the whole picture, then the mean over the pairs. An ORACLE chose its level knowing the clean pictures.",
     "half-size images": "The test images were shrunk to half their size before noise was added; figures are lower "
     "than on whole images.",
     "unknown": "The publication does not say enough to name the protocol.",
@@ -43,20 +47,34 @@ _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def write_report(
-    results: Results, path: Path, *, size: str, charts: Sequence[Path] = (), samples: Sequence[SamplePicture] = ()
+    results: Results,
+    path: Path,
+    *,
+    size: str | None,
+    charts: Sequence[Path] = (),
+    samples: Sequence[SamplePicture] = (),
+    pair_pictures: Sequence[PairPicture] = (),
 ) -> None:
     """Write the page, whole or not at all.
 
-    `size` (WIDTHxHEIGHT) is the one that advice is given for. `charts` may be any files: SVG pictures among them are
-    shown, and PNG pictures of which there is no SVG. Raises UserError where the page cannot be written.
+    `size` (WIDTHxHEIGHT) is the one that advice is given for; None: no latency was measured. `charts` may be any
+    files: SVG pictures among them are shown, and PNG pictures of which there is no SVG. Raises UserError where the page
+    cannot be written.
     """
-    page = report_page(results, size=size, charts=charts, samples=samples)
+    page = report_page(results, size=size, charts=charts, samples=samples, pair_pictures=pair_pictures)
     with written_whole(path) as temporary:
         # A file's name may hold bytes that are no text.
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
-def report_page(results: Results, *, size: str, charts: Sequence[Path], samples: Sequence[SamplePicture]) -> str:
+def report_page(
+    results: Results,
+    *,
+    size: str | None,
+    charts: Sequence[Path],
+    samples: Sequence[SamplePicture],
+    pair_pictures: Sequence[PairPicture],
+) -> str:
     """The text of the page."""
     from jinja2 import Environment, StrictUndefined
 
@@ -69,11 +87,17 @@ def report_page(results: Results, *, size: str, charts: Sequence[Path], samples:
     return template.render(
         machine=results.machine,
         size=size,
-        advice=advice_of(tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)),
+        advice=[]
+        if size is None
+        else advice_of(tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)),
         charts=[(_chart_title(file), _data_uri(file.read_bytes(), file.suffix)) for file in _shown(charts)],
         samples=[
             (sample, _data_uri(_png(sample.noisy), ".png"), _data_uri(_png(sample.denoised), ".png"))
             for sample in samples
+        ],
+        pairs=[
+            (pair, [_data_uri(_png(pixels), ".png") for pixels in (pair.noisy, pair.denoised, pair.clean)])
+            for pair in pair_pictures
         ],
         tables=report_tables(results),
         protocols={name: text for name, text in _PROTOCOLS.items() if name in protocols},

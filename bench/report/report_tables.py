@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..results.entries import Entry, Results
+from ..results.pairs_texts import improved_text, level_text
 from ..results.result_texts import number_text
 
 _Cell = Callable[[Entry], str]
@@ -37,8 +38,14 @@ def report_tables(results: Results) -> list[Table]:
         _table(
             "Measured quality",
             f"Mean over the images. Measured {date}.",
-            [entry for entry in measured if _has_quality(entry)],
+            [entry for entry in measured if _has_quality(entry) and entry.protocol != "pairs"],
             _QUALITY,
+        ),
+        _table(
+            "Measured on pairs",
+            f"Noisy files beside clean ones; mean over the pairs. Measured {date}.",
+            [entry for entry in measured if entry.protocol == "pairs"],
+            _PAIRS,
         ),
         _table(
             "Published figures",
@@ -149,6 +156,20 @@ _QUALITY = (
     _BACKEND,
     _PRECISION,
     _PARAMETERS,
+    _SOURCE,
+    _NOTE,
+)
+_PAIRS = (
+    _MODEL,
+    ("level", False, level_text),
+    _PSNR,
+    ("gain dB", True, lambda entry: "" if entry.gain_db is None else f"{entry.gain_db:+.2f}"),
+    _SSIM,
+    ("improved", True, improved_text),
+    ("median σ", True, lambda entry: number_text(entry.median_sigma, 1)),
+    _DATASET,
+    _PRECISION,
+    _LIBRARY,
     _SOURCE,
     _NOTE,
 )

@@ -46,6 +46,7 @@ class ComparedEntry:
     device: str | None
     """None for a session's own processor: files of different machines may be compared, with a warning."""
     sigma: float | None
+    level: str | None
     dataset: str | None
     protocol: str | None
     origin: str

@@ -88,6 +88,7 @@ def _what(subject: ComparedEntry) -> str:
         subject.size,
         "" if subject.batch in (None, 1) else f"batch {subject.batch}",
         "" if subject.sigma is None else f"sigma {subject.sigma:g}",
+        subject.level,
         subject.dataset,
         "" if subject.protocol in (None, "standard") else subject.protocol,
         subject.backend,

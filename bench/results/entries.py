@@ -15,8 +15,11 @@ FORMAT = "hinas-bench"
 VERSION = 1
 
 Origin = Literal["measured", "published", "projected"]
-Protocol = Literal["standard", "standard, clipped 8-bit", "hinas-patches", "half-size images", "unknown"]
-"""half-size images: tested on images shrunk to half, as several published rows are; unknown: not stated."""
+Protocol = Literal["standard", "standard, clipped 8-bit", "hinas-patches", "pairs", "half-size images", "unknown"]
+"""pairs: noisy files beside clean ones, as they are; half-size images: tested on images shrunk to half, as several
+published rows are; unknown: not stated."""
+LevelSource = Literal["estimated", "given", "oracle, one for all", "oracle, best for each"]
+"""Where the noise level came from that a method was told; an oracle knows the clean pictures, which nobody has."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -109,6 +112,14 @@ class Entry(_ResultPart):
     sigma: Annotated[float, Field(ge=0, le=255)] | None = None
     """Grey levels 0..255, of the quality."""
     protocol: Protocol | None = None
+    level: LevelSource | None = None
+    """Of the protocol pairs; None: no level was told."""
+    median_sigma: Annotated[float, Field(ge=0)] | None = None
+    """Grey levels 0..255, over the pairs: of the levels estimated, or of those that an oracle found best."""
+    gain_db: _Finite | None = None
+    """Mean over the pairs of the PSNR beyond the noisy picture's own."""
+    num_improved: Annotated[int, Field(ge=0)] | None = None
+    """Pairs whose gain is at least 0.01 dB."""
     source: str
     """The model file with its checksum, or the publication with its table."""
     note: str | None = None
@@ -120,7 +131,9 @@ class Entry(_ResultPart):
         if not has_quality and self.latency_ms is None and self.dataset_time_s is None:
             raise ValueError("an entry has a latency_ms, a dataset_time_s, a psnr_db or an ssim")
         if has_quality:
-            self._require("a quality", "dataset", "protocol", *(["sigma"] if self.task == "denoise" else []))
+            # The noise of pairs is in the files, at a level that nobody knows.
+            has_level = self.task == "denoise" and self.protocol != "pairs"
+            self._require("a quality", "dataset", "protocol", *(["sigma"] if has_level else []))
         if (self.latency_range_ms is not None) != (self.origin == "projected" and self.latency_ms is not None):
             raise ValueError("a projected latency_ms, and no other, has a latency_range_ms")
         if self.latency_ms is not None:

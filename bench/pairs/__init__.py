@@ -1,0 +1,1 @@
+"""Pairs of pictures, noisy beside clean: finding, denoising and scoring them."""
