@@ -43,11 +43,9 @@ def as_png(pixels: NDArray[np.uint8]) -> EncodedImage:
     return _encoded(Image.fromarray(pixels), "image/png", optimize=True)
 
 
-def as_jpeg(
-    image: "Image.Image", *, quality: int, subsampling: Literal["4:4:4", "4:2:0"], icc: bytes | None
-) -> EncodedImage:
-    """`icc`: the colour profile; None: sRGB."""
-    return _encoded(image, "image/jpeg", quality=quality, subsampling=subsampling, icc_profile=icc)
+def as_jpeg(image: "Image.Image", *, quality: int, icc: bytes | None) -> EncodedImage:
+    """With the colour of every pixel, for noise is in the colours too. `icc`: the colour profile; None: sRGB."""
+    return _encoded(image, "image/jpeg", quality=quality, subsampling="4:4:4", icc_profile=icc)
 
 
 def _encoded(image: "Image.Image", media_type: MediaType, **options: Any) -> EncodedImage:
