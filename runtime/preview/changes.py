@@ -11,7 +11,9 @@ from ..tiling.planner import Region, Span
 from .picture_pair import PicturePair
 
 CROP_SIDE = 256
-"""Pixels of the picture after; less where the picture is smaller."""
+"""Pixels of the picture after."""
+_LEAST_SIDE = 64
+"""Of a small picture, which is cut into halves before that, for the most and the least to be two places."""
 _CELLS_PER_CROP = 8
 """On each axis: crops begin at multiples of their side divided by this."""
 _SAMPLES_PER_AXIS = 8
@@ -39,7 +41,8 @@ class Extreme:
 
 def all_windows(pair: PicturePair) -> Windows:
     """Windows at every multiple of a cell, from one pass over the picture; it is read in strips of rows."""
-    cell = max(1, CROP_SIDE // (_CELLS_PER_CROP * pair.scale))
+    side = min(CROP_SIDE, max(_LEAST_SIDE, min(pair.whole) // 2))
+    cell = max(1, side // (_CELLS_PER_CROP * pair.scale))
     columns = range(0, pair.width, cell)
     sums: list[NDArray[np.float64]] = []
     for top in range(0, pair.height, cell):

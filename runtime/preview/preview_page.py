@@ -46,7 +46,7 @@ def preview_page(
     title = pictures[0].name if len(pictures) == 1 else f"{len(pictures)} pictures"
     parts = [
         "<header>",
-        f"<h1>{escape(title)}, before and after</h1>",
+        "<h1>Before and after</h1>",
         f'<p class="quiet">{escape(about)}</p>',
         "</header>",
         "<main>",
@@ -73,19 +73,13 @@ def _counted(number: int) -> str:
 
 
 def _overview(pictures: Sequence[PreviewedPicture]) -> str:
-    rows = []
+    rows: list[str] = []
     for index, picture in enumerate(pictures):
         name = f'<a href="#{_anchor(index)}">{escape(picture.name)}</a>'
         if not isinstance(picture.shown, ShownPicture):
             name = f'{escape(picture.name)}<br><span class="quiet">{escape(picture.shown)}</span>'
-        cells = (
-            name,
-            escape(picture.size),
-            escape(picture.noise),
-            escape(picture.model),
-            str(len(picture.notes) or ""),
-        )
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+        texts = (picture.size, picture.noise, picture.model, str(len(picture.notes) or ""))
+        rows.append("".join(f"<td>{cell}</td>" for cell in (name, *map(escape, texts))))
     return _table("All pictures", ("picture", "size", "noise level", "model", "notes"), rows)
 
 
@@ -149,8 +143,7 @@ def _crop(name: str, crop: Crop, before: str) -> str:
     extreme = crop.extreme
     left, top = extreme.region.columns.start, extreme.region.rows.start
     caption = (
-        f"{extreme.kind.capitalize()} change: {extreme.change:.2f} grey levels on average, "
-        f"{left} pixels from the left and {top} from the top of the file's picture"
+        f"{extreme.kind.capitalize()} change: {extreme.change:.2f} grey levels on average (at pixel {left}, {top})"
     )
     sides = [
         Side(image=image, label=label, alt=f"part of {name} with the {extreme.kind} change, {label}")
