@@ -65,7 +65,8 @@ class RunPreview:
         if self._request.preview is None:
             return
         place = self._places[written.denoised.loaded.job.target]
-        picture = self._previewed(written, _not_shown() if place >= MOST_SHOWN else _shown(written))
+        too_many = f"not shown: a page shows {MOST_SHOWN} pictures at most"
+        picture = self._previewed(written, _shown(written) if place < MOST_SHOWN else too_many)
         with self._lock:
             self._pictures[place] = picture
 
@@ -104,10 +105,6 @@ class RunPreview:
         )
 
 
-def _not_shown() -> str:
-    return f"not shown: a page shows {MOST_SHOWN} pictures"
-
-
 def _noise_text(level: NoiseLevel) -> str:
     if level.sigma is None:
         return "the model needs none"
@@ -121,6 +118,8 @@ def _shown(written: Written) -> ShownPicture | str:
         if isinstance(content, Picture):
             assert denoised.clean is not None
             return shown_picture(held_pair(content.pixels, denoised.clean.pixels), _appearance(content))
+        if content.path.resolve() == denoised.loaded.job.target.resolve():
+            return "not shown: the result replaced the picture, which was too large to be held"
         with opened_regions(content.path) as before, opened_regions(denoised.loaded.job.target) as after:
             pair = PicturePair(
                 height=content.height,

@@ -53,19 +53,19 @@ def preview_page(
     ]
     if num_skipped:
         parts.append(f"<p>{_counted(num_skipped)} skipped, for the results existed already.</p>")
-    if len(pictures) > 1:
+    is_listed = len(pictures) > 1
+    if is_listed:
         parts.append(_overview(pictures))
-    parts += [_section(index, picture) for index, picture in enumerate(pictures) if _is_shown(picture)]
-    # A single picture is in no table, so it says by itself why it is not shown.
-    parts += [_section(0, picture) for picture in pictures if len(pictures) == 1 and not _is_shown(picture)]
     if failed:
         parts.append(_failures(failed))
+    # Of a picture that is not shown, the list says why; without a list its section does.
+    parts += [
+        _section(index, picture)
+        for index, picture in enumerate(pictures)
+        if not is_listed or isinstance(picture.shown, ShownPicture)
+    ]
     style = (Path(__file__).parent / "preview.css").read_text(encoding="utf-8")
     return html_page(title=f"{title}, before and after", body="\n".join([*parts, "</main>"]), style=style)
-
-
-def _is_shown(picture: PreviewedPicture) -> bool:
-    return isinstance(picture.shown, ShownPicture)
 
 
 def _counted(number: int) -> str:
