@@ -90,13 +90,15 @@ def _chart_title(file: Path) -> str:
 
 
 def _slider(sample: SamplePicture) -> str:
+    from PIL import Image
+
     before = Side(
-        image=as_png(sample.noisy),
+        image=as_png(Image.fromarray(sample.noisy)),
         label=f"noisy, {sample.noisy_psnr_db:.2f} dB",
         alt=f"{sample.name} with noise of sigma {sample.sigma:g}",
     )
     after = Side(
-        image=as_png(sample.denoised),
+        image=as_png(Image.fromarray(sample.denoised)),
         label=f"denoised, {sample.denoised_psnr_db:.2f} dB",
         alt=f"{sample.name} denoised by {sample.model}",
     )

@@ -21,8 +21,8 @@ from .huge_tiff import opened_regions
 from .picture_stages import Job, Written
 from .reporting import Reporter
 
-MOST_SHOWN = 100
-"""Pictures of a page: about 1 MB each."""
+MOST_SHOWN = 50
+"""Pictures of a page: 1 to 3 MB each."""
 _SUFFIXES = (".html", ".htm")
 _ORIENTATION = 274
 

@@ -5,9 +5,6 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -36,11 +33,9 @@ def data_uri(content: bytes, media_type: MediaType) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def as_png(pixels: NDArray[np.uint8]) -> EncodedImage:
-    """(H, W) or (H, W, 3), every pixel kept."""
-    from PIL import Image
-
-    return _encoded(Image.fromarray(pixels), "image/png", optimize=True)
+def as_png(image: "Image.Image", *, icc: bytes | None = None) -> EncodedImage:
+    """Every pixel kept. `icc`: the colour profile; None: sRGB."""
+    return _encoded(image, "image/png", icc_profile=icc)
 
 
 def as_jpeg(image: "Image.Image", *, quality: int, icc: bytes | None) -> EncodedImage:

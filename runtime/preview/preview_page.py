@@ -130,10 +130,11 @@ def _pictures(name: str, shown: ShownPicture) -> list[str]:
     else:
         sides = [
             Side(image=image, label=label, alt=f"{name} {label}")
-            for image, label in zip(shown.view, (before, "after"), strict=True)
+            for image, label in ((shown.view.before, before), (shown.view.after, "after"))
         ]
-        size = "At full size." if shown.percent == 100 else f"Reduced to {shown.percent:.0f} %, which hides noise."
-        parts.append(slider_figure(sides[0], sides[1], caption=size))
+        size = "At full size" if shown.view.percent == 100 else f"Reduced to {shown.view.percent:.0f} %"
+        caption = f"{size} and compressed, which hides some noise. The parts below hold the pixels as they are."
+        parts.append(slider_figure(sides[0], sides[1], caption=caption))
     parts.append("<h3>Most and least change, at full size</h3>")
     parts.append(f'<div class="crops">\n{"".join(_crop(name, crop, before) for crop in shown.crops)}</div>')
     return parts

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..tiling.planner import Region, Span
 from .changes import Extreme, Windows, all_windows, most_and_least, sampled_windows
-from .encoded_image import EncodedImage, as_jpeg
+from .encoded_image import EncodedImage, as_jpeg, as_png
 from .picture_pair import PicturePair
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 LONGEST_VIEW = 1200
 """Pixels of the longer side of a reduced view."""
 _NUM_OF_EACH = 2
-_STRIP_ROWS = 64
-"""Of a reduced view, made at a time."""
+_STRIP_PIXELS = 2**22
+"""Reduced at a time."""
+_VIEW_QUALITY = 90
+"""JPEG's."""
 _MOST_PROFILE_BYTES = 2**12
 """Of a colour profile, which every picture on the page repeats: cameras' and screens' are smaller, printers' larger."""
 
@@ -32,6 +34,21 @@ class Appearance:
     """As EXIF counts: 1 upright, 6 to be turned right, and so on."""
     icc: bytes | None = None
     """Colour profile; None: sRGB."""
+
+    @property
+    def profile(self) -> bytes | None:
+        """The colour profile if it is small enough to be repeated."""
+        return self.icc if self.icc is not None and len(self.icc) <= _MOST_PROFILE_BYTES else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """The whole picture, reduced where it is large."""
+
+    before: EncodedImage
+    after: EncodedImage
+    percent: float
+    """Of the full size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +64,8 @@ class Crop:
 class ShownPicture:
     """Encoded bytes and figures; no pixels."""
 
-    view: tuple[EncodedImage, EncodedImage] | None
-    """Before and after; None: too large to be shown whole."""
-    percent: float
-    """Of the full size, at which the view is shown."""
+    view: View | None
+    """None: too large to be shown whole."""
     scale: int
     """How many times the model enlarged the picture."""
     crops: tuple[Crop, ...]
@@ -59,43 +74,38 @@ class ShownPicture:
 
 def shown_picture(pair: PicturePair, appearance: Appearance) -> ShownPicture:
     """All of a picture, read in strips."""
-    view = _view(pair, pair.before), _view(pair, pair.after)
-    encoded = tuple(_encoded(image, appearance, quality=80) for image in view)
-    percent = 100 * max(view[0].size) / max(pair.whole)
-    return _shown(pair, all_windows(pair), appearance, view=(encoded[0], encoded[1]), percent=percent)
+    before, after = (
+        as_jpeg(_upright(_reduced(pair, side), appearance.orientation), quality=_VIEW_QUALITY, icc=appearance.profile)
+        for side in (pair.before, pair.after)
+    )
+    percent = 100 * max(before.width, before.height) / max(pair.whole)
+    view = View(before=before, after=after, percent=percent)
+    return ShownPicture(view=view, scale=pair.scale, crops=_crops(pair, all_windows(pair), appearance))
 
 
 def sampled_picture(pair: PicturePair, appearance: Appearance) -> ShownPicture:
     """Parts of a picture that is too large to be shown whole."""
-    return _shown(pair, sampled_windows(pair), appearance, view=None, percent=100)
+    return ShownPicture(view=None, scale=pair.scale, crops=_crops(pair, sampled_windows(pair), appearance))
 
 
-def _shown(
-    pair: PicturePair,
-    windows: Windows,
-    appearance: Appearance,
-    *,
-    view: tuple[EncodedImage, EncodedImage] | None,
-    percent: float,
-) -> ShownPicture:
-    crops = [
+def _crops(pair: PicturePair, windows: Windows, appearance: Appearance) -> tuple[Crop, ...]:
+    return tuple(
         Crop(
             extreme=extreme,
-            before=_encoded_crop(pair.before(extreme.region), appearance),
-            after=_encoded_crop(pair.after(extreme.region), appearance),
+            before=_exact(pair.before(extreme.region), appearance),
+            after=_exact(pair.after(extreme.region), appearance),
         )
         for extreme in most_and_least(windows, num_of_each=_NUM_OF_EACH)
-    ]
-    return ShownPicture(view=view, percent=percent, scale=pair.scale, crops=tuple(crops))
+    )
 
 
-def _view(pair: PicturePair, side: Callable[[Region], NDArray[np.uint8]]) -> "Image.Image":
+def _reduced(pair: PicturePair, side: Callable[[Region], NDArray[np.uint8]]) -> "Image.Image":
     """One side, reduced to `LONGEST_VIEW`: by whole numbers in strips, the rest at once."""
     from PIL import Image
 
     longest = max(pair.whole)
     by = max(1, longest // LONGEST_VIEW)
-    strip = _STRIP_ROWS * by
+    strip = by * max(1, _STRIP_PIXELS // (by * pair.width * pair.scale**2))
     strips = [
         np.asarray(Image.fromarray(side(Region(rows, Span(0, pair.width)))).reduce(by))
         # A strip's rows are a multiple of `by`, so reduced strips fit together.
@@ -107,16 +117,12 @@ def _view(pair: PicturePair, side: Callable[[Region], NDArray[np.uint8]]) -> "Im
     return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def _encoded_crop(pixels: NDArray[np.uint8], appearance: Appearance) -> EncodedImage:
+def _exact(pixels: NDArray[np.uint8], appearance: Appearance) -> EncodedImage:
+    """Without any loss: JPEG's own errors are as large as what a model changes where there is little noise."""
     from PIL import Image
 
-    # So little is lost that the noise looks as it is; without any loss a page would be twice as large.
-    return _encoded(Image.fromarray(np.ascontiguousarray(pixels)), appearance, quality=92)
-
-
-def _encoded(image: "Image.Image", appearance: Appearance, *, quality: int) -> EncodedImage:
-    icc = appearance.icc if appearance.icc and len(appearance.icc) <= _MOST_PROFILE_BYTES else None
-    return as_jpeg(_upright(image, appearance.orientation), quality=quality, icc=icc)
+    image = _upright(Image.fromarray(np.ascontiguousarray(pixels)), appearance.orientation)
+    return as_png(image, icc=appearance.profile)
 
 
 def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
