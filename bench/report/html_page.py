@@ -3,7 +3,7 @@
 Names of models and files are untrusted: the template escapes whatever it is given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...runtime.preview.encoded_image import MediaType, as_png, data_uri
@@ -45,11 +45,12 @@ def write_report(
     `size` (WIDTHxHEIGHT) is the one that advice is given for. `charts` may be any files: SVG pictures among them are
     shown, and PNG pictures of which there is no SVG. Raises UserError where the page cannot be written.
     """
-    write_page(report_page(results, size=size, charts=charts, samples=samples), path)
+    write_page(_report_page(results, size=size, charts=charts, samples=samples), path)
 
 
-def report_page(results: Results, *, size: str, charts: Sequence[Path], samples: Sequence[SamplePicture]) -> str:
-    """The text of the page."""
+def _report_page(
+    results: Results, *, size: str, charts: Sequence[Path], samples: Sequence[SamplePicture]
+) -> Iterator[str]:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -70,7 +71,7 @@ def report_page(results: Results, *, size: str, charts: Sequence[Path], samples:
         protocols={name: text for name, text in _PROTOCOLS.items() if name in protocols},
     )
     title = f"hinas-bench: speed and quality, {results.machine.date_utc:%Y-%m-%d}"
-    return html_page(title=title, body=body, style=style, script=script)
+    return html_page(title=title, body=[body], style=style, script=script)
 
 
 def _shown(charts: Sequence[Path]) -> list[Path]:

@@ -3,7 +3,7 @@
 All texts are plain, and escaped here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -41,31 +41,29 @@ class FailedPicture:
 
 def preview_page(
     pictures: Sequence[PreviewedPicture], *, failed: Sequence[FailedPicture], num_skipped: int, about: str
-) -> str:
-    """The text of the page. `about`: which program made it, and when."""
+) -> Iterator[str]:
+    """The page in parts, picture by picture. `about`: which program made it, and when."""
     title = pictures[0].name if len(pictures) == 1 else f"{len(pictures)} pictures"
-    parts = [
-        "<header>",
-        "<h1>Before and after</h1>",
-        f'<p class="quiet">{escape(about)}</p>',
-        "</header>",
-        "<main>",
-    ]
+    style = (Path(__file__).parent / "preview.css").read_text(encoding="utf-8")
+    return html_page(title=f"{title}, before and after", body=_body(pictures, failed, num_skipped, about), style=style)
+
+
+def _body(
+    pictures: Sequence[PreviewedPicture], failed: Sequence[FailedPicture], num_skipped: int, about: str
+) -> Iterator[str]:
+    yield f'<header>\n<h1>Before and after</h1>\n<p class="quiet">{escape(about)}</p>\n</header>\n<main>'
     if num_skipped:
-        parts.append(f"<p>{_counted(num_skipped)} skipped, for the results existed already.</p>")
+        yield f"<p>{_counted(num_skipped)} skipped, for the results existed already.</p>"
     is_listed = len(pictures) > 1
     if is_listed:
-        parts.append(_overview(pictures))
+        yield _overview(pictures)
     if failed:
-        parts.append(_failures(failed))
-    # Of a picture that is not shown, the list says why; without a list its section does.
-    parts += [
-        _section(index, picture)
-        for index, picture in enumerate(pictures)
-        if not is_listed or isinstance(picture.shown, ShownPicture)
-    ]
-    style = (Path(__file__).parent / "preview.css").read_text(encoding="utf-8")
-    return html_page(title=f"{title}, before and after", body="\n".join([*parts, "</main>"]), style=style)
+        yield _failures(failed)
+    for index, picture in enumerate(pictures):
+        # Of a picture that is not shown, the list says why; without a list its section does.
+        if not is_listed or isinstance(picture.shown, ShownPicture):
+            yield _section(index, picture)
+    yield "</main>"
 
 
 def _counted(number: int) -> str:

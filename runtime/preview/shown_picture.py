@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST_VIEW = 1200
 """Pixels of the longer side of a reduced view."""
 _NUM_OF_EACH = 2
-_STRIP_PIXELS = 2**22
+_STRIP_PIXELS = 2**20
 """Reduced at a time."""
 _VIEW_QUALITY = 90
 """JPEG's."""
