@@ -59,6 +59,14 @@ def denoise(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave pictures that exist: goes on with a run that was stopped.")
     ] = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE.html",
+            help="Also write a page that compares the pictures before and after with a slider and shows where they "
+            "changed most and least.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
 ) -> None:
@@ -74,6 +82,7 @@ def denoise(
       hinas-denoise photos/ clean/ --strength 1.5 --chroma 0.5
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
       hinas-denoise photos/ clean/ --skip-existing
+      hinas-denoise noisy.jpg clean.jpg --preview page.html
     """
     import logging
     import warnings
@@ -99,6 +108,7 @@ def denoise(
         ensemble=ensemble,
         overwrite=overwrite,
         skip_existing=skip_existing,
+        preview=preview,
     )
     refuse_more_than_is_free()
     # They describe every damaged tag on stderr; tags are copied as they are, and what matters comes as one error.

@@ -101,6 +101,8 @@ class Request:
     """Whether files that exist may be replaced."""
     skip_existing: bool = False
     """Whether files that exist are left as they are, to go on with a run that was stopped."""
+    preview: Path | None = None
+    """The HTML page to write, of every picture before and after; None: none."""
 
     @property
     def level_factor(self) -> float:

@@ -1,19 +1,14 @@
 """report.html: a session's results as one page that needs nothing else, neither files nor network.
 
-Names of models and files are untrusted: the template escapes whatever it is given, and the page's own content
-security policy lets only this page's script and style run, and shows no pictures but those inside it.
+Names of models and files are untrusted: the template escapes whatever it is given.
 """
 
-import base64
-import hashlib
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...atomic_files import written_whole
+from ...runtime.preview.encoded_image import MediaType, as_png, data_uri
+from ...runtime.preview.html_page import html_page, write_page
+from ...runtime.preview.slider import Side, slider_figure
 from ..pairs.pair_pictures import PairPicture
 from ..quality.measure_quality import NOISY_INPUT
 from ..quality.sample_pictures import SamplePicture
@@ -43,7 +38,7 @@ _CHARTS = {
     "roofline": "Roofline: how far from the device's limits",
 }
 """By the beginning of the file's name."""
-_MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+_MEDIA_TYPES: dict[str, MediaType] = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def write_report(
@@ -61,22 +56,20 @@ def write_report(
     files: SVG pictures among them are shown, and PNG pictures of which there is no SVG. Raises UserError where the page
     cannot be written.
     """
-    page = report_page(results, size=size, charts=charts, samples=samples, pair_pictures=pair_pictures)
-    with written_whole(path) as temporary:
-        # A file's name may hold bytes that are no text.
-        temporary.write_bytes(page.encode("utf-8", "replace"))
+    page = _report_page(results, size=size, charts=charts, samples=samples, pair_pictures=pair_pictures)
+    write_page(page, path)
 
 
-def report_page(
+def _report_page(
     results: Results,
     *,
     size: str | None,
     charts: Sequence[Path],
     samples: Sequence[SamplePicture],
     pair_pictures: Sequence[PairPicture],
-) -> str:
-    """The text of the page."""
+) -> Iterator[str]:
     from jinja2 import Environment, StrictUndefined
+    from PIL import Image
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"time": time_text, "parameters": parameters_text}
@@ -84,28 +77,25 @@ def report_page(
     style, script = ((texts / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     template = environment.from_string((texts / "report.html.jinja").read_text(encoding="utf-8"))
     protocols = {entry.protocol for entry in results.entries}
-    return template.render(
+    body = template.render(
         machine=results.machine,
         size=size,
         advice=[]
         if size is None
         else advice_of(tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)),
-        charts=[(_chart_title(file), _data_uri(file.read_bytes(), file.suffix)) for file in _shown(charts)],
-        samples=[
-            (sample, _data_uri(_png(sample.noisy), ".png"), _data_uri(_png(sample.denoised), ".png"))
-            for sample in samples
+        charts=[
+            (_chart_title(file), data_uri(file.read_bytes(), _MEDIA_TYPES[file.suffix])) for file in _shown(charts)
         ],
+        samples=[_slider(sample) for sample in samples],
         pairs=[
-            (pair, [_data_uri(_png(pixels), ".png") for pixels in (pair.noisy, pair.denoised, pair.clean)])
+            (pair, [as_png(Image.fromarray(pixels)).data_uri for pixels in (pair.noisy, pair.denoised, pair.clean)])
             for pair in pair_pictures
         ],
         tables=report_tables(results),
         protocols={name: text for name, text in _PROTOCOLS.items() if name in protocols},
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
     )
+    title = f"hinas-bench: speed and quality, {results.machine.date_utc:%Y-%m-%d}"
+    return html_page(title=title, body=[body], style=style, script=script)
 
 
 def _shown(charts: Sequence[Path]) -> list[Path]:
@@ -124,18 +114,18 @@ def _chart_title(file: Path) -> str:
     return f"{_CHARTS[begun]}{file.stem.removeprefix(begun).replace('-', ', ', 1)}"
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def _slider(sample: SamplePicture) -> str:
     from PIL import Image
 
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
-    return stream.getvalue()
-
-
-def _data_uri(content: bytes, suffix: str) -> str:
-    return f"data:{_MEDIA_TYPES[suffix]};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _hash(text: str) -> str:
-    """As a content security policy names an inline text."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+    before = Side(
+        image=as_png(Image.fromarray(sample.noisy)),
+        label=f"noisy, {sample.noisy_psnr_db:.2f} dB",
+        alt=f"{sample.name} with noise of sigma {sample.sigma:g}",
+    )
+    after = Side(
+        image=as_png(Image.fromarray(sample.denoised)),
+        label=f"denoised, {sample.denoised_psnr_db:.2f} dB",
+        alt=f"{sample.name} denoised by {sample.model}",
+    )
+    caption = f"{sample.name}, σ = {sample.sigma:g}, denoised by {sample.model}. PSNR of the part shown."
+    return slider_figure(before, after, caption=caption)

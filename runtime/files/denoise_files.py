@@ -8,9 +8,10 @@ from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
 from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
-from .picture_stages import Denoised, Job, Loaded, PictureStages
+from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
+from .run_preview import RunPreview, check_preview
 
 _PICTURES_SHARE = 4
 """One part in this many of the memory is for pictures under way, the rest for the network."""
@@ -23,11 +24,13 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     Raises UserError at the end where pictures failed, naming them; the others are written.
     """
     jobs = _jobs(request.source, request.target, reporter)
+    check_preview(request, jobs)
     skipped = [job for job in jobs if request.skip_existing and job.target.exists()]
     for job in skipped:
         reporter.skipped(job.source, job.target)
     is_skipped = {job.target for job in skipped}
     to_do = [job for job in jobs if job.target not in is_skipped]
+    preview = RunPreview(request, to_do)
     clock = BusyClock()
     failed: list[Job] = []
     with reporter.pictures(len(to_do)) as progress:
@@ -51,10 +54,15 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             reporter.notes(loaded.notes)
             return stages.denoise(loaded, progress.tiles_of(loaded.job.source.name))
 
+        def write(denoised: Denoised) -> Written:
+            written = stages.write(denoised)
+            preview.add(written)
+            return written
+
         cores = os.cpu_count() or 1
         outcomes = overlapped(
             to_do,
-            Stages(load=load, work=clock.timed(denoise), store=stages.write, cost=stages.held_bytes),
+            Stages(load=load, work=clock.timed(denoise), store=write, cost=stages.held_bytes),
             Limits(
                 num_loading=max(1, min(cores, _MOST_WRITERS) // 2),
                 num_storing=max(1, min(cores, _MOST_WRITERS)),
@@ -69,8 +77,10 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
                     reporter.written(outcome.stored)
                 else:
                     failed.append(outcome.job)
+                    preview.add_failure(outcome.job.source, str(outcome.failure))
                     reporter.failure(outcome.job.source, str(outcome.failure))
                 progress.advance()
+    preview.finish(reporter, num_skipped=len(skipped))
     reporter.summary(
         FolderSummary(
             num_written=len(to_do) - len(failed),
@@ -125,12 +135,18 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
         return
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
+    check_preview(request, [job])
+    preview = RunPreview(request, [job])
     if request.skip_existing and target.exists():
         reporter.skipped(job.source, job.target)
+        preview.finish(reporter, num_skipped=1)
         return
     stages = PictureStages(request)
     loaded = stages.load(job)
     reporter.notes(loaded.notes)
     with reporter.tiles(job.source.name) as progress:
         denoised = stages.denoise(loaded, progress)
-    reporter.written(stages.write(denoised))
+    written = stages.write(denoised)
+    reporter.written(written)
+    preview.add(written)
+    preview.finish(reporter, num_skipped=0)

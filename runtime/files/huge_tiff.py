@@ -101,6 +101,13 @@ def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | No
         )
 
 
+@contextmanager
+def opened_regions(path: Path) -> Iterator[TiffRegions]:
+    """The TIFF `path`, to be read in parts."""
+    with _opened(path) as (page, _):
+        yield TiffRegions(page)
+
+
 def sample_of(huge: HugeTiff) -> list[Image]:
     """Blocks of pixels from all over the picture, the same ones each time; a picture that is not huge whole."""
     with _opened(huge.path) as (page, _):

@@ -85,6 +85,15 @@ class Reporter:
         elif not self._quiet:
             self._print(line_of(written), sys.stdout)
 
+    def preview(self, page: Path, num_pictures: int) -> None:
+        """The page that shows the pictures before and after; not written where there are none."""
+        if num_pictures == 0:
+            self.note(f"{page}: not written, for no picture was denoised")
+        elif self._json:
+            self._print(json.dumps({"preview": {"output": str(page), "pictures": num_pictures}}), sys.stdout)
+        elif not self._quiet:
+            self._print(f"before and after: {page}", sys.stdout)
+
     def summary(self, summary: FolderSummary) -> None:
         """The end of a folder run."""
         if self._json:

@@ -1,0 +1,1 @@
+"""Pages that show pictures before and after, and need nothing but themselves."""
