@@ -49,6 +49,11 @@ class Loaded:
     """For a person, as sentences."""
     seconds: float
 
+    @property
+    def model_text(self) -> str:
+        """The model, and why it was chosen."""
+        return self.model if self.model_reason is None else f"{self.model} ({self.model_reason})"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Denoised:

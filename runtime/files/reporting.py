@@ -164,8 +164,7 @@ def line_of(written: Written) -> str:
     times = "" if level.factor == 1 else f", times {level.factor:g}"
     known = "" if level.sigma is None else f", sigma {level.sigma:.1f} ({source}{times})"
     what = f"{size} {kind} {content.bits}-bit"
-    why = "" if loaded.model_reason is None else f" ({loaded.model_reason})"
-    model = f"model {loaded.model}{why}"
+    model = f"model {loaded.model_text}"
     return f"{loaded.job.source} -> {loaded.job.target}  {what}{known}, {model}, {written.seconds:.2f} s"
 
 

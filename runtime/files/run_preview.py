@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ... import __version__
 from ...errors import UserError
+from ..amount import Amount
 from ..denoise_request import Request
 from ..noise.level import NoiseLevel
 from ..pictures.exif_block import directory_from
@@ -18,7 +19,7 @@ from ..preview.picture_pair import PicturePair, held_pair
 from ..preview.preview_page import FailedPicture, PreviewedPicture, preview_page
 from ..preview.shown_picture import Appearance, ShownPicture, sampled_picture, shown_picture
 from .huge_tiff import opened_regions
-from .picture_stages import Job, Written
+from .picture_stages import Job, Loaded, Written
 from .reporting import Reporter
 
 MOST_SHOWN = 50
@@ -91,24 +92,31 @@ class RunPreview:
 
     def _previewed(self, written: Written, shown: ShownPicture | str) -> PreviewedPicture:
         denoised, loaded = written.denoised, written.denoised.loaded
-        content, scale, strength = loaded.content, loaded.denoiser.manifest.scale, self._request.strength
+        content, scale = loaded.content, loaded.denoiser.manifest.scale
         enlarged = "" if scale == 1 else f" to {content.width * scale}x{content.height * scale}"
         notes = [note.removeprefix(f"{loaded.job.source}: ") for note in (*loaded.notes, *denoised.notes)]
         return PreviewedPicture(
             name=self._name(loaded.job.source),
             size=f"{content.size_text}{enlarged} {'colour' if content.is_colour else 'grey'} {content.bits}-bit",
             noise=_noise_text(loaded.level),
-            model=loaded.model if strength == 1 else f"{loaded.model}, strength {strength:g}",
+            model=_model_text(loaded, self._request.amount),
             target=str(loaded.job.target),
             notes=tuple(notes),
             shown=shown,
         )
 
 
+def _model_text(loaded: Loaded, amount: Amount) -> str:
+    strength = "" if amount.strength == 1 else f", strength {amount.strength:g}"
+    chroma = "" if amount.chroma == 1 else f", chroma {amount.chroma:g}"
+    return f"{loaded.model_text}{strength}{chroma}"
+
+
 def _noise_text(level: NoiseLevel) -> str:
     if level.sigma is None:
         return "the model needs none"
-    return f"sigma {level.sigma:.1f}, {'measured on the picture' if level.is_estimated else 'given'}"
+    times = "" if level.factor == 1 else f", times {level.factor:g}"
+    return f"sigma {level.sigma:.1f}, {'measured on the picture' if level.is_estimated else 'given'}{times}"
 
 
 def _shown(written: Written) -> ShownPicture | str:
