@@ -15,6 +15,10 @@ _CROP_SIDE = 128
 _MOST_CROPS = 25
 _NONE_BELOW = 0.5
 """Grey levels: rounding to 8 bits makes 0.3, and a drawing is found to have about as much."""
+_EQUAL_IN_DRAWINGS = 0.85
+"""Share of pixels that equal their neighbour; noise leaves few, even where most are clipped."""
+_LEAST_AGREEMENT = 0.5
+"""White noise is measured by its own estimator at no less than this share of what the network sees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +27,7 @@ class MeasuredNoise:
 
     level: float
     """Grey levels 0..255. White noise: its standard deviation before clipping; else the RMS of all that noise and
-    compression changed, 0 below 0.5."""
+    compression changed, 0 below 0.5 and in drawings of flat areas."""
     is_white: bool
     """Whether neighbouring pixels have noise of their own, the same everywhere, as a simulation or a sensor without
     development gives it."""
@@ -35,13 +39,22 @@ def measured_noise(blocks: Sequence[Image]) -> MeasuredNoise:
     Pictures of less than 48 pixels a side are taken to have white noise: there is too little to tell.
     """
     crops = list(_crops(blocks))
-    if crops:
-        found = noise_of_crops(crops)
-        # Where there is more noise its kind is seen better.
-        if float(np.sum(found.whiteness_N * found.levels_N)) <= 0:
-            level = float(np.sqrt(np.mean(found.levels_N**2)))
-            return MeasuredNoise(level=0.0 if level < _NONE_BELOW else level, is_white=False)
-    return MeasuredNoise(level=estimate_sigma_of_blocks(blocks), is_white=True)
+    if not crops:
+        return MeasuredNoise(level=estimate_sigma_of_blocks(blocks), is_white=True)
+    if np.mean([_share_of_equal_neighbours(crop) for crop in crops]) > _EQUAL_IN_DRAWINGS:
+        return MeasuredNoise(level=0.0, is_white=False)
+    found = noise_of_crops(crops)
+    level = float(np.sqrt(np.mean(found.levels_N**2)))
+    # Where there is more noise its kind is seen better.
+    if float(np.sum(found.whiteness_N * found.levels_N)) > 0:
+        sigma = estimate_sigma_of_blocks(blocks)
+        if sigma >= _LEAST_AGREEMENT * level:
+            return MeasuredNoise(level=sigma, is_white=True)
+    return MeasuredNoise(level=0.0 if level < _NONE_BELOW else level, is_white=False)
+
+
+def _share_of_equal_neighbours(crop: NDArray[np.float32]) -> float:
+    return float(np.mean(np.all(crop[:, 1:] == crop[:, :-1], axis=2)))
 
 
 def _crops(blocks: Sequence[Image]) -> Iterator[NDArray[np.float32]]:
