@@ -151,7 +151,7 @@ def test_notes_of_the_model_reach_the_person(
             more["listener"](f"{len(pixels)} rows")
             return denoiser(pixels, *others, **more)
 
-        for name in ("manifest", "noise_level", "description_for"):
+        for name in ("manifest", "noise_level_from", "description_for"):
             setattr(call, name, getattr(denoiser, name))
         return call
 
