@@ -15,7 +15,10 @@ def denoise(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP) or a folder.")],
     target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
     model: Annotated[
-        str, typer.Option(help="auto (gray for grey pictures, color for colour), a bundled name, or a model file.")
+        str,
+        typer.Option(
+            help="auto (photo for photographs; color or gray for white noise), a bundled name, or a model file."
+        ),
     ] = "auto",
     sigma: Annotated[
         str,

@@ -78,7 +78,7 @@ class Request:
     target: Path
     """A file for a file, a folder for a folder."""
     model: str = "auto"
-    """auto: the bundled gray or color, as the picture is; else a bundled name or a path."""
+    """auto: the bundled model for the picture and its noise; else a bundled name or a path."""
     sigma: float | None = None
     """Grey levels 0..255; None: estimated on each picture where the model needs it."""
     sigma_factor: float = 1.0
