@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """Called as the work goes on; by default nobody listens."""
+    """Called as the work goes on; by default nothing is done."""
 
     note: Callable[[str], None] = lambda _: None
     """A line for a person."""

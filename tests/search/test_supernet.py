@@ -11,8 +11,7 @@ import torch
 from hinas.export.checks.check_numerics import check_numerics
 from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.network_input import NetworkInput
-from hinas.search.spaces.hinas.architecture import one_hot_architecture
-from hinas.search.spaces.hinas.discretise import most_probable_path, strongest_edges
+from hinas.search.spaces.hinas.architecture import most_probable_path, one_hot_architecture, strongest_edges
 from hinas.search.spaces.hinas.search_settings import CANDIDATES, Settings
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings

@@ -1,16 +1,20 @@
-"""Alpha and beta, and what a supernet makes of them: the weight of every operation and of every exit.
+"""Alpha and beta, what a supernet makes of them (the weight of every operation and exit), and the cells they end as.
 
-E edges of a cell, O = 7 candidate operations, H levels; layer 0 is the start part.
+E edges of a cell, O = 7 candidate operations, H levels; layer 0 is the start part. Once a search has ended they are
+NumPy arrays of probabilities: operations (layers, E, O), routing (layers, H, H), where routing[l, i, j] is the
+probability that level i of layer l goes on to level j of layer l + 1. Impossible exits have probability 0.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .search_settings import CANDIDATES, Settings
-from .space import Cell
+from .space import Cell, Edge
 
+_NONE = CANDIDATES.index("none")
 Present = tuple[tuple[bool, ...], ...]
 
 
@@ -81,17 +85,16 @@ class ArchitectureParameters(nn.Module):
 
 def one_hot_architecture(cells: tuple[Cell, ...], settings: Settings, device: torch.device) -> Architecture:
     """The corner of the relaxed space that is the compact network of `cells`: absent edges are `none`."""
-    none = CANDIDATES.index("none")
     operations: list[Tensor] = []
     exits: list[Tensor] = []
     level = 0
     for cell in cells:
         weights = torch.zeros(settings.num_edges, len(CANDIDATES))
-        weights[:, none] = 1
+        weights[:, _NONE] = 1
         for node, edges in enumerate(cell.nodes):
             for name, source in edges:
                 row = weights[settings.edge_index(node, source)]
-                row[none], row[CANDIDATES.index(name)] = 0, 1
+                row[_NONE], row[CANDIDATES.index(name)] = 0, 1
         operations.append(weights)
         exit = torch.zeros(settings.levels, settings.levels)
         exit[level, cell.level] = 1
@@ -107,3 +110,49 @@ def one_hot_architecture(cells: tuple[Cell, ...], settings: Settings, device: to
 
 def _nonzero(weights: Tensor) -> Present:
     return tuple(tuple(value != 0 for value in row) for row in weights.tolist())
+
+
+def discretised_cells(operations: np.ndarray, routing: np.ndarray, settings: Settings) -> tuple[Cell, ...]:
+    """The cells a search has found (HiNAS v2, section 3.3)."""
+    levels = most_probable_path(routing)
+    return tuple(
+        Cell(level=level, nodes=strongest_edges(operations[layer], settings)) for layer, level in enumerate(levels)
+    )
+
+
+def strongest_edges(operations_EO: np.ndarray, settings: Settings) -> tuple[tuple[Edge, Edge], ...]:
+    """For each node the two edges with the largest probability of an operation other than `none`, and those operations.
+
+    The stronger edge stands first; equal ones keep the order of their inputs.
+    """
+    real = np.delete(operations_EO, _NONE, axis=1)
+    names = [name for name in CANDIDATES if name != "none"]
+    nodes: list[tuple[Edge, Edge]] = []
+    for node in range(settings.nodes):
+        rows = [real[settings.edge_index(node, source)] for source in range(2 + node)]
+        order = sorted(range(2 + node), key=lambda source, rows=rows: -float(rows[source].max()))
+        first, second = ((names[int(rows[source].argmax())], source) for source in order[:2])
+        nodes.append((first, second))  # pyright: ignore[reportArgumentType]  (names are Operations)
+    return tuple(nodes)
+
+
+def most_probable_path(routing: np.ndarray) -> tuple[int, ...]:
+    """The path of levels from level 0 with the largest product of probabilities, one level for each layer (Viterbi).
+
+    A choice for each layer alone would let widths jump to where no exit leads. Equal paths: the lower levels.
+    """
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(routing)
+    best = np.full(routing.shape[1], -np.inf)
+    best[0] = 0.0
+    came_from: list[np.ndarray] = []
+    for step in logarithms:
+        total = best[:, None] + step
+        came_from.append(total.argmax(axis=0))
+        best = total.max(axis=0)
+    level = int(best.argmax())
+    path = [level]
+    for sources in reversed(came_from[1:]):
+        level = int(sources[level])
+        path.append(level)
+    return tuple(reversed(path))

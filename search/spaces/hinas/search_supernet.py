@@ -11,9 +11,8 @@ from ...learning.muon import Muon
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
 from ..searcher import Phase, Searcher
-from .architecture import ArchitectureParameters, one_hot_architecture
+from .architecture import ArchitectureParameters, discretised_cells, one_hot_architecture
 from .blocks import blocks
-from .discretise import discretised_cells
 from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
