@@ -1,8 +1,10 @@
 """Cameras: their noise and their colours as values.
 
 Noise: the calibration of ELD (Wei et al., A physics-based noise formation model for extreme low-light raw
-denoising, CVPR 2020; its release is under the MIT licence). The signal is in digital numbers of 14 bits above black.
-Colours: the matrices from XYZ to the camera under daylight (D65), as Adobe's DNG converter publishes them.
+denoising, CVPR 2020), github.com/Vandermode/ELD, camera_params/release, under the MIT licence: `Profile-1`, its
+`g_scale` and `R_scale`, rounded. The signal is in digital numbers of 14 bits above black.
+Colours: the matrices from XYZ to the camera under daylight (D65) of Adobe's DNG converter, as LibRaw lists them in
+src/tables/colordata.cpp. What becomes of them is what dcraw does in `cam_xyz_coeff`.
 """
 
 from dataclasses import dataclass
@@ -33,7 +35,11 @@ class Camera:
 
     name: str
     gain_range: tuple[float, float]
-    """K, digital numbers per photo-electron, at the lowest and the highest ISO."""
+    """K, digital numbers per photo-electron, at the lowest and the highest ISO of the calibration.
+
+    The highest is 64 times the lowest, as ISO 6400 is of ISO 100; a camera itself may go further. That the two are
+    these ISOs is confirmed by another calibration for the Sony only; the release does not name them.
+    """
     read_noise: LogLinear
     """Standard deviation of the Gaussian read noise of each pixel."""
     row_noise: LogLinear
@@ -61,7 +67,10 @@ class Camera:
 XYZ_OF_SRGB = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
 )
-"""IEC 61966-2-1, D65."""
+"""Of the primaries of sRGB and the white (0.95047, 1, 1.08883), as in LibRaw.
+
+IEC 61966-2-1 prints it with four digits, which differ by up to 0.0002.
+"""
 
 
 def _log_linear(slope: float, bias: float, spread: float) -> LogLinear:
@@ -71,7 +80,7 @@ def _log_linear(slope: float, bias: float, spread: float) -> LogLinear:
 CAMERAS: tuple[Camera, ...] = (
     Camera(
         name="Canon EOS 5D Mark IV",
-        gain_range=(0.218, 13.96),
+        gain_range=(0.218, 13.96),  # The upper end: 64 times the lower; not confirmed against a published value.
         read_noise=_log_linear(0.677, 1.512, 0.246),
         row_noise=_log_linear(0.471, -0.808, 0.244),
         camera_of_xyz=(0.6446, -0.0366, -0.0864, -0.4436, 1.2204, 0.2513, -0.0952, 0.2496, 0.6348),

@@ -13,7 +13,7 @@ class Jpeg:
     """How a picture is compressed."""
 
     quality: int
-    """1 to 100, as libjpeg counts."""
+    """1 to 100, as libjpeg counts; 50: the tables of ITU-T T.81, Annex K, as they are printed."""
     subsampling: Literal["4:4:4", "4:2:0"]
     """Whether the colours keep their resolution or half of it."""
     offset: tuple[int, int] = (0, 0)

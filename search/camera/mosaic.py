@@ -101,7 +101,9 @@ def _malvar(mosaic: np.ndarray, around: _Neighbours) -> _Estimates:
 def _hamilton_adams(mosaic: np.ndarray, phase: Phase, around: _Neighbours) -> np.ndarray:
     """Green along the direction that changes less, then red and blue by their differences from green.
 
-    Hamilton and Adams, US patent 5,629,734 (1997, expired).
+    Green as Hamilton and Adams choose it, US patent 5,629,734 (1997, expired), but a tie between the directions, at
+    about one pixel in a thousand, goes to above and below instead of to the mean of both. Red and blue are bilinear in
+    the differences, as in the programs published by IPOL; others choose between the diagonals.
     """
     bend_beside, bend_above = 2 * mosaic - around.two_beside, 2 * mosaic - around.two_above
     change_beside = np.abs(around.left - around.right) + np.abs(bend_beside)

@@ -135,16 +135,34 @@ def test_demosaicing_restores_a_grey_ramp(how: Demosaicing, phase: Phase) -> Non
     np.testing.assert_allclose(planes[:, 3:-3, 3:-3], np.stack([ramp] * 3)[:, 3:-3, 3:-3], atol=1e-4)
 
 
-def test_the_kernels_of_malvar_he_and_cutler() -> None:
-    mosaic = np.zeros((12, 12), np.float32)
-    mosaic[6, 6] = 8  # a red pixel in RGGB
-    planes = demosaiced(mosaic, "RGGB", "malvar")
-    assert planes[1, 6, 6] == 4
-    assert planes[1, 6, 8] == planes[1, 4, 6] == -1
-    assert planes[2, 6, 6] == 6
-    assert planes[0, 6, 7] == 4
-    assert planes[0, 7, 7] == 2
-    assert planes[2, 6, 8] == -1.5
+_MALVAR = {
+    "green": [[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]],
+    "beside": [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]],
+    "above": [[0, 0, -1, 0, 0], [0, -1, 4, -1, 0], [0.5, 0, 5, 0, 0.5], [0, -1, 4, -1, 0], [0, 0, -1, 0, 0]],
+    "diagonal": [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]],
+}
+"""The paper's figure 2, in eighths, by where the pixels that measured the missing colour lie."""
+
+
+@pytest.mark.parametrize(
+    ("plane", "row", "column", "missing"),
+    [
+        (1, 6, 6, "green"),
+        (1, 7, 7, "green"),
+        (0, 6, 7, "beside"),
+        (2, 7, 6, "beside"),
+        (0, 7, 6, "above"),
+        (2, 6, 7, "above"),
+        (0, 7, 7, "diagonal"),
+        (2, 6, 6, "diagonal"),
+    ],
+)
+def test_the_kernels_of_malvar_he_and_cutler(plane: int, row: int, column: int, missing: str) -> None:
+    impulses = np.zeros((5, 5, 14, 14), np.float32)
+    for down, right in np.ndindex(5, 5):
+        impulses[down, right, row + down - 2, column + right - 2] = 8
+    planes = demosaiced(impulses, "RGGB", "malvar")
+    np.testing.assert_array_equal(planes[:, :, plane, row, column], _MALVAR[missing])
 
 
 def test_hamilton_adams_follows_an_edge() -> None:

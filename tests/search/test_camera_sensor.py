@@ -71,6 +71,14 @@ def test_cameras_hold_the_published_calibration_and_keep_white_white(camera) -> 
     assert all(1 < gain < 3 for gain in camera.daylight_gains)
 
 
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
+def test_daylight_gains_balance_what_a_camera_sees_of_daylight(camera) -> None:
+    daylight = np.array([0.95047, 1, 1.08883])  # XYZ of D65
+    red, green, blue = np.reshape(camera.camera_of_xyz, (3, 3)) @ daylight
+    gains = camera.daylight_gains
+    np.testing.assert_allclose([red * gains[0], blue * gains[1]], green, rtol=1e-5)
+
+
 def test_read_noise_is_log_linear_in_the_gain() -> None:
     noise = next(camera for camera in CAMERAS if camera.name == "Canon EOS 70D").read_noise
     assert noise.at(1) == pytest.approx(np.exp(1.998))
