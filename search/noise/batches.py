@@ -1,6 +1,6 @@
 """Batches for the noise network, cut out of a pool of drawn pairs that is renewed step by step.
 
-A simulated shot takes longer than the network's step on a whole batch, so each pair gives several crops.
+Simulating the shots of a whole batch takes longer than the network's step on it, so each pair gives several crops.
 """
 
 from collections import deque
