@@ -1,6 +1,6 @@
 """The small network that looks at crops of a picture and says how strong its noise is, and whether it is white.
 
-Trained on simulated photographs (`hinas.search.camera`), white noise, JPEG alone, clean pictures and drawings. It runs
+Trained (`hinas.search.noise`) on simulated photographs, white noise, JPEG alone, clean pictures and drawings. It runs
 in NumPy: three convolutions of stride 2 without padding; of what each finds the mean over the crop and over the
 calmest of 4 x 4 cells, and the share of pixels that equal their neighbour; the logarithms of all that go through two
 dense layers.

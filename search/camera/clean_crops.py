@@ -32,9 +32,20 @@ class CleanImages:
         turned = np.rot90(np.asarray(part), int(generator.integers(4)))
         return np.ascontiguousarray(turned[:, ::-1] if generator.random() < 0.5 else turned)
 
+    def part_as_stored(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        """(size, size, 3) uint8, from anywhere, with the pixels of the file as they are."""
+        pixels = self.images[int(generator.integers(len(self.images)))]
+        top, left = (int(generator.integers(length - size + 1)) for length in pixels.shape[:2])
+        return pixels[top : top + size, left : left + size]
+
+
+def drawn_origin(origins: Sequence[CleanImages], generator: np.random.Generator) -> CleanImages:
+    """One of the origins, by their shares."""
+    shares = np.array([origin.share for origin in origins])
+    return origins[generator.choice(len(origins), p=shares / shares.sum())]
+
 
 def drawn_crop(origins: Sequence[CleanImages], size: int, seed: int) -> np.ndarray:
     """(size, size, 3) uint8 from one of the origins; the same seed gives the same crop."""
     generator = np.random.default_rng([seed, 0xC0])
-    shares = np.array([origin.share for origin in origins])
-    return origins[generator.choice(len(origins), p=shares / shares.sum())].crop(size, generator)
+    return drawn_origin(origins, generator).crop(size, generator)
