@@ -1,5 +1,6 @@
 """What every command shares: exit codes, a user's mistake printed as one or two lines, what must be installed."""
 
+import errno
 import inspect
 import sys
 from collections.abc import Callable
@@ -11,14 +12,26 @@ import typer
 from .errors import UserError
 
 _CTRL_C = 130
+_REFUSALS = frozenset(
+    [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOSPC, errno.EDQUOT, errno.EIO]
+)
+"""What the operating system says of names, rights and disks; other errors of its own would be defects of ours."""
 
 
 def run_command(app: typer.Typer) -> NoReturn:
-    """Run a typer application and exit: 0 success, 2 a mistake of the user's, 130 Ctrl-C, 1 a defect of ours."""
+    """Run a typer application and exit: 0 success, 2 a mistake of the user's, 130 Ctrl-C, 1 a defect of ours.
+
+    What the operating system refuses, such as a name that is too long, is the user's to mend as well.
+    """
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        print(f"error: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

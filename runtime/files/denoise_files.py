@@ -2,12 +2,12 @@
 
 import os
 from contextlib import closing
-from pathlib import Path
 
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
 from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from .folder_listing import FolderListing, pictures_below
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
@@ -21,9 +21,16 @@ _MOST_WRITERS = 8
 def denoise_folder(request: Request, reporter: Reporter) -> None:
     """Denoise the pictures below the folder `request.source` in their order; results land as they finish.
 
-    Raises UserError at the end where pictures failed, naming them; the others are written.
+    Raises UserError at the end where pictures failed or folders could not be read, naming them; the others are written.
     """
-    jobs = _jobs(request.source, request.target, reporter)
+    listing = pictures_below(request.source, request.target)
+    if listing.not_pictures:
+        named = ", ".join(str(file.relative_to(request.source)) for file in listing.not_pictures[:5])
+        more = f" and {len(listing.not_pictures) - 5} more" if len(listing.not_pictures) > 5 else ""
+        reporter.note(f"skipped, not pictures by their names: {named}{more}")
+    for folder, reason in listing.unreadable.items():
+        reporter.failure(folder, reason)
+    jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
     check_preview(request, jobs)
     skipped = [job for job in jobs if request.skip_existing and job.target.exists()]
     for job in skipped:
@@ -90,38 +97,22 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             span_seconds=clock.span_seconds,
         )
     )
+    if failures := _failures_text(failed, len(to_do), listing):
+        raise UserError(failures)
+
+
+def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing) -> str | None:
+    """What a person is told at the end, with the names; None where nothing failed."""
+    counts: list[str] = []
     if failed:
-        names = "\n".join(f"  {job.source}" for job in failed)
-        raise UserError(f"{len(failed)} of {len(to_do)} pictures failed, the others are written:\n{names}")
-
-
-def _jobs(source: Path, target: Path, reporter: Reporter) -> list[Job]:
-    """Every picture below the folder `source`, sorted; other files get a word."""
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{target}: is a file, but {source} is a folder; give a folder to write to")
-    outputs = target.resolve()
-
-    def is_own_output(file: Path) -> bool:
-        """A target inside the source must not be read as input on a second run."""
-        return outputs != source.resolve() and outputs in file.resolve().parents
-
-    jobs: list[Job] = []
-    skipped: list[Path] = []
-    for file in sorted(source.rglob("*")):
-        # Hidden files are other programs' notes on pictures, or what a killed run left.
-        if not file.is_file() or file.name.startswith(".") or is_own_output(file):
-            continue
-        if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
-            jobs.append(Job(file, target / file.relative_to(source)))
-        else:
-            skipped.append(file)
-    if skipped:
-        named = ", ".join(str(file.relative_to(source)) for file in skipped[:5])
-        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-        reporter.note(f"skipped, not pictures by their names: {named}{more}")
-    if not jobs:
-        raise UserError(f"{source}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
-    return jobs
+        counts.append(f"{len(failed)} of {num_to_do} pictures failed")
+    if listing.unreadable:
+        num = len(listing.unreadable)
+        counts.append(f"{num} folder{'s' if num > 1 else ''} could not be read")
+    if not counts:
+        return None
+    names = "\n".join(f"  {path}" for path in (*(job.source for job in failed), *listing.unreadable))
+    return f"{' and '.join(counts)}, the others are written:\n{names}"
 
 
 def denoise_files(request: Request, reporter: Reporter) -> None:

@@ -95,7 +95,7 @@ class PictureStages:
 
     def load(self, job: Job) -> Loaded:
         """Read the picture, choose its model, measure its noise. Raises UserError for all that is wrong with it."""
-        with _enough_memory(job.source):
+        with _enough_memory(job.source), _allowed_by_the_system(job.source):
             return self._loaded(job)
 
     def denoise(self, loaded: Loaded, progress: Progress | None) -> Denoised:
@@ -206,6 +206,15 @@ def _enough_memory(source: Path) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise UserError(f"{source}: not enough memory for this picture; close other programs") from error
+
+
+@contextmanager
+def _allowed_by_the_system(source: Path) -> Iterator[None]:
+    """Names that are too long, and folders that cannot be entered, are one picture's, and the others go on."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename or source}: {error.strerror}") from error
 
 
 def _about(job: Job, notes: Iterable[str]) -> tuple[str, ...]:
