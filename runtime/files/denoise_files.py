@@ -1,8 +1,11 @@
 """Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
 
 import os
+from collections.abc import Iterable
 from contextlib import closing
+from pathlib import Path
 
+from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
@@ -31,6 +34,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
     jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
+    _tidy({job.target.parent for job in jobs}, reporter)
     check_preview(request, jobs)
     skipped = [job for job in jobs if request.skip_existing and job.target.exists()]
     for job in skipped:
@@ -51,10 +55,9 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UserError(f"{job.target.parent}: cannot create the folder ({error.strerror})") from error
-            if not job.target.parent.resolve().is_relative_to(request.target.resolve()):
-                raise UserError(
-                    f"{job.target.parent}: a link that leads out of {request.target}; nothing is written there"
-                )
+            for place in (job.target.parent, job.target):
+                if not place.resolve().is_relative_to(request.target.resolve()):
+                    raise UserError(f"{place}: a link that leads out of {request.target}; nothing is written there")
             return stages.load(job)
 
         def denoise(loaded: Loaded) -> Denoised:
@@ -101,6 +104,13 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         raise UserError(failures)
 
 
+def _tidy(folders: Iterable[Path], reporter: Reporter) -> None:
+    """Remove what killed runs left where this one writes."""
+    for folder in sorted(folders):
+        if (num := remove_unfinished(folder)) > 0:
+            reporter.note(f"{folder}: {num} unfinished file{'s' if num > 1 else ''} of a killed run removed")
+
+
 def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing) -> str | None:
     """What a person is told at the end, with the names; None where nothing failed."""
     counts: list[str] = []
@@ -127,6 +137,7 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
     check_preview(request, [job])
+    _tidy({target.parent}, reporter)
     preview = RunPreview(request, [job])
     if request.skip_existing and target.exists():
         reporter.skipped(job.source, job.target)

@@ -148,7 +148,8 @@ class PictureStages:
     def _loaded(self, job: Job) -> Loaded:
         start = time.perf_counter()
         format = format_for(job.target)
-        if job.target.exists() and not self._request.overwrite:
+        # A link that leads nowhere exists too.
+        if (job.target.exists() or job.target.is_symlink()) and not self._request.overwrite:
             raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
