@@ -11,9 +11,8 @@ import typer
 
 from .errors import UserError
 from .standard_streams import drop_standard_output, make_streams_usable
-from .stop_signals import StoppedBySignal, signals_raise
+from .stop_signals import CTRL_C_CODE, StoppedBySignal, signals_raise
 
-_CTRL_C = 130
 _REFUSALS = frozenset(
     [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOSPC, errno.EDQUOT, errno.EIO]
 )
@@ -41,10 +40,10 @@ def run_command(app: typer.Typer) -> NoReturn:
         _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        sys.exit(_CTRL_C)
+        sys.exit(CTRL_C_CODE)
     except SystemExit as end:
         # typer makes this of Ctrl-C, without a word.
-        if end.code == _CTRL_C or isinstance(end, StoppedBySignal):
+        if end.code == CTRL_C_CODE or isinstance(end, StoppedBySignal):
             print("stopped", file=sys.stderr)
         raise
     sys.exit(0)

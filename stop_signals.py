@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+CTRL_C_CODE = 130
+"""The exit code."""
 _NAMES = ("SIGTERM", "SIGHUP")
 _SHELLS_OFFSET = 128
 """A shell's exit code for a process that a signal ended is this plus the signal's number."""
