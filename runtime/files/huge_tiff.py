@@ -68,6 +68,8 @@ def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | No
     `scale`: how many times as high and wide the result is. Raises UserError where it neither fits nor can be streamed.
     """
     try:
+        if not path.is_file():
+            return None  # a pipe can be read once
         with path.open("rb") as file:
             if format_of(file.read(16)) != "TIFF":
                 return None

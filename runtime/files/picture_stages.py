@@ -16,7 +16,7 @@ from ..noise.character import doubts
 from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
-from ..pictures.image_files import check_writable, decoded_bytes, format_for, read_picture, write_picture
+from ..pictures.image_files import check_writable, decoded_bytes, format_for, left_out, read_picture, write_picture
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
 from .huge_tiff import HugeTiff, huge_tiff, sample_of, write_denoised
@@ -164,6 +164,8 @@ class PictureStages:
             model = self._models.for_picture(is_colour=content.is_colour, measured=measured)
             self._request.amount.check_for(model.denoiser.manifest)
             notes = [*content.notes, *model.notes]
+            if isinstance(content, Picture):
+                notes += left_out(content, format)
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
             level = model.denoiser.noise_level_from(

@@ -89,6 +89,8 @@ def picture_from_png(data: bytes) -> Picture:
     # The decoder would only print a warning of its own.
     if depth not in _DEPTHS.get(colour, ()) or (compression, filters) != (0, 0) or interlacing > 1:
         raise UserError("damaged PNG: no such kind of pixels")
+    if colour == 3 and not any(name == b"PLTE" for name, _ in chunks):
+        raise UserError("damaged PNG: its palette (the chunk PLTE) is missing")
     if any(name == b"acTL" for name, _ in chunks):
         raise UserError("an animated PNG; hinas writes one picture per file, split it first")
     if depth == 1 and colour == 0:

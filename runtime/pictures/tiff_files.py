@@ -28,7 +28,8 @@ _STORAGE = frozenset(
     | {_PHOTOSHOP_LAYERS}
 )
 # Too large for, or without meaning in, other formats' EXIF blocks.
-_TIFF_ONLY = frozenset([_XMP, _ICC, 33723, 34377])
+_IPTC = 33723
+_TIFF_ONLY = frozenset([_XMP, _ICC, _IPTC, 34377])
 _GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
 _NAMES = {
     4: "mask",
@@ -163,6 +164,8 @@ def _alpha_kind(page: Any) -> int:
 
 def checked_page(file: Any) -> Any:
     """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
+    if not file.pages:
+        raise UserError("damaged or truncated TIFF: it ends before its first page")
     if len(file.pages) != 1:
         raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
     page: Any = file.pages[0]
@@ -247,6 +250,7 @@ def _metadata(tags: Directory) -> Metadata:
         icc=None if icc is None else icc.data,
         xmp=None if xmp is None else xmp.data,
         dpi=_dpi(tags),
+        has_iptc=_IPTC in tags,
     )
 
 

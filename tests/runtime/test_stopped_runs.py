@@ -29,7 +29,8 @@ def noisy_picture(path: Path, side: int = 24) -> Path:
 
 def unfinished(path: Path, seconds_ago: float = 60) -> Path:
     path.write_bytes(b"half a picture")
-    os.utime(path, (time.time() - seconds_ago,) * 2)
+    then = time.time() - seconds_ago
+    os.utime(path, (then, then))
     return path
 
 
