@@ -8,7 +8,6 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, notes_on_rest, opened
+from .png_scanlines import SIGNATURE, Chunk, PngHeader, checksum, decoded_pixels, png_bytes
 from .size_tags import block_of_size
 
 _BAND_ROWS = 64
@@ -66,7 +66,6 @@ def filtered(channels: Image) -> NDArray[np.uint8]:
     return result
 
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
@@ -75,8 +74,6 @@ _EXIF_PREFIX = b"Exif\0\0"
 """PNG has none, but some programs write it."""
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MOST_PROFILE_BYTES = 2**25
-
-Chunk = tuple[bytes, bytes]
 
 
 def picture_from_png(data: bytes) -> Picture:
@@ -96,15 +93,14 @@ def picture_from_png(data: bytes) -> Picture:
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
     transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes = list(notes_on_rest(data[end:], _SIGNATURE))
+    notes = list(notes_on_rest(data[end:], SIGNATURE))
     if colour == 3 or depth < 8:
         mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
         channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
         notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
     else:
-        import imagecodecs
-
-        channels: Any = imagecodecs.png_decode(_pixel_file(chunks))
+        header = PngHeader(width=width, height=height, depth=depth, colour=colour, is_interlaced=interlacing == 1)
+        channels = decoded_pixels(header, (payload for name, payload in chunks if name == b"IDAT"))
     pixels, alpha = without_alpha(channels)
     if colour in (0, 2) and transparency is not None:
         alpha = _alpha_of_key(pixels, transparency, depth)
@@ -131,44 +127,33 @@ def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
     encoded = pixel_chunks(with_alpha(picture))
     carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
-    return _file([encoded[0], *carried, *encoded[1:]])
+    return png_bytes([encoded[0], *carried, *encoded[1:]])
 
 
 def _chunks(data: bytes) -> tuple[list[Chunk], int]:
     """(name, payload) of every chunk, checksums verified, and where the last one ends."""
     chunks: list[Chunk] = []
-    position = len(_SIGNATURE)
+    position = len(SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
         if position + 12 > len(data):
             raise UserError("truncated PNG: it ends before the chunk IEND")
         (length,) = struct.unpack_from(">I", data, position)
         name = data[position + 4 : position + 8]
         payload = data[position + 8 : position + 8 + length]
-        checksum = data[position + 8 + length : position + 12 + length]
-        if len(checksum) < 4:
+        found = data[position + 8 + length : position + 12 + length]
+        if len(found) < 4:
             raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
-        if _checksum(name, payload) != int.from_bytes(checksum):
+        if checksum(name, payload) != int.from_bytes(found):
             raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")
         chunks.append((name, payload))
         position += 12 + length
     return chunks, position
 
 
-def _file(chunks: list[Chunk]) -> bytes:
-    parts = [_SIGNATURE]
-    for name, payload in chunks:
-        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _checksum(name, payload))]
-    return b"".join(parts)
-
-
-def _checksum(name: bytes, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(name))
-
-
 def _pixel_file(chunks: list[Chunk]) -> bytes:
     """The pixels alone, so that no decoder acts on gamma, profiles or texts."""
     wanted = {b"IHDR", b"PLTE", b"IDAT", b"IEND"} | ({b"tRNS"} if chunks[0][1][9] == 3 else set())
-    return _file([chunk for chunk in chunks if chunk[0] in wanted])
+    return png_bytes([chunk for chunk in chunks if chunk[0] in wanted])
 
 
 def _stays_true(name: bytes) -> bool:
