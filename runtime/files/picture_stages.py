@@ -19,7 +19,8 @@ from ..pictures.enlarged import enlarged
 from ..pictures.image_files import check_writable, decoded_bytes, format_for, left_out, read_picture, write_picture
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
-from .huge_tiff import HugeTiff, huge_tiff, sample_of, write_denoised
+from .huge_picture import HugePicture
+from .huge_pictures import huge_picture, sample_of_huge, write_denoised
 from .opened_models import OpenedModels
 
 _HARDLY_ANY = 1.0
@@ -39,7 +40,7 @@ class Loaded:
     """A picture ready to be denoised."""
 
     job: Job
-    content: Picture | HugeTiff
+    content: Picture | HugePicture
     model: str
     model_reason: str | None
     """Why the model was chosen, in a few words; None: it was asked for."""
@@ -105,7 +106,7 @@ class PictureStages:
         sigma, amount = loaded.level.sigma, self._request.amount
         notes: list[str] = []
         with _enough_memory(loaded.job.source), _named(loaded.job.source):
-            if isinstance(content, HugeTiff):
+            if isinstance(content, HugePicture):
                 clean = None
                 with written_whole(loaded.job.target) as temporary:
                     write_denoised(
@@ -155,7 +156,7 @@ class PictureStages:
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         scale = self._models.scale
         with _named(job.source):
-            huge = huge_tiff(job.source, self._picture_memory, scale=scale) if format == "TIFF" else None
+            huge = huge_picture(job.source, format, self._picture_memory, scale=scale)
         content = huge or read_picture(job.source)
         with _named(job.source):
             if isinstance(content, Picture):
@@ -189,8 +190,8 @@ class PictureStages:
         )
 
 
-def _measured(content: Picture | HugeTiff) -> MeasuredNoise:
-    return measured_noise(sample_of(content) if isinstance(content, HugeTiff) else [content.pixels])
+def _measured(content: Picture | HugePicture) -> MeasuredNoise:
+    return measured_noise(sample_of_huge(content) if isinstance(content, HugePicture) else [content.pixels])
 
 
 @contextmanager

@@ -6,8 +6,10 @@ megapixels in colour; two filters and libdeflate take a quarter of that, for fil
 
 import struct
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +35,15 @@ def pixel_chunks(channels: Image) -> list[tuple[bytes, bytes]]:
 
     height, width = channels.shape[:2]
     num_channels = channels.size // (height * width)
-    header = struct.pack(">IIBBBBB", width, height, 8 * channels.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
+    header = ihdr_of(width, height, num_channels, channels.dtype)
     packed = bytes(imagecodecs.deflate_encode(filtered(channels).tobytes(), level=_LEVEL))
     parts = [packed[start : start + _MOST_CHUNK_BYTES] for start in range(0, len(packed), _MOST_CHUNK_BYTES)]
     return [(b"IHDR", header), *((b"IDAT", part) for part in parts), (b"IEND", b"")]
+
+
+def ihdr_of(width: int, height: int, num_channels: int, dtype: np.dtype[Any]) -> bytes:
+    """The payload of the chunk IHDR."""
+    return struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
 
 
 def filtered(channels: Image) -> NDArray[np.uint8]:
@@ -72,6 +79,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
 _EXIF_PREFIX = b"Exif\0\0"
 """PNG has none, but some programs write it."""
+KEY_NOTE = "the transparent colour became an alpha channel"
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MOST_PROFILE_BYTES = 2**25
 
@@ -79,6 +87,32 @@ _MOST_PROFILE_BYTES = 2**25
 def picture_from_png(data: bytes) -> Picture:
     """The picture in the bytes of a PNG file."""
     chunks, end = _chunks(data)
+    header = header_of_png(chunks)
+    depth, colour = header.depth, header.colour
+    transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
+    notes = list(notes_on_rest(data[end:], SIGNATURE))
+    if colour == 3 or depth < 8:
+        mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
+        channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
+        notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
+    else:
+        channels = decoded_pixels(header, (payload for name, payload in chunks if name == b"IDAT"))
+    pixels, alpha = without_alpha(channels)
+    if colour in (0, 2) and transparency is not None:
+        alpha = alpha_of_key(pixels, transparency, depth)
+        notes.append(KEY_NOTE)
+    return Picture(
+        pixels=pixels,
+        alpha=alpha,
+        format="PNG",
+        metadata=_metadata(chunks),
+        native=tuple((name, payload) for name, payload in chunks if stays_true(name)),
+        notes=tuple(notes),
+    )
+
+
+def header_of_png(chunks: Sequence[Chunk]) -> PngHeader:
+    """The header of a file's chunks, in order. Raises UserError for pictures that hinas does not take."""
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise UserError("damaged PNG: it does not begin with the chunk IHDR")
     width, height, depth, colour, compression, filters, interlacing = struct.unpack(">IIBBBBB", chunks[0][1])
@@ -92,27 +126,7 @@ def picture_from_png(data: bytes) -> Picture:
         raise UserError("an animated PNG; hinas writes one picture per file, split it first")
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
-    transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes = list(notes_on_rest(data[end:], SIGNATURE))
-    if colour == 3 or depth < 8:
-        mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
-        channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
-        notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
-    else:
-        header = PngHeader(width=width, height=height, depth=depth, colour=colour, is_interlaced=interlacing == 1)
-        channels = decoded_pixels(header, (payload for name, payload in chunks if name == b"IDAT"))
-    pixels, alpha = without_alpha(channels)
-    if colour in (0, 2) and transparency is not None:
-        alpha = _alpha_of_key(pixels, transparency, depth)
-        notes.append("the transparent colour became an alpha channel")
-    return Picture(
-        pixels=pixels,
-        alpha=alpha,
-        format="PNG",
-        metadata=_metadata(chunks),
-        native=tuple((name, payload) for name, payload in chunks if _stays_true(name)),
-        notes=tuple(notes),
-    )
+    return PngHeader(width=width, height=height, depth=depth, colour=colour, is_interlaced=interlacing == 1)
 
 
 def chunks_of_size(chunks: tuple[Chunk, ...], width: int, height: int) -> tuple[Chunk, ...]:
@@ -156,14 +170,14 @@ def _pixel_file(chunks: list[Chunk]) -> bytes:
     return png_bytes([chunk for chunk in chunks if chunk[0] in wanted])
 
 
-def _stays_true(name: bytes) -> bool:
+def stays_true(name: bytes) -> bool:
     """Ancillary chunks are copied where PNG calls them safe to copy (fourth letter small), or where we know them."""
     is_ancillary = bool(name[0] & 0x20)
     is_safe = bool(name[3] & 0x20) and name != b"sPLT"
     return is_ancillary and (is_safe or name in _COPIED)
 
 
-def _alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
+def alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
     """Opacity from the one colour that tRNS declares transparent."""
     key = np.frombuffer(transparency, ">u2") & (2**depth - 1)
     if depth < 8:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import UserError
 from .picture import Image
 
-_BAND_BYTES = 2**23
+BAND_BYTES = 2**23
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Of interlaced files: first column, first row, and the steps between columns and rows. PNG, section 8.2."""
@@ -26,7 +26,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PngHeader:
-    """The chunk IHDR of a file of 8 or 16 bits without a palette."""
+    """The chunk IHDR. What follows from it is for 8 and 16 bits without a palette alone."""
 
     width: int
     height: int
@@ -69,8 +69,18 @@ def decoded_pixels(header: PngHeader, packed: Iterable[bytes]) -> Image:
 
 
 def decoded_bands(header: PngHeader, packed: Iterable[bytes]) -> Iterator[Image]:
-    """Bands (h, W, C) of the pixels from top to bottom, of a file that is not interlaced; errors as above."""
-    return _bands(header, header.width, header.height, _Inflated(packed))
+    """Bands (h, W, C) of the pixels from top to bottom, of a file that is not interlaced; errors as above.
+
+    Before the last band comes, `packed` has been read to its end.
+    """
+    packed = iter(packed)
+    num_rows = 0
+    for band in _bands(header, header.width, header.height, _Inflated(packed)):
+        num_rows += len(band)
+        if num_rows == header.height:
+            for _ in packed:
+                pass
+        yield band
 
 
 def png_bytes(chunks: Iterable[Chunk]) -> bytes:
@@ -92,7 +102,7 @@ def _bands(header: PngHeader, width: int, height: int, inflated: "_Inflated") ->
     import imagecodecs
 
     bytes_per_row = width * header.num_channels * header.depth // 8
-    most_rows = max(1, _BAND_BYTES // bytes_per_row)
+    most_rows = max(1, BAND_BYTES // bytes_per_row)
     above = b""
     for top in range(0, height, most_rows):
         num_rows = min(most_rows, height - top)

@@ -84,7 +84,7 @@ def test_rows_behind_the_last_are_passed_over_without_a_word(
 def test_bands_of_any_height_join_to_the_picture(
     generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch, band_bytes: int
 ) -> None:
-    monkeypatch.setattr(png_scanlines, "_BAND_BYTES", band_bytes)
+    monkeypatch.setattr(png_scanlines, "BAND_BYTES", band_bytes)
     pixels = drawn(generator, (41, 13, 3), np.uint16)
     # Written by libpng, so that every filter comes.
     packed = bytes(imagecodecs.png_encode(np.sort(np.sort(pixels, axis=0), axis=1)))
