@@ -75,7 +75,7 @@ def denoise(
     """Take the noise out of a picture, or of every picture in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
-    A TIFF that does not fit into the memory goes through in bands from disk to disk.
+    A TIFF or PNG that does not fit into the memory goes through in bands from disk to disk.
 
     \b
     Examples:
