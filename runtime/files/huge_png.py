@@ -16,6 +16,8 @@ from .huge_picture import HugePicture, SourceRows, note_on_bands
 
 _COPIES_OF_FILE = 2
 """Of the packed pixels while a picture is read whole: the file, and its chunks."""
+_LEAST_BYTES = 2**26
+"""Pictures that take less are read whole: bands, and what goes with them, would take more."""
 _COPIES_OF_RESULT = 5
 """Of a picture that is not streamed, beside its pixels: the result, its bytes in order, filtered, packed and joined."""
 
@@ -41,7 +43,7 @@ def huge_png(path: Path, memory_bytes: int, *, scale: int = 1) -> HugePng | None
         with opened_png(path) as regions:
             decoded_bytes = regions.bytes_per_row * regions.height if regions.can_be_streamed else 0
             needed = _COPIES_OF_FILE * path.stat().st_size + (1 + _COPIES_OF_RESULT * scale**2) * decoded_bytes
-            if decoded_bytes == 0 or needed <= memory_bytes:
+            if decoded_bytes == 0 or needed <= max(memory_bytes, _LEAST_BYTES):
                 return None
             return HugePng(
                 path=path,

@@ -162,8 +162,10 @@ def test_a_damaged_picture_ends_in_one_error_and_no_file(
     assert [file.name for file in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_what_fits_is_read_whole_and_so_are_palettes(tmp_path: Path) -> None:
+def test_what_fits_is_read_whole_and_so_is_what_is_interlaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = saved(tmp_path / "in.png", (75, 61, 3), np.uint8)
+    assert huge_png.huge_png(source, 0) is None, "bands would take more"
+    monkeypatch.setattr(huge_png, "_LEAST_BYTES", 0)
     assert huge_png.huge_png(source, 10**6) is None
     assert huge_png.huge_png(tmp_path / "none.png", 0) is None
     found = huge_png.huge_png(source, 1000)
