@@ -1,14 +1,20 @@
-"""Write a file or a folder whole or not at all: a temporary name in the same folder, then a rename."""
+"""Write a file or a folder whole or not at all: a temporary name in the same folder, then a rename.
+
+What a killed process leaves is known by its name, and by the lock that ended with the process.
+"""
 
 import os
 import secrets
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UserError
+
+_PREFIX = ".hinas-"
+_YOUNGEST_SECONDS = 2.0
 
 
 def _mode_of_a_new_file() -> int:
@@ -21,26 +27,23 @@ def _mode_of_a_new_file() -> int:
 def written_whole(target: Path) -> Iterator[Path]:
     """Give a temporary path to write to, renamed to `target` when the block ends without an error.
 
-    The temporary name keeps `target`'s suffix, so libraries that choose a format by suffix work.
-    After an error (or Ctrl-C) the temporary file is removed and an old `target` is untouched.
-    Raises UserError where the folder is missing, not writable, or the disk is full.
+    The temporary name keeps `target`'s suffix, so libraries that choose a format by suffix work. A `target` that is a
+    symbolic link stays one: what it leads to is written. After an error (or Ctrl-C) the temporary file is removed and
+    an old `target` is untouched. Raises UserError where the folder is missing, not writable, or the disk is full.
     """
-    folder = target.parent
+    place = target.resolve() if target.is_symlink() else target
+    folder = place.parent
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; create it first or choose another output path")
-    if target.is_dir():
+    if place.is_dir():
         raise UserError(f"{target}: is a folder; give the name of a file to write")
+    # Named before it is made: a signal in between would leave it.
+    temporary = folder / f"{_PREFIX}{secrets.token_hex(8)}{place.suffix}"
     try:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".hinas-", suffix=target.suffix)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot write here ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; the result gets the permissions any new file would have.
-        temporary.chmod(target.stat().st_mode if target.exists() else _mode_of_a_new_file())
-        temporary.replace(target)
+        with _marked_as_in_use(temporary):
+            yield temporary
+            temporary.chmod(place.stat().st_mode if place.exists() else _mode_of_a_new_file())
+            temporary.replace(place)
     except OSError as error:
         # Only errors of the disk itself are the user's to mend; a library's own come through as they are.
         if error.errno is None:
@@ -51,13 +54,63 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def _marked_as_in_use(temporary: Path) -> Iterator[None]:
+    """Make the file, private to the user, and hold a lock on it that ends with the process."""
+    try:
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UserError(f"{temporary.parent}: cannot write here ({error.strerror})") from error
+    if not _is_locked(handle):
+        # Systems without such locks do not rename a file that is open.
+        os.close(handle)
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether the lock on an open file could be taken; False where it is taken, or where there are no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def remove_unfinished(folder: Path) -> int:
+    """Remove the temporary files that killed processes left in `folder`, and say how many.
+
+    Files that a living process writes stay, on every machine that shares the folder and its locks.
+    """
+    num_removed = 0
+    for file in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            # A file this young may be about to be locked.
+            if not file.is_file() or time.time() - file.stat().st_mtime < _YOUNGEST_SECONDS:
+                continue
+            handle = os.open(file, os.O_RDWR)
+            try:
+                if _is_locked(handle):
+                    file.unlink()
+                    num_removed += 1
+            finally:
+                os.close(handle)
+    return num_removed
+
+
+@contextmanager
 def folder_written_whole(target: Path) -> Iterator[Path]:
     """Give a new, empty folder to fill, renamed to `target` when the block ends without an error.
 
     After an error (or Ctrl-C) it is removed with all it holds. Raises UserError where there is something of that name
     already, the folder around it is missing or not writable, or the disk is full.
     """
-    temporary = target.parent / f".hinas-{secrets.token_hex(8)}"
+    temporary = target.parent / f"{_PREFIX}{secrets.token_hex(8)}"
     try:
         temporary.mkdir()
         yield temporary

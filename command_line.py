@@ -1,5 +1,6 @@
 """What every command shares: exit codes, a user's mistake printed as one or two lines, what must be installed."""
 
+import errno
 import inspect
 import sys
 from collections.abc import Callable
@@ -9,26 +10,48 @@ from typing import Any, NoReturn, TypeVar, get_type_hints
 import typer
 
 from .errors import UserError
+from .standard_streams import drop_standard_output, make_streams_usable
+from .stop_signals import CTRL_C_CODE, StoppedBySignal, signals_raise
 
-_CTRL_C = 130
+_REFUSALS = frozenset(
+    [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOSPC, errno.EDQUOT, errno.EIO]
+)
+"""What the operating system says of names, rights and disks; other errors of its own would be defects of ours."""
 
 
 def run_command(app: typer.Typer) -> NoReturn:
-    """Run a typer application and exit: 0 success, 2 a mistake of the user's, 130 Ctrl-C, 1 a defect of ours."""
+    """Run a typer application and exit: 0 success, 2 a mistake of the user's, 130 Ctrl-C, 1 a defect of ours.
+
+    What the operating system refuses, such as a name that is too long, is the user's to mend as well. 143 and 129 are
+    SIGTERM and SIGHUP, on which nothing half written is left.
+    """
+    make_streams_usable()
     try:
-        app()
+        with signals_raise():
+            app()
+            sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        if error.filename is None:
+            drop_standard_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        sys.exit(_CTRL_C)
+        sys.exit(CTRL_C_CODE)
     except SystemExit as end:
         # typer makes this of Ctrl-C, without a word.
-        if end.code == _CTRL_C:
+        if end.code == CTRL_C_CODE or isinstance(end, StoppedBySignal):
             print("stopped", file=sys.stderr)
         raise
     sys.exit(0)
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"error: {text}", file=sys.stderr)
+    sys.exit(2)
 
 
 _Settings = TypeVar("_Settings")

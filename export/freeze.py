@@ -12,6 +12,7 @@ from torch import nn
 from ..atomic_files import written_whole
 from ..errors import UserError
 from ..network_input import NetworkInput
+from ..runtime.model.checksum import with_checksum
 from ..runtime.model.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
 from ..search.learning.weights import load_weights
@@ -138,7 +139,7 @@ def finished_model(
     )
     onnx.helper.set_model_props(model, manifest.to_metadata())
     onnx.checker.check_model(model, full_check=True)
-    content = model.SerializeToString(deterministic=True)
+    content = with_checksum(model.SerializeToString(deterministic=True))
     report = ExportReport(
         genotype_id=genotype.identity,
         weights=manifest.weights,

@@ -1,6 +1,5 @@
 """The command hinas-denoise: parse, call, print."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +11,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def denoise(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP) or a folder.")],
-    target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP) or a folder.")],
+    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
     model: Annotated[
         str,
         typer.Option(
@@ -63,7 +62,7 @@ def denoise(
         bool, typer.Option("--skip-existing", help="Leave pictures that exist: goes on with a run that was stopped.")
     ] = False,
     preview: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="PAGE.html",
             help="Also write a page that compares the pictures before and after with a slider and shows where they "
@@ -76,7 +75,7 @@ def denoise(
     """Take the noise out of a picture, or of every picture in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
-    A TIFF that does not fit into the memory goes through in bands from disk to disk.
+    A TIFF or PNG that does not fit into the memory goes through in bands from disk to disk.
 
     \b
     Examples:
@@ -91,14 +90,14 @@ def denoise(
     import warnings
 
     from .amount import Amount
-    from .denoise_request import Request, bytes_of, precision_of, sigma_factor_of, sigma_of, tile_of
+    from .denoise_request import Request, bytes_of, path_of, precision_of, sigma_factor_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
     from .files.reporting import Reporter
     from .memory.process_memory import refuse_more_than_is_free
 
     request = Request(
-        source=source,
-        target=target,
+        source=path_of(source, "INPUT"),
+        target=path_of(target, "OUTPUT"),
         model=model,
         sigma=sigma_of(sigma),
         sigma_factor=sigma_factor_of(sigma),
@@ -111,7 +110,7 @@ def denoise(
         ensemble=ensemble,
         overwrite=overwrite,
         skip_existing=skip_existing,
-        preview=preview,
+        preview=None if preview is None else path_of(preview, "--preview"),
     )
     refuse_more_than_is_free()
     # They describe every damaged tag on stderr; tags are copied as they are, and what matters comes as one error.

@@ -9,9 +9,16 @@ from ..errors import UserError
 from .amount import MOST_TIMES_LEVEL, WHOLE_CHANGE, Amount
 from .backends.backend import Arithmetic
 
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_UNITS |= {"k": 2**10, "m": 2**20, "g": 2**30}
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _AUTO_TIMES = "auto*"
+
+
+def path_of(text: str, what: str) -> Path:
+    """A path. `what`: the argument or option that the error names."""
+    if not text:
+        raise UserError(f"{what} is an empty name; give a file or a folder, or . for the current folder")
+    return Path(text)
 
 
 def sigma_of(text: str) -> float | None:

@@ -18,6 +18,7 @@ from ...runtime.engines.engine_file import Engine, EngineKey
 from ...runtime.engines.gpu import Gpu
 from ...runtime.engines.sealed_bytes import DamagedError, sealed, unsealed
 from ...runtime.model.manifest import ModelManifest
+from ...runtime.model.model_bytes import model_bytes
 from .build_request import BuildRequest, input_shapes
 from .engine_builder import RECIPE, build_plan
 from .parser_support import for_older_parser, unsupported_nodes
@@ -61,7 +62,7 @@ def engine_for(
     """
     folder = default_cache_folder() if cache_folder is None else cache_folder
     version = version_of(trt.__version__)
-    content = _content(model_file)
+    content = model_bytes(model_file)
     model, manifest = _parsed(content, model_file)
     precision = request.precision or manifest.precision
     require_gpu_for(version, gpu, precision, hardware_compatible=request.hardware_compatible)
@@ -109,13 +110,6 @@ def engine_for(
         return Engine(key=key, manifest=manifest, layers=built.layers, plan=built.plan)
 
     return cached_engine(folder, key, build, note=note)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the model file ({error.strerror})") from error
 
 
 def _parsed(content: bytes, path: Path) -> tuple[onnx.ModelProto, ModelManifest]:

@@ -1,10 +1,20 @@
-"""What every library's backend checks and says of a model: the graph against its manifest, and errors."""
+"""What every library's backend checks and says: the graph against its manifest, the number of threads, errors."""
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...errors import UserError
 from ..model.manifest import ModelManifest
+
+_MOST_THREADS = max(64, 4 * (os.cpu_count() or 1))
+"""Threads without a core of their own only wait, and thousands of them take minutes to start."""
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise UserError for a number of processor threads that no library should be asked for; None: not asked for."""
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise UserError(f"threads is {threads}; allowed: a whole number from 1 to {_MOST_THREADS}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import UserError
 from ..model.manifest import ModelManifest
 from ..model.model_bytes import model_bytes
-from .graph_check import GraphInput, check_any_size, check_interface, first_line
+from .graph_check import GraphInput, check_any_size, check_interface, check_threads, first_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -26,8 +26,7 @@ def imported_onnxruntime(*, extras: str) -> Any:
 
 def session_options(ort: Any, threads: int | None) -> "onnxruntime.SessionOptions":
     """What every backend asks for. `threads`: of the processor; None: one for each physical core."""
-    if threads is not None and threads < 1:
-        raise UserError(f"threads is {threads}; allowed: a whole number of at least 1")
+    check_threads(threads)
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its warnings are for the maker of a model; errors come as exceptions
     options.enable_mem_pattern = False

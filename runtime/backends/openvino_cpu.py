@@ -14,7 +14,7 @@ from ..model.manifest import ModelManifest, Precision
 from ..model.model_bytes import model_bytes
 from ..tiling.window_limits import OutOfMemoryError
 from .backend import Arithmetic, Backend
-from .graph_check import GraphInput, cannot_run, check_any_size, check_interface, last_line
+from .graph_check import GraphInput, cannot_run, check_any_size, check_interface, check_threads, last_line
 from .learnt_numbers import sha256_of
 from .memory_probe import learnt_bytes_per_pixel
 
@@ -52,8 +52,7 @@ class OpenVinoCpu(Backend):
         `precision`: of what the model file leaves in floating point; None: what the file is for. Raises UserError where
         the processor cannot compute in it.
         """
-        if threads is not None and threads < 1:
-            raise UserError(f"threads is {threads}; allowed: a whole number of at least 1")
+        check_threads(threads)
         self._path, self._threads = model, threads
         openvino = imported_openvino()
         self._core = openvino_core()

@@ -1,13 +1,16 @@
 """Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
 
 import os
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
 from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from .folder_listing import FolderListing, pictures_below
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
@@ -21,9 +24,17 @@ _MOST_WRITERS = 8
 def denoise_folder(request: Request, reporter: Reporter) -> None:
     """Denoise the pictures below the folder `request.source` in their order; results land as they finish.
 
-    Raises UserError at the end where pictures failed, naming them; the others are written.
+    Raises UserError at the end where pictures failed or folders could not be read, naming them; the others are written.
     """
-    jobs = _jobs(request.source, request.target, reporter)
+    listing = pictures_below(request.source, request.target)
+    if listing.not_pictures:
+        named = ", ".join(str(file.relative_to(request.source)) for file in listing.not_pictures[:5])
+        more = f" and {len(listing.not_pictures) - 5} more" if len(listing.not_pictures) > 5 else ""
+        reporter.note(f"skipped, not pictures by their names: {named}{more}")
+    for folder, reason in listing.unreadable.items():
+        reporter.failure(folder, reason)
+    jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
+    _tidy({job.target.parent for job in jobs}, reporter)
     check_preview(request, jobs)
     skipped = [job for job in jobs if request.skip_existing and job.target.exists()]
     for job in skipped:
@@ -44,10 +55,9 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UserError(f"{job.target.parent}: cannot create the folder ({error.strerror})") from error
-            if not job.target.parent.resolve().is_relative_to(request.target.resolve()):
-                raise UserError(
-                    f"{job.target.parent}: a link that leads out of {request.target}; nothing is written there"
-                )
+            for place in (job.target.parent, job.target):
+                if not place.resolve().is_relative_to(request.target.resolve()):
+                    raise UserError(f"{place}: a link that leads out of {request.target}; nothing is written there")
             return stages.load(job)
 
         def denoise(loaded: Loaded) -> Denoised:
@@ -90,38 +100,29 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             span_seconds=clock.span_seconds,
         )
     )
+    if failures := _failures_text(failed, len(to_do), listing):
+        raise UserError(failures)
+
+
+def _tidy(folders: Iterable[Path], reporter: Reporter) -> None:
+    """Remove what killed runs left where this one writes."""
+    for folder in sorted(folders):
+        if (num := remove_unfinished(folder)) > 0:
+            reporter.note(f"{folder}: {num} unfinished file{'s' if num > 1 else ''} of a killed run removed")
+
+
+def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing) -> str | None:
+    """What a person is told at the end, with the names; None where nothing failed."""
+    counts: list[str] = []
     if failed:
-        names = "\n".join(f"  {job.source}" for job in failed)
-        raise UserError(f"{len(failed)} of {len(to_do)} pictures failed, the others are written:\n{names}")
-
-
-def _jobs(source: Path, target: Path, reporter: Reporter) -> list[Job]:
-    """Every picture below the folder `source`, sorted; other files get a word."""
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{target}: is a file, but {source} is a folder; give a folder to write to")
-    outputs = target.resolve()
-
-    def is_own_output(file: Path) -> bool:
-        """A target inside the source must not be read as input on a second run."""
-        return outputs != source.resolve() and outputs in file.resolve().parents
-
-    jobs: list[Job] = []
-    skipped: list[Path] = []
-    for file in sorted(source.rglob("*")):
-        # Hidden files are other programs' notes on pictures, or what a killed run left.
-        if not file.is_file() or file.name.startswith(".") or is_own_output(file):
-            continue
-        if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
-            jobs.append(Job(file, target / file.relative_to(source)))
-        else:
-            skipped.append(file)
-    if skipped:
-        named = ", ".join(str(file.relative_to(source)) for file in skipped[:5])
-        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-        reporter.note(f"skipped, not pictures by their names: {named}{more}")
-    if not jobs:
-        raise UserError(f"{source}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
-    return jobs
+        counts.append(f"{len(failed)} of {num_to_do} pictures failed")
+    if listing.unreadable:
+        num = len(listing.unreadable)
+        counts.append(f"{num} folder{'s' if num > 1 else ''} could not be read")
+    if not counts:
+        return None
+    names = "\n".join(f"  {path}" for path in (*(job.source for job in failed), *listing.unreadable))
+    return f"{' and '.join(counts)}, the others are written:\n{names}"
 
 
 def denoise_files(request: Request, reporter: Reporter) -> None:
@@ -136,6 +137,7 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
     check_preview(request, [job])
+    _tidy({target.parent}, reporter)
     preview = RunPreview(request, [job])
     if request.skip_existing and target.exists():
         reporter.skipped(job.source, job.target)

@@ -1,9 +1,8 @@
-"""A TIFF too large for the memory: its noise measured on a sample, its result written band by band as it is made."""
+"""A TIFF too large for the memory: its result is written band by band as it is made."""
 
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from ...errors import UserError
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.enlarged import alpha_rows_for, enlarged_alpha_rows
 from ..pictures.image_files import damage_is_the_users, format_of
 from ..pictures.pillow_files import MOST_PIXELS
 from ..pictures.size_tags import directory_of_size
@@ -28,8 +26,8 @@ from ..pictures.tiff_files import (
 )
 from ..pictures.tiff_regions import TiffRegions
 from ..tiling.pixel_values import Image
-from ..tiling.planner import Region, Span
 from ..tiling.stitching import Progress
+from .huge_picture import HugePicture, SourceRows, note_on_bands
 
 _MOST_PIXELS = 2**36
 """69 gigapixels: above every scanner, below what a damaged header claims."""
@@ -38,28 +36,11 @@ _MOST_BYTES_AT_ONCE = 2**28
 _COPIES_OF_RESULT = 2
 """Of a picture that is not streamed, beside its pixels: the result, and what the encoder makes of it."""
 _TILE_SIDE = 256
-_SAMPLES_PER_AXIS = 8
-_SAMPLE_SIDE = 96
 _ENCODED_AT_ONCE = 2**25
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HugeTiff:
+class HugeTiff(HugePicture):
     """A TIFF that can be streamed."""
-
-    path: Path
-    height: int
-    width: int
-    is_colour: bool
-    bits: int
-    """Per channel: 8 or 16."""
-    notes: tuple[str, ...]
-    """What reading changes, as sentences for a person."""
-
-    @property
-    def size_text(self) -> str:
-        """Width x height."""
-        return f"{self.width}x{self.height}"
 
 
 def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | None:
@@ -68,6 +49,8 @@ def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | No
     `scale`: how many times as high and wide the result is. Raises UserError where it neither fits nor can be streamed.
     """
     try:
+        if not path.is_file():
+            return None  # a pipe can be read once
         with path.open("rb") as file:
             if format_of(file.read(16)) != "TIFF":
                 return None
@@ -93,11 +76,7 @@ def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | No
             width=regions.width,
             is_colour=regions.is_colour,
             bits=regions.dtype.itemsize * 8,
-            notes=(
-                f"{num_pixels / 1e6:.0f} megapixels do not fit into the memory allowed; "
-                "the picture goes through in bands from disk to disk",
-                *notes_of(page),
-            ),
+            notes=(note_on_bands(num_pixels), *notes_of(page)),
         )
 
 
@@ -108,20 +87,7 @@ def opened_regions(path: Path) -> Iterator[TiffRegions]:
         yield TiffRegions(page)
 
 
-def sample_of(huge: HugeTiff) -> list[Image]:
-    """Blocks of pixels from all over the picture, the same ones each time; a picture that is not huge whole."""
-    with _opened(huge.path) as (page, _):
-        regions = TiffRegions(page)
-        across = _sample_spans(huge.width)
-        blocks: list[Image] = []
-        for rows in _sample_spans(huge.height):
-            # Strips hold whole rows, so a row of blocks is read at once.
-            band, _ = regions.read(Region(rows, Span(0, huge.width)))
-            blocks += [band[:, columns.slice].copy() for columns in across]
-        return blocks
-
-
-def write_denoised(
+def write_denoised_tiff(
     huge: HugeTiff,
     target: Path,
     denoiser: Denoiser,
@@ -138,7 +104,7 @@ def write_denoised(
     height, width = huge.height * scale, huge.width * scale
     with _opened(huge.path) as (page, details):
         regions = TiffRegions(page)
-        rows = _Rows(regions, scale)
+        rows = SourceRows(regions, scale)
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else (_TILE_SIDE, _TILE_SIDE)
         if any(side % 16 for side in tile):  # TIFF's rule, which not every program keeps
             tile = (_TILE_SIDE, _TILE_SIDE)
@@ -183,39 +149,6 @@ def _tiles_across(rows: Image, height: int, width: int) -> Iterator[Image]:
         yield np.pad(part, missing) if any(after for _, after in missing) else np.ascontiguousarray(part)
 
 
-class _Rows:
-    """The rows of a TIFF as `Denoiser.bands` takes them; keeps the alpha of the rows read last."""
-
-    def __init__(self, regions: TiffRegions, scale: int) -> None:
-        """`scale`: how many times as high and wide the result is."""
-        self._regions = regions
-        self._scale = scale
-        self._alpha: tuple[Span, Image | None] = (Span(0, 0), None)
-        self.height = regions.height
-        self.width = regions.width
-        self.is_colour = regions.is_colour
-        self.dtype = regions.dtype
-        self.bytes_per_row = regions.bytes_per_row
-        # Encoded and decoded.
-        self.most_bytes_at_once = 2 * regions.most_bytes_at_once
-
-    def pixels(self, rows: Span) -> Image:
-        is_alpha_enlarged = self._scale > 1 and self._regions.has_alpha
-        read = alpha_rows_for(rows, self.height) if is_alpha_enlarged else rows
-        pixels, alpha = self._regions.read(Region(read, Span(0, self.width)))
-        self._alpha = read, alpha
-        return pixels[rows.shifted(-read.start).slice]
-
-    def with_alpha(self, rows: Span, pixels: Image) -> Image:
-        """(scale * rows, scale * W, C) of the result `pixels` and the alpha for these rows, which were read last."""
-        read, alpha = self._alpha
-        if alpha is None:
-            return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
-        kept = rows.shifted(-read.start)
-        opacity = alpha[kept.slice] if self._scale == 1 else enlarged_alpha_rows(alpha, kept, self._scale)
-        return np.dstack([pixels, opacity])
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, TiffDetails]]:
     """tifffile's page, and what is kept of it."""
@@ -227,10 +160,3 @@ def _opened(path: Path) -> Iterator[tuple[Any, TiffDetails]]:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 details = details_of(page, data)
         yield page, details
-
-
-def _sample_spans(length: int) -> list[Span]:
-    if length <= _SAMPLES_PER_AXIS * _SAMPLE_SIDE:
-        return [Span(0, length)]
-    middles = [(2 * index + 1) * length // (2 * _SAMPLES_PER_AXIS) for index in range(_SAMPLES_PER_AXIS)]
-    return [Span(middle - _SAMPLE_SIDE // 2, middle + _SAMPLE_SIDE // 2) for middle in middles]

@@ -16,10 +16,11 @@ from ..noise.character import doubts
 from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
-from ..pictures.image_files import check_writable, decoded_bytes, format_for, read_picture, write_picture
+from ..pictures.image_files import check_writable, decoded_bytes, format_for, left_out, read_picture, write_picture
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
-from .huge_tiff import HugeTiff, huge_tiff, sample_of, write_denoised
+from .huge_picture import HugePicture
+from .huge_pictures import huge_picture, sample_of_huge, write_denoised
 from .opened_models import OpenedModels
 
 _HARDLY_ANY = 1.0
@@ -39,7 +40,7 @@ class Loaded:
     """A picture ready to be denoised."""
 
     job: Job
-    content: Picture | HugeTiff
+    content: Picture | HugePicture
     model: str
     model_reason: str | None
     """Why the model was chosen, in a few words; None: it was asked for."""
@@ -95,7 +96,7 @@ class PictureStages:
 
     def load(self, job: Job) -> Loaded:
         """Read the picture, choose its model, measure its noise. Raises UserError for all that is wrong with it."""
-        with _enough_memory(job.source):
+        with _enough_memory(job.source), _allowed_by_the_system(job.source):
             return self._loaded(job)
 
     def denoise(self, loaded: Loaded, progress: Progress | None) -> Denoised:
@@ -105,7 +106,7 @@ class PictureStages:
         sigma, amount = loaded.level.sigma, self._request.amount
         notes: list[str] = []
         with _enough_memory(loaded.job.source), _named(loaded.job.source):
-            if isinstance(content, HugeTiff):
+            if isinstance(content, HugePicture):
                 clean = None
                 with written_whole(loaded.job.target) as temporary:
                     write_denoised(
@@ -148,13 +149,14 @@ class PictureStages:
     def _loaded(self, job: Job) -> Loaded:
         start = time.perf_counter()
         format = format_for(job.target)
-        if job.target.exists() and not self._request.overwrite:
+        # A link that leads nowhere exists too.
+        if (job.target.exists() or job.target.is_symlink()) and not self._request.overwrite:
             raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         scale = self._models.scale
         with _named(job.source):
-            huge = huge_tiff(job.source, self._picture_memory, scale=scale) if format == "TIFF" else None
+            huge = huge_picture(job.source, format, self._picture_memory, scale=scale)
         content = huge or read_picture(job.source)
         with _named(job.source):
             if isinstance(content, Picture):
@@ -163,6 +165,8 @@ class PictureStages:
             model = self._models.for_picture(is_colour=content.is_colour, measured=measured)
             self._request.amount.check_for(model.denoiser.manifest)
             notes = [*content.notes, *model.notes]
+            if isinstance(content, Picture):
+                notes += left_out(content, format)
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
             level = model.denoiser.noise_level_from(
@@ -186,8 +190,8 @@ class PictureStages:
         )
 
 
-def _measured(content: Picture | HugeTiff) -> MeasuredNoise:
-    return measured_noise(sample_of(content) if isinstance(content, HugeTiff) else [content.pixels])
+def _measured(content: Picture | HugePicture) -> MeasuredNoise:
+    return measured_noise(sample_of_huge(content) if isinstance(content, HugePicture) else [content.pixels])
 
 
 @contextmanager
@@ -206,6 +210,15 @@ def _enough_memory(source: Path) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise UserError(f"{source}: not enough memory for this picture; close other programs") from error
+
+
+@contextmanager
+def _allowed_by_the_system(source: Path) -> Iterator[None]:
+    """Names that are too long, and folders that cannot be entered, are one picture's, and the others go on."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename or source}: {error.strerror}") from error
 
 
 def _about(job: Job, notes: Iterable[str]) -> tuple[str, ...]:

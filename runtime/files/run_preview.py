@@ -18,7 +18,7 @@ from ..preview.html_page import write_page
 from ..preview.picture_pair import PicturePair, held_pair
 from ..preview.preview_page import FailedPicture, PreviewedPicture, preview_page
 from ..preview.shown_picture import Appearance, ShownPicture, sampled_picture, shown_picture
-from .huge_tiff import opened_regions
+from .huge_pictures import opened_huge
 from .picture_stages import Job, Loaded, Written
 from .reporting import Reporter
 
@@ -128,7 +128,8 @@ def _shown(written: Written) -> ShownPicture | str:
             return shown_picture(held_pair(content.pixels, denoised.clean.pixels), _appearance(content))
         if content.path.resolve() == denoised.loaded.job.target.resolve():
             return "not shown: the result replaced the picture, which was too large to be held"
-        with opened_regions(content.path) as before, opened_regions(denoised.loaded.job.target) as after:
+        target = denoised.loaded.job.target
+        with opened_huge(content, content.path) as before, opened_huge(content, target) as after:
             pair = PicturePair(
                 height=content.height,
                 width=content.width,

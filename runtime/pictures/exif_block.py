@@ -6,9 +6,10 @@ the main one (EXIF, GPS, interoperability) are followed. BigTIFF is the same wit
 
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...errors import UserError
+from .maker_notes import MAKER_NOTE, moved_note
 
 _UNIT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNITS_PER_VALUE = {5: 2, 10: 2}
@@ -49,6 +50,8 @@ class Value:
     """Little-endian."""
     directory: "Directory | None" = None
     """For tags that point to a directory: the directory; `data` is then empty."""
+    place: int | None = field(default=None, compare=False)
+    """For a maker note: where it stood in its file, since it may hold offsets; else None."""
 
     @property
     def count(self) -> int:
@@ -86,7 +89,7 @@ def directory_bytes(directory: Directory, start: int, layout: Layout) -> bytes:
             data = directory_bytes(value.directory, position, layout)
             head = struct.pack("<" + layout.entry, tag, layout.pointer_type, 1)
         else:
-            data = value.data
+            data = value.data if value.place is None else moved_note(value.data, value.place, position)
             head = struct.pack("<" + layout.entry, tag, value.type, value.count)
             if len(data) <= offset_size:
                 entries.append(head + data.ljust(offset_size, b"\0"))
@@ -122,7 +125,8 @@ def _read(data: bytes | mmap.mmap, start: int, order: str, layout: Layout, depth
         raw = data[where : where + size]
         if len(raw) < size:
             raise UserError(f"damaged or truncated: the value of tag {tag} lies beyond the file's end")
-        directory[tag] = Value(type_, raw if order == "<" else _swapped(raw, _UNIT_BYTES[type_]))
+        place = where if tag == MAKER_NOTE else None
+        directory[tag] = Value(type_, raw if order == "<" else _swapped(raw, _UNIT_BYTES[type_]), place=place)
     return directory
 
 

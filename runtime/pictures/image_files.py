@@ -108,6 +108,13 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
         check_tags(picture) if format == "TIFF" else check_portable(picture)
 
 
+def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
+    """What another format does not take of `picture`, as sentences for a person."""
+    if format == picture.format or not picture.metadata.has_iptc:
+        return ()
+    return (f"captions and keywords in IPTC records do not go from {picture.format} to {format} and were left out",)
+
+
 def format_of(data: bytes) -> Format | None:
     """The format that the first bytes of a file name; None: none of ours."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -121,6 +128,12 @@ def format_of(data: bytes) -> Format | None:
     return None
 
 
+_OWN_WORDS = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, struct.error, zlib.error)
+"""Errors whose texts decoders write for people."""
+_INTERNAL = (LookupError, TypeError, ArithmeticError, AttributeError)
+"""Errors that decoders stumble into: their texts are about Python."""
+
+
 @contextmanager
 def damage_is_the_users() -> Iterator[None]:
     """Decoders answer damaged files with errors of many classes: all of them become one UserError."""
@@ -128,14 +141,13 @@ def damage_is_the_users() -> Iterator[None]:
         yield
     except (UserError, MemoryError):
         raise
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, RuntimeError, EOFError) as error:
-        raise UserError(f"damaged or truncated, cannot be decoded ({_first_line(error)})") from error
-    except (struct.error, zlib.error, ArithmeticError, AttributeError) as error:
-        raise UserError(f"damaged or truncated, cannot be decoded ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    except _INTERNAL as error:
+        raise UserError("damaged or truncated, cannot be decoded") from error
+    except _OWN_WORDS as error:
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        # An object's place in memory says nothing to a person.
+        in_words = f" ({reason})" if reason and " object at 0x" not in reason else ""
+        raise UserError(f"damaged or truncated, cannot be decoded{in_words}") from error
 
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}

@@ -19,8 +19,15 @@ from .size_tags import block_of_size
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
+_IPTC = b"8BIM\x04\x04"
+"""The head of the records among Photoshop's resources."""
+_JFIF = b"JFIF\0"
+_DENSITY = slice(7, 12)
+"""Where in the segment JFIF the unit and the density along both sides stand: JFIF 1.02, page 5."""
 _QUALITY = 95
 _MOST_ICC_BYTES_PER_SEGMENT = 65519
+_SEGMENT_HEAD = 6
+"""Bytes of a file before the content of its first segment: the start, a marker, a length."""
 _MARKER_AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Within the pixels 0xFF is followed by 0 or by a restart marker."""
 
@@ -31,6 +38,8 @@ class JpegDetails:
 
     segments: tuple[tuple[int, bytes], ...]
     """(marker, payload) of metadata segments, in order."""
+    density: bytes | None
+    """Its unit and both sides as they stand in the segment JFIF; None: the file has none."""
     quantisation: dict[int, list[int]]
     """Tables of 64 steps: the coarser, the less the file kept."""
 
@@ -43,6 +52,7 @@ def picture_from_jpeg(data: bytes) -> Picture:
     image: Any = opened(data, "JPEG")
     if image.mode not in ("L", "RGB"):
         raise UserError(f"a JPEG in mode {image.mode}; hinas denoises grey and RGB pictures, convert it to RGB first")
+    jfif = _first(segments, 0xE0, _JFIF)
     dpi = image.info.get("dpi")
     icc = image.info.get("icc_profile")
     return Picture(
@@ -54,9 +64,11 @@ def picture_from_jpeg(data: bytes) -> Picture:
             icc=icc,
             xmp=_first(segments, 0xE1, _XMP),
             dpi=None if dpi is None else (float(dpi[0]), float(dpi[1])),
+            has_iptc=any(marker == 0xED and _IPTC in payload for marker, payload in segments),
         ),
         native=JpegDetails(
             segments=tuple(segment for segment in segments if _is_metadata(*segment)),
+            density=None if jfif is None else (_JFIF + jfif)[_DENSITY],
             quantisation=image.quantization,
         ),
         notes=notes_on_rest(_behind_the_picture(data, pixels_at), b"\xff\xd8\xff"),
@@ -83,9 +95,10 @@ def jpeg_from_picture(picture: Picture) -> bytes:
     options: dict[str, Any] = {"quality": _QUALITY, "subsampling": 0}
     if dpi is not None:
         options["dpi"] = (round(dpi[0]), round(dpi[1]))
+    density: bytes | None = None
     segments: tuple[tuple[int, bytes], ...]
     if isinstance(picture.native, JpegDetails):
-        segments = picture.native.segments
+        segments, density = picture.native.segments, picture.native.density
         if _is_finer(picture.native.quantisation, _tables_of(image.mode)):
             options = {**options, "qtables": picture.native.quantisation}
             del options["quality"]
@@ -97,7 +110,10 @@ def jpeg_from_picture(picture: Picture) -> bytes:
     # Pillow writes the segment JFIF first; the others follow it.
     after_jfif = 4 + struct.unpack_from(">H", encoded, 4)[0]
     parts = [b"\xff" + bytes([marker]) + struct.pack(">H", len(payload) + 2) + payload for marker, payload in segments]
-    return encoded[:after_jfif] + b"".join(parts) + encoded[after_jfif:]
+    start = bytearray(encoded[:after_jfif])
+    if density is not None:
+        start[_SEGMENT_HEAD + _DENSITY.start : _SEGMENT_HEAD + _DENSITY.stop] = density
+    return bytes(start) + b"".join(parts) + encoded[after_jfif:]
 
 
 def _segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -128,7 +144,12 @@ def _behind_the_picture(data: bytes, position: int) -> bytes:
 
 
 def _is_metadata(marker: int, payload: bytes) -> bool:
-    """APP1 to APP15 and comments, without what describes the old file's coding (JFIF, Adobe) or offsets in it (MPF)."""
+    """APP0 to APP15 and comments, without what describes the old file's coding (JFIF, Adobe) or offsets in it (MPF).
+
+    APP0 is also for thumbnails (JFXX) and for what old cameras write (CIFF).
+    """
+    if marker == 0xE0:
+        return not payload.startswith(_JFIF)
     if marker == 0xFE:
         return True
     return 0xE1 <= marker <= 0xEF and marker != 0xEE and not (marker == 0xE2 and payload.startswith(b"MPF\0"))

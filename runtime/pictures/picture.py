@@ -20,6 +20,8 @@ class Metadata:
     """XMP packet."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, horizontally and vertically."""
+    has_iptc: bool = False
+    """Whether the file holds IPTC records, which stay in its own format alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ megapixels in colour; two filters and libdeflate take a quarter of that, for fil
 
 import struct
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size, notes_on_rest, opened
+from .png_scanlines import SIGNATURE, Chunk, PngHeader, checksum, decoded_pixels, png_bytes
 from .size_tags import block_of_size
 
 _BAND_ROWS = 64
@@ -33,10 +35,15 @@ def pixel_chunks(channels: Image) -> list[tuple[bytes, bytes]]:
 
     height, width = channels.shape[:2]
     num_channels = channels.size // (height * width)
-    header = struct.pack(">IIBBBBB", width, height, 8 * channels.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
+    header = ihdr_of(width, height, num_channels, channels.dtype)
     packed = bytes(imagecodecs.deflate_encode(filtered(channels).tobytes(), level=_LEVEL))
     parts = [packed[start : start + _MOST_CHUNK_BYTES] for start in range(0, len(packed), _MOST_CHUNK_BYTES)]
     return [(b"IHDR", header), *((b"IDAT", part) for part in parts), (b"IEND", b"")]
+
+
+def ihdr_of(width: int, height: int, num_channels: int, dtype: np.dtype[Any]) -> bytes:
+    """The payload of the chunk IHDR."""
+    return struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, _COLOUR_TYPES[num_channels], 0, 0, 0)
 
 
 def filtered(channels: Image) -> NDArray[np.uint8]:
@@ -66,22 +73,46 @@ def filtered(channels: Image) -> NDArray[np.uint8]:
     return result
 
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
 _EXIF_PREFIX = b"Exif\0\0"
 """PNG has none, but some programs write it."""
+KEY_NOTE = "the transparent colour became an alpha channel"
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _MOST_PROFILE_BYTES = 2**25
-
-Chunk = tuple[bytes, bytes]
 
 
 def picture_from_png(data: bytes) -> Picture:
     """The picture in the bytes of a PNG file."""
     chunks, end = _chunks(data)
+    header = header_of_png(chunks)
+    depth, colour = header.depth, header.colour
+    transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
+    notes = list(notes_on_rest(data[end:], SIGNATURE))
+    if colour == 3 or depth < 8:
+        mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
+        channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
+        notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
+    else:
+        channels = decoded_pixels(header, (payload for name, payload in chunks if name == b"IDAT"))
+    pixels, alpha = without_alpha(channels)
+    if colour in (0, 2) and transparency is not None:
+        alpha = alpha_of_key(pixels, transparency, depth)
+        notes.append(KEY_NOTE)
+    return Picture(
+        pixels=pixels,
+        alpha=alpha,
+        format="PNG",
+        metadata=_metadata(chunks),
+        native=tuple((name, payload) for name, payload in chunks if stays_true(name)),
+        notes=tuple(notes),
+    )
+
+
+def header_of_png(chunks: Sequence[Chunk]) -> PngHeader:
+    """The header of a file's chunks, in order. Raises UserError for pictures that hinas does not take."""
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise UserError("damaged PNG: it does not begin with the chunk IHDR")
     width, height, depth, colour, compression, filters, interlacing = struct.unpack(">IIBBBBB", chunks[0][1])
@@ -89,32 +120,13 @@ def picture_from_png(data: bytes) -> Picture:
     # The decoder would only print a warning of its own.
     if depth not in _DEPTHS.get(colour, ()) or (compression, filters) != (0, 0) or interlacing > 1:
         raise UserError("damaged PNG: no such kind of pixels")
+    if colour == 3 and not any(name == b"PLTE" for name, _ in chunks):
+        raise UserError("damaged PNG: its palette (the chunk PLTE) is missing")
     if any(name == b"acTL" for name, _ in chunks):
         raise UserError("an animated PNG; hinas writes one picture per file, split it first")
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
-    transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes = list(notes_on_rest(data[end:], _SIGNATURE))
-    if colour == 3 or depth < 8:
-        mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
-        channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
-        notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
-    else:
-        import imagecodecs
-
-        channels: Any = imagecodecs.png_decode(_pixel_file(chunks))
-    pixels, alpha = without_alpha(channels)
-    if colour in (0, 2) and transparency is not None:
-        alpha = _alpha_of_key(pixels, transparency, depth)
-        notes.append("the transparent colour became an alpha channel")
-    return Picture(
-        pixels=pixels,
-        alpha=alpha,
-        format="PNG",
-        metadata=_metadata(chunks),
-        native=tuple((name, payload) for name, payload in chunks if _stays_true(name)),
-        notes=tuple(notes),
-    )
+    return PngHeader(width=width, height=height, depth=depth, colour=colour, is_interlaced=interlacing == 1)
 
 
 def chunks_of_size(chunks: tuple[Chunk, ...], width: int, height: int) -> tuple[Chunk, ...]:
@@ -129,54 +141,43 @@ def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
     encoded = pixel_chunks(with_alpha(picture))
     carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
-    return _file([encoded[0], *carried, *encoded[1:]])
+    return png_bytes([encoded[0], *carried, *encoded[1:]])
 
 
 def _chunks(data: bytes) -> tuple[list[Chunk], int]:
     """(name, payload) of every chunk, checksums verified, and where the last one ends."""
     chunks: list[Chunk] = []
-    position = len(_SIGNATURE)
+    position = len(SIGNATURE)
     while not chunks or chunks[-1][0] != b"IEND":
         if position + 12 > len(data):
             raise UserError("truncated PNG: it ends before the chunk IEND")
         (length,) = struct.unpack_from(">I", data, position)
         name = data[position + 4 : position + 8]
         payload = data[position + 8 : position + 8 + length]
-        checksum = data[position + 8 + length : position + 12 + length]
-        if len(checksum) < 4:
+        found = data[position + 8 + length : position + 12 + length]
+        if len(found) < 4:
             raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
-        if _checksum(name, payload) != int.from_bytes(checksum):
+        if checksum(name, payload) != int.from_bytes(found):
             raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")
         chunks.append((name, payload))
         position += 12 + length
     return chunks, position
 
 
-def _file(chunks: list[Chunk]) -> bytes:
-    parts = [_SIGNATURE]
-    for name, payload in chunks:
-        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _checksum(name, payload))]
-    return b"".join(parts)
-
-
-def _checksum(name: bytes, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(name))
-
-
 def _pixel_file(chunks: list[Chunk]) -> bytes:
     """The pixels alone, so that no decoder acts on gamma, profiles or texts."""
     wanted = {b"IHDR", b"PLTE", b"IDAT", b"IEND"} | ({b"tRNS"} if chunks[0][1][9] == 3 else set())
-    return _file([chunk for chunk in chunks if chunk[0] in wanted])
+    return png_bytes([chunk for chunk in chunks if chunk[0] in wanted])
 
 
-def _stays_true(name: bytes) -> bool:
+def stays_true(name: bytes) -> bool:
     """Ancillary chunks are copied where PNG calls them safe to copy (fourth letter small), or where we know them."""
     is_ancillary = bool(name[0] & 0x20)
     is_safe = bool(name[3] & 0x20) and name != b"sPLT"
     return is_ancillary and (is_safe or name in _COPIED)
 
 
-def _alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
+def alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
     """Opacity from the one colour that tRNS declares transparent."""
     key = np.frombuffer(transparency, ">u2") & (2**depth - 1)
     if depth < 8:

@@ -19,6 +19,7 @@ from .picture import Image, Metadata, Picture, with_alpha, without_alpha
 from .pillow_files import check_size
 
 _XMP, _ICC, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 700, 34675, 282, 283, 296
+_RESOLUTION = frozenset([_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT])
 _PHOTOSHOP_LAYERS = 37724
 # How the pixels are stored: written anew. 37724: Photoshop's layers would still show the noisy picture.
 _STORAGE = frozenset(
@@ -27,7 +28,8 @@ _STORAGE = frozenset(
     | {_PHOTOSHOP_LAYERS}
 )
 # Too large for, or without meaning in, other formats' EXIF blocks.
-_TIFF_ONLY = frozenset([_XMP, _ICC, 33723, 34377])
+_IPTC = 33723
+_TIFF_ONLY = frozenset([_XMP, _ICC, _IPTC, 34377])
 _GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
 _NAMES = {
     4: "mask",
@@ -133,6 +135,9 @@ def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:
     """
     layout = BIG if data[2:4] == struct.pack("<H", BIG.magic) else CLASSIC
     storage = directory_from(data)
+    if _RESOLUTION & tags.keys():
+        # tifffile writes a unit in any case; one that is left out means inches.
+        storage = {tag: value for tag, value in storage.items() if tag not in _RESOLUTION}
     start = file.seek(0, io.SEEK_END)
     start += -start % 8
     file.seek(start)
@@ -159,6 +164,8 @@ def _alpha_kind(page: Any) -> int:
 
 def checked_page(file: Any) -> Any:
     """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
+    if not file.pages:
+        raise UserError("damaged or truncated TIFF: it ends before its first page")
     if len(file.pages) != 1:
         raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
     page: Any = file.pages[0]
@@ -230,7 +237,8 @@ def channels_of(page: Any, stored: Image) -> Image:
         channels[:, :, 0] = np.iinfo(channels.dtype).max - channels[:, :, 0]
     if int(page.photometric) == _PALETTE:
         colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)
-        channels = colours[:, channels[:, :, 0]].transpose(1, 2, 0).copy()
+        alpha = channels[:, :, 1:].astype(np.uint32) * 255 // (2**page.bitspersample - 1)
+        channels = np.dstack([colours[:, channels[:, :, 0]].transpose(1, 2, 0), alpha.astype(np.uint8)])
     return channels
 
 
@@ -238,10 +246,11 @@ def _metadata(tags: Directory) -> Metadata:
     xmp, icc = tags.get(_XMP), tags.get(_ICC)
     portable = {tag: value for tag, value in tags.items() if tag not in _TIFF_ONLY}
     return Metadata(
-        exif=block_from(portable) if portable.keys() - {_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT} else None,
+        exif=block_from(portable) if portable.keys() - _RESOLUTION else None,
         icc=None if icc is None else icc.data,
         xmp=None if xmp is None else xmp.data,
         dpi=_dpi(tags),
+        has_iptc=_IPTC in tags,
     )
 
 

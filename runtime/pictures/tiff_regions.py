@@ -57,7 +57,7 @@ class TiffRegions:
 
     @property
     def has_alpha(self) -> bool:
-        return not self.has_palette and self._page.samplesperpixel in (2, 4)
+        return self._page.samplesperpixel in (2, 4)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -1,6 +1,8 @@
 """A network's weights as a safetensors file that says which genotype it belongs to and how it was trained."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,19 @@ from torch import nn
 from ...atomic_files import written_whole
 from ...errors import UserError
 
+_CHECKSUM = "hinas.checksum"
+"""The entry of the metadata that holds the SHA-256 of all names, types, shapes and values."""
+
 
 def save_weights(network: nn.Module, path: Path, *, identity: str, training: dict[str, Any]) -> None:
-    """Write the state of `network` with the genotype's identity and a record of the training."""
+    """Write the state of `network` with its checksum, the genotype's identity and a record of the training."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {"format": "pt", "hinas.genotype_id": identity, "hinas.training": json.dumps(training, sort_keys=True)}
+    metadata = {
+        "format": "pt",
+        "hinas.genotype_id": identity,
+        "hinas.training": json.dumps(training, sort_keys=True),
+        _CHECKSUM: _checksum_of(tensors),
+    }
     with written_whole(path) as temporary:
         safetensors.torch.save_file(tensors, temporary, metadata=metadata)
 
@@ -25,7 +35,7 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
     """Fill `network` from a weights file and return the record of its training.
 
     Raises UserError where the file is missing or damaged, belongs to another genotype, or holds a value that is not
-    finite.
+    finite. Files from before the checksum are taken as they are.
     """
     try:
         with safe_open(path, framework="pt") as opened:
@@ -35,6 +45,8 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
         raise UserError(f"{path}: no such weights file; hinas-train writes one") from error
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from error
+    if metadata.get(_CHECKSUM) not in (None, _checksum_of(tensors)):
+        raise UserError(f"{path}: damaged: the weights are not those that the file's checksum is of; copy it again")
     if (found := metadata.get("hinas.genotype_id")) not in (None, identity):
         raise UserError(f"{path}: weights of genotype {found}, expected {identity}; give the weights trained for it")
     for name, tensor in tensors.items():
@@ -52,3 +64,12 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
         return json.loads(metadata.get("hinas.training", "{}"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: its record of the training is not JSON ({error})") from error
+
+
+def _checksum_of(tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        # NumPy has no bfloat16, but every type is bytes.
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -22,6 +22,7 @@ from hinas.export.graph.variants import TARGETS
 from hinas.export.rewrites.measure_rewrites import Effort, measured_target
 from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
+from hinas.runtime.model.checksum import checksum_of
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.weights import save_weights
@@ -211,6 +212,7 @@ def test_random_weights_are_marked_so(exported: tuple[Genotype, Path, bytes], tm
     assert json.loads(result.stdout)["weights"] == "random"
     properties = {item.key: item.value for item in onnx.load(tmp_path / "timing.onnx").metadata_props}
     assert properties["hinas.weights"] == "random"
+    assert properties["hinas.checksum"] == checksum_of((tmp_path / "timing.onnx").read_bytes())
 
 
 def test_mistakes_exit_with_2_and_leave_old_outputs_alone(

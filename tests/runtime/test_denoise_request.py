@@ -13,6 +13,8 @@ from hinas.runtime.denoise_request import bytes_of, sigma_factor_of, sigma_of, t
         ("1.5 gib", 3 * 2**29),
         ("1G", 2**30),
         ("1gb", 10**9),
+        ("1TiB", 2**40),
+        ("2 TB", 2 * 10**12),
         ("800000000", 800_000_000),
     ],
 )

@@ -12,9 +12,10 @@ from hinas.errors import UserError
 from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
 from hinas.runtime.denoise_request import Request
-from hinas.runtime.files import huge_tiff
+from hinas.runtime.files import huge_picture, huge_tiff
 from hinas.runtime.files.denoise_files import denoise_files
-from hinas.runtime.files.huge_tiff import sample_of, tiles_of
+from hinas.runtime.files.huge_pictures import sample_of_huge
+from hinas.runtime.files.huge_tiff import tiles_of
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
 from hinas.runtime.tiling.planner import Span, plan_tiles
@@ -223,8 +224,8 @@ def test_the_sample_is_spread_and_measures_the_noise(tmp_path: Path) -> None:
     image = np.clip(clean + 12 * generator.standard_normal(clean.shape), 0, 255).astype(np.uint8)
     huge = huge_tiff.huge_tiff(save(tmp_path / "in.tif", image, rowsperstrip=16, compression="zlib"), 0)
     assert huge is not None
-    blocks = sample_of(huge)
-    assert all(np.array_equal(one, other) for one, other in zip(blocks, sample_of(huge), strict=True))
+    blocks = sample_of_huge(huge)
+    assert all(np.array_equal(one, other) for one, other in zip(blocks, sample_of_huge(huge), strict=True))
     assert sum(block.size for block in blocks) < image.size / 2
     assert estimate_sigma_of_blocks(blocks) == pytest.approx(12, rel=0.05)
     assert estimate_sigma_of_blocks([image]) == estimate_sigma(image)
@@ -270,14 +271,14 @@ def test_an_interrupted_stream_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
     source = save(tmp_path / "in.tif", noisy((120, 61)))
-    reading = huge_tiff._Rows.pixels
+    reading = huge_picture.SourceRows.pixels
 
     def pixels(rows: Any, span: Span) -> np.ndarray:
         if span.start > 40:
             raise error
         return reading(rows, span)
 
-    monkeypatch.setattr(huge_tiff._Rows, "pixels", pixels)
+    monkeypatch.setattr(huge_picture.SourceRows, "pixels", pixels)
     with pytest.raises((KeyboardInterrupt, UserError)):
         denoise(source, tmp_path / "out.tif", models["gray"], sigma=20.0)
     assert list(tmp_path.iterdir()) == [source]

@@ -44,6 +44,19 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
         load_weights(_network(), path, identity="abc")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_changed_values_are_refused(tmp_path: Path, dtype: torch.dtype) -> None:
+    path = tmp_path / "weights.safetensors"
+    source = _network().to(dtype)
+    save_weights(source, path, identity="abc", training={})
+    assert load_weights(_network().to(dtype), path, identity="abc") == {}
+    content = path.read_bytes()
+    place = content.index(source.state_dict()["0.weight"].reshape(-1).view(torch.uint8).numpy().tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(UserError, match=r"weights\.safetensors: damaged: .*checksum.*; copy it again"):
+        load_weights(_network().to(dtype), path, identity="abc")
+
+
 def test_nan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     broken = _network()

@@ -1,0 +1,66 @@
+"""What a folder holds, sub-folders included: pictures by their names, other files, and folders that cannot be read."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import UserError
+from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderListing:
+    """The files below a folder; hidden ones are left out."""
+
+    pictures: tuple[Path, ...]
+    """Sorted; among them such as cannot be read, and formats that hinas does not write."""
+    not_pictures: tuple[Path, ...]
+    """Sorted."""
+    unreadable: dict[Path, str]
+    """Folders that could not be listed, and why, as a sentence for a person."""
+
+
+def pictures_below(source: Path, target: Path) -> FolderListing:
+    """List the folder `source`, without what lies below the folder `target`, which may be inside it.
+
+    Raises UserError where `target` is a file, and where there is nothing to read.
+    """
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target}: is a file, but {source} is a folder; give a folder to write to")
+    outputs = target.resolve()
+    unreadable: dict[Path, str] = {}
+
+    def note_unreadable(error: OSError) -> None:
+        folder = Path(error.filename)
+        unreadable[folder] = f"{folder}: the folder cannot be read ({error.strerror})"
+
+    def is_own_output(file: Path) -> bool:
+        """A target inside the source must not be read as input on a second run."""
+        return outputs != source.resolve() and outputs in file.resolve().parents
+
+    # Hidden files are other programs' notes on pictures, or what a killed run left.
+    files = sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(source, onerror=note_unreadable)
+        for name in names
+        if not name.startswith(".")
+    )
+    files = [file for file in files if _may_be_a_file(file) and not is_own_output(file)]
+    if source in unreadable:
+        raise UserError(unreadable[source])
+    pictures = [file for file in files if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES)]
+    if not pictures and not unreadable:
+        raise UserError(f"{source}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
+    return FolderListing(
+        pictures=tuple(pictures),
+        not_pictures=tuple(sorted(set(files) - set(pictures))),
+        unreadable=unreadable,
+    )
+
+
+def _may_be_a_file(path: Path) -> bool:
+    """Whether it is a file, or cannot even be looked at: reading it will say why."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
