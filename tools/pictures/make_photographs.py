@@ -2,7 +2,7 @@
 
 The photographs come with scikit-image and Matplotlib, all CC0 or in the public domain (their documentation names the
 photographers). Two more are simulated shots of such a photograph at a high ISO, whose clean side is known.
-Run with scikit-image installed: python tools/make_photographs.py docs/photographs
+Run with scikit-image installed: python tools/pictures/make_photographs.py docs/photographs
 """
 
 from collections.abc import Callable, Iterator

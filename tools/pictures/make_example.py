@@ -1,7 +1,7 @@
 """Make the example pictures: Chelsea the cat, and the same picture with Gaussian noise of sigma 30.
 
 The clean picture is scikit-image's `data.chelsea()`: "No copyright restrictions. CC0 by the photographer (Stefan van
-der Walt)." Run with scikit-image installed: python tools/make_example.py
+der Walt)." Run with scikit-image installed: python tools/pictures/make_example.py
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 SIGMA = 30.0
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 def main() -> None:
