@@ -121,6 +121,6 @@ def _spread(network: nn.Module, given: NetworkInput, *, reach: int, axis: int) -
         arguments += (torch.zeros(alignment, dtype=torch.float64),)
     with torch.no_grad():
         output: Tensor = network(*arguments)
-    touched = torch.isnan(output).any(dim=1).any(dim=5 - axis - 1)
+    touched = torch.isnan(output).any(dim=1).any(dim=4 - axis)
     distances = [(seen.nonzero() // given.scale - at).abs() for seen, at in zip(touched, positions, strict=True)]
     return max(int(distance.max()) if len(distance) else 0 for distance in distances)

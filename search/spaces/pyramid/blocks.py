@@ -86,24 +86,26 @@ def _tiles(channels: int) -> int:
 def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     """Networks that differ from each other by few blocks: their latencies together fix every price.
 
-    For each resolution of the stem: a stack of each width; for each number of levels and each way to join them, wide
-    and narrow; and for each level more blocks of each kind on it, wide and narrow.
+    For each resolution of the stem: levels of each width; for each number of levels and each way to join them, narrow,
+    wide, and narrow down to each level; and for each level more blocks of each kind on it, narrow and wide.
+    Stacks of one level fix the frames, also where a search has none.
     """
     found: list[NetworkDescription] = []
     plain = Steps(down=settings.downs[0], up=settings.ups[0], skips=settings.skips[0])
     narrow, wide = settings.widths[0], settings.widths[-1]
-    few, many = settings.levels
+    most = settings.levels[1]
     for resolution in settings.resolutions:
         for width in settings.widths:
-            for num_levels in {few, many}:
+            for num_levels in {1, most}:
                 levels = _levels(settings, (width,) * num_levels)
                 found.append(settings.description(levels, resolution=resolution, steps=plain))
-        for num_levels in range(few, many + 1):
-            for widths in ((narrow,) * num_levels, (wide,) * num_levels, (narrow, *(wide,) * (num_levels - 1))):
+        for num_levels in range(1, most + 1):
+            for num_narrow in range(num_levels + 1):
+                widths = (narrow,) * num_narrow + (wide,) * (num_levels - num_narrow)
                 levels = _levels(settings, widths)
                 for steps in _ways_to_join(settings, plain):
                     found.append(settings.description(levels, resolution=resolution, steps=steps))
-        for widths in ((narrow,) * many, (wide,) * many):
+        for widths in ((narrow,) * most, (wide,) * most):
             for levels in _with_more_blocks(settings, _levels(settings, widths)):
                 found.append(settings.description(levels, resolution=resolution, steps=plain))
     return tuple(dict.fromkeys(found))
