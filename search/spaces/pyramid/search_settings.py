@@ -44,7 +44,7 @@ class Settings(SpaceSettings):
     convolutions: Annotated[tuple[Convolution, ...], Field(min_length=1)] = ("3x3",)
     downs: Annotated[tuple[DownSampling, ...], Field(min_length=1)] = ("strided",)
     """`unshuffle` computes the same functions as `strided`; only engines differ."""
-    ups: Annotated[tuple[UpSampling, ...], Field(min_length=1)] = ("shuffle",)
+    ups: Annotated[tuple[UpSampling, ...], Field(min_length=1)] = ("shuffle", "nearest")
     """`transposed` computes the same functions as `shuffle`, but for the biases; only engines differ."""
     skips: Annotated[tuple[Join, ...], Field(min_length=1)] = ("add", "concatenate")
     stem_channels: Annotated[tuple[Channels, ...], Field(max_length=4)] = ()
