@@ -1,6 +1,8 @@
 """The pyramid space: what a description may say, what its networks compute, how far they see."""
 
 import json
+import re
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -80,6 +82,13 @@ MISTAKES = [
 def test_a_mistake_in_a_description_is_named_by_its_path(change: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         _genotype(U_NET | change)
+
+
+def test_the_document_shows_a_valid_genotype() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    genotypes = [genotype_from_json(block) for block in shown if '"space": "pyramid"' in block]
+    assert [genotype.geometry.alignment for genotype in genotypes] == [8]
 
 
 def test_added_skips_need_one_width() -> None:
