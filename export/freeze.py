@@ -25,7 +25,7 @@ from .checks.model_runs import opened, opened_in_onnxruntime, runnable
 from .export_report import ExportReport
 from .graph.graph_cost import cost_of_graph
 from .graph.model_interface import with_interface
-from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
+from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm, with_folded_branches
 from .graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
 from .precisions.table import CalibrationInputs, reduction_for
 from .rewrites.optimise import optimised
@@ -79,7 +79,7 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
     network = genotype.built().eval()
     training = None if weights is None else load_weights(network, weights, identity=genotype.identity)
     place, given = genotype.geometry, genotype.network_input
-    folded = with_folded_batchnorm(network)
+    folded = with_folded_batchnorm(with_folded_branches(network))
     if place.tiling == "exact" and (probed := probed_halo(folded, given, halo=place.halo)) != place.halo:
         raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
     model = onnx_from_network(folded, given)

@@ -24,7 +24,8 @@ def search(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Settings of the space under one name: fast (default), or paper, as published.", metavar="NAME"
+            help="Settings of the space under one name: fast (default), others by space, such as paper, as published.",
+            metavar="NAME",
         ),
     ] = None,
     changes: Annotated[

@@ -37,7 +37,7 @@ def _described(space: str, seed: int, channels: Any = 1) -> Genotype:
 @pytest.mark.parametrize("space", space_names())
 def test_every_preset_is_valid_and_can_be_changed(space: str) -> None:
     presets = space_named(space).presets
-    assert next(iter(presets)) == DEFAULT_PRESET == "fast" and "paper" in presets
+    assert next(iter(presets)) == DEFAULT_PRESET == "fast"
     for name, preset in presets.items():
         assert preset.about
         described = preset_space(space, TaskDescription(channels=3), name, {"epochs": 7})
@@ -97,8 +97,8 @@ def test_prices_cover_every_network_a_search_can_choose(space: str) -> None:
     for seed in range(10):
         counts = found.pricing.blocks(found.random(settings, Random(seed)), task)
         assert counts and set(counts) <= priced
-    searcher = found.searcher(settings, task)
-    assert set(searcher.expected_blocks()) <= priced
+    if found.methods:
+        assert set(found.searcher(settings, task).expected_blocks()) <= priced
 
 
 @pytest.mark.parametrize("space", space_names())
@@ -108,7 +108,7 @@ def test_a_found_network_can_be_drawn(space: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", space_names())
+@pytest.mark.parametrize("space", [name for name in space_names() if space_named(name).methods])
 def test_a_single_network_is_what_the_searcher_computes_for_it(space: str) -> None:
     """One meaning, one network: the searcher's kernels in a network of its own give the same output."""
     task = TaskDescription(channels=1)

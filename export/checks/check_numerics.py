@@ -96,22 +96,31 @@ def probed_halo(network: nn.Module, given: NetworkInput, *, halo: int) -> int:
     """The receptive-field radius in input pixels as the network itself shows it, up to `halo` + 2 * alignment.
 
     A NaN in one input pixel makes exactly those outputs NaN that can see it, whatever the weights are. Output pixel
-    (y, x) stands at input pixel (y // scale, x // scale). Double precision keeps torch on kernels that do not mix
-    neighbouring outputs. Not for a network that sees the whole image: there is no radius to find.
+    (y, x) stands at input pixel (y // scale, x // scale). Every position within the alignment is tried: behind a lower
+    resolution one sees further than another. Double precision keeps torch on kernels that do not mix neighbouring
+    outputs. Not for a network that sees the whole image: there is no radius to find.
+    """
+    network = deepcopy(network).double().eval()
+    return max(_spread(network, given, reach=halo + 2 * given.alignment, axis=axis) for axis in (2, 3))
+
+
+def _spread(network: nn.Module, given: NetworkInput, *, reach: int, axis: int) -> int:
+    """Largest distance along an axis, in input pixels, at which an output turns NaN when an input pixel is.
+
+    Strips of pixels along the axis, one for each position of a NaN, are as wide as the alignment: the reach along one
+    axis does not depend on the other, and strips are a small part of a square.
     """
     alignment = given.alignment
-    reach = halo + 2 * alignment
     centre = reach + -reach % alignment
-    size = 2 * centre + alignment
-    network = deepcopy(network).double().eval()
-    return max(_spread(network, given, size, centre + phase) for phase in {0, alignment - 1})
-
-
-def _spread(network: nn.Module, given: NetworkInput, size: int, at: int) -> int:
-    """Largest distance along an axis, in input pixels, at which an output turns NaN when input pixel (at, at) is."""
-    noisy = torch.zeros(1, given.channels, size, size, dtype=torch.float64)
-    noisy[:, :, at, at] = float("nan")
+    positions = range(centre, centre + alignment)
+    noisy = torch.zeros(alignment, given.channels, alignment, 2 * centre + alignment, dtype=torch.float64)
+    for strip, at in zip(noisy, positions, strict=True):
+        strip[:, :, at] = float("nan")
+    arguments = (noisy if axis == 3 else noisy.mT,)
+    if given.conditioned:
+        arguments += (torch.zeros(alignment, dtype=torch.float64),)
     with torch.no_grad():
-        output: Tensor = network(noisy, torch.zeros(1, dtype=torch.float64)) if given.conditioned else network(noisy)
-    touched = torch.isnan(output).any(dim=1)[0].nonzero()
-    return int((touched // given.scale - at).abs().max()) if len(touched) else 0
+        output: Tensor = network(*arguments)
+    touched = torch.isnan(output).any(dim=1).any(dim=4 - axis)
+    distances = [(seen.nonzero() // given.scale - at).abs() for seen, at in zip(touched, positions, strict=True)]
+    return max(int(distance.max()) if len(distance) else 0 for distance in distances)

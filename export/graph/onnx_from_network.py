@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...network_input import NetworkInput
+from ...search.spaces.folding import Foldable
 from ...search.tasks.interface import Example
 
 OPSET = 18
@@ -37,6 +38,16 @@ def with_folded_batchnorm(network: nn.Module) -> nn.Module:
     left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm2d)]
     if left:
         raise ValueError(f"batch norm {left[0]} follows no convolution and cannot be folded")
+    return folded
+
+
+def with_folded_branches(network: nn.Module) -> nn.Module:
+    """A copy in which every layer that trains as parallel branches is the one layer it stands for."""
+    folded = deepcopy(network)
+    for parent in list(folded.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Foldable):
+                setattr(parent, name, child.folded())
     return folded
 
 

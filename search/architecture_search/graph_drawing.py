@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _COLUMN, _ROW = 1.5, 0.95
 _WIDTH, _HEIGHT = 1.15, 0.42
+_HIGHEST_ARC = 0.4
+"""Above the boxes it joins, however far apart they are."""
 
 
 def graph_figure(diagram: GraphDiagram, title: str) -> Figure:
@@ -68,6 +70,7 @@ def _draw_arrow(axes: "Axes", diagram: GraphDiagram, arrow: Arrow) -> None:
     else:
         down = 1 if target.row > source.row else -1
         start, stop = (x, y - down * _HEIGHT / 2), (u, v + down * _HEIGHT / 2)
+    rise = 0.0 if is_near else min(0.125 * abs(u - x), _HIGHEST_ARC)
     axes.add_patch(
         FancyArrowPatch(
             start,
@@ -77,10 +80,10 @@ def _draw_arrow(axes: "Axes", diagram: GraphDiagram, arrow: Arrow) -> None:
             color="0.35",
             shrinkA=2,
             shrinkB=2,
-            connectionstyle="arc3,rad=0" if is_near else "arc3,rad=-0.25",
+            connectionstyle=f"arc3,rad={-2 * rise / abs(u - x) if rise else 0}",
             zorder=5,
         )
     )
     if arrow.label:
-        middle = ((start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2 + (0.0 if is_near else 0.5))
+        middle = ((start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2 + rise + (0.0 if is_near else 0.1))
         axes.text(*middle, arrow.label, ha="center", va="center", fontsize=6.5, zorder=5)

@@ -19,7 +19,7 @@ from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.run_folder import prepared_run_folder
 from ..spaces.interface import SpaceDescription
-from ..spaces.registry import network_description, space_named
+from ..spaces.registry import network_description, space_named, space_names
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search
 from .genotype_drawing import draw_genotype
@@ -38,6 +38,7 @@ def run_search(request: SearchRequest) -> str:
     Under torchrun the processes search together and the first one writes. Returns a line that says what was found,
     empty in the other processes. Raises UserError for anything a person can mend.
     """
+    _check_method(request)
     device = own_device(chosen_device(request.computing.device))
     with joined_ranks(device) as ranks:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
@@ -103,6 +104,16 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
     return "" if not ranks.is_first else _write_result(request, state, images=len(loaded.images))
+
+
+def _check_method(request: SearchRequest) -> None:
+    space = space_named(request.space.space)
+    if request.method not in space.methods:
+        others = [name for name in space_names() if request.method in space_named(name).methods]
+        raise UserError(
+            f"--method {request.method}: not built yet for the space {space.name}, only for {', '.join(others)}; "
+            "hinas-train trains a genotype of any space"
+        )
 
 
 def _searched(

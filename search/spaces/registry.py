@@ -9,9 +9,10 @@ from typing import Any
 from ...errors import UserError
 from .hinas.hinas_space import HinasSpace
 from .interface import SpaceDescription, SpaceSettings
+from .pyramid.pyramid_space import PyramidSpace
 from .space import Space
 
-_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(),)}
+_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(), PyramidSpace())}
 
 
 def space_names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from ..learning.choices import Method
 from .diagram import Diagram
 from .interface import Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription
 
@@ -36,7 +37,9 @@ class Space(ABC):
     description_type: type[SpaceDescription]
     settings_type: type[SpaceSettings]
     presets: Mapping[str, Preset]
-    """`fast`, the default, and `paper`, as published; more where a paper has more."""
+    """`fast`, the default, first; `paper`, as published, where there is a paper; and more."""
+    methods: frozenset[Method] = frozenset()
+    """Those of hinas-search's methods that the space offers what they need; a space may be trained before any."""
 
     @abstractmethod
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
@@ -46,9 +49,9 @@ class Space(ABC):
     def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
         """The compact network with fresh weights: called with a degraded batch and, if conditioned, its strengths."""
 
-    @abstractmethod
     def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
-        """The supernet of a search with its architecture, freshly initialised."""
+        """The supernet of a search with its architecture, freshly initialised; TypeError where there is none yet."""
+        raise TypeError(f"{type(self).__name__} has no searcher")
 
     @abstractmethod
     def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:

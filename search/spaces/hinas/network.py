@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..image_input import image_of_maps, maps_of_image
 from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
 from .space import Activation, Cell, NetworkDescription, Squeeze
 
@@ -201,20 +202,13 @@ class CompactNetwork(nn.Module):
 
         H and W are multiples of the stride, times the coarsest level's.
         """
-        x = F.pixel_unshuffle(noisy_BCHW, self.stride) if self.stride > 1 else noisy_BCHW
-        if self.conditioned:
-            if sigma_B is None:
-                raise ValueError("a network conditioned on sigma needs sigma, shape (B,), grey levels 0..255")
-            level = (sigma_B / 255).reshape(-1, 1, 1, 1).to(x.dtype)
-            x = torch.cat([x, level.expand(-1, 1, x.shape[2], x.shape[3])], dim=1)
+        x = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.start(x)
         before, previous = early, early
         for cell in self.cells:
             before, previous = previous, cell(previous, before)
         out = self.end(previous, early)
-        if self.stride > 1:
-            out = F.pixel_shuffle(out, self.stride)
-        return noisy_BCHW - out if self.residual else out
+        return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
 
 
 def build(description: NetworkDescription, channels: int) -> CompactNetwork:

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ..conditioning import Conditioning
 from ..interface import SpaceSettings
-from .space import Activation, Cell, Conditioning, Edge, End, NetworkDescription, Stem
+from .space import Activation, Cell, Edge, End, NetworkDescription, Stem
 
 WidthSearch = Literal["searched", "fixed", "doubled"]
 """`searched` learns beta; `fixed` keeps every layer on level 0; `doubled` goes up one level with every layer."""

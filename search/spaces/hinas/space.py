@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ..conditioning import Conditioning
 from ..interface import Frozen, SpaceDescription
 
 Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip"]
@@ -36,19 +37,6 @@ class End(Frozen):
 
     channels: Annotated[int, Field(ge=1, le=1024)] = 128
     early_channels: Annotated[int, Field(ge=1, le=1024)] = 48
-
-
-class Conditioning(Frozen):
-    """`sigma` adds a constant map of sigma / 255 as an input channel, for levels in `range` (grey levels 0..255)."""
-
-    input: Literal["sigma"] = "sigma"
-    range: tuple[Annotated[float, Field(ge=0, le=255)], Annotated[float, Field(ge=0, le=255)]] = (0.0, 75.0)
-
-    @model_validator(mode="after")
-    def _range_ascends(self) -> "Conditioning":
-        if self.range[0] >= self.range[1]:
-            raise ValueError(f"range must ascend, got {self.range[0]:g} to {self.range[1]:g}")
-        return self
 
 
 class Cell(Frozen):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..image_input import image_of_maps, maps_of_image
 from .architecture import Architecture, Present
 from .mixed_operations import OutgoingEdges, normalised
 from .network import enlarged
@@ -66,12 +66,7 @@ class Supernet(nn.Module):
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, architecture: Architecture) -> Tensor:
         """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped."""
-        x = F.pixel_unshuffle(noisy_BCHW, self.stride) if self.stride > 1 else noisy_BCHW
-        if self.conditioned:
-            if sigma_B is None:
-                raise ValueError("a supernet conditioned on sigma needs sigma, shape (B,), grey levels 0..255")
-            level_map = (sigma_B / 255).reshape(-1, 1, 1, 1).to(x.dtype)
-            x = torch.cat([x, level_map.expand(-1, 1, x.shape[2], x.shape[3])], dim=1)
+        x = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.start(x)
         outputs: list[dict[int, Tensor]] = [{0: early}]
         for layer in range(1, self.settings.layers + 1):
@@ -81,9 +76,7 @@ class Supernet(nn.Module):
             for level, output in outputs[-1].items()
         }
         out = self.end(levels, early)
-        if self.stride > 1:
-            out = F.pixel_shuffle(out, self.stride)
-        return noisy_BCHW - out if self.residual else out
+        return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
 
     def _layer(self, layer: int, outputs: list[dict[int, Tensor]], architecture: Architecture) -> dict[int, Tensor]:
         exits, paths = architecture.exits[layer - 1], architecture.paths[layer - 1]

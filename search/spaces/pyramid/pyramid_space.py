@@ -1,0 +1,70 @@
+"""The pyramid space as the rest of the program sees it, with its presets."""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from ..diagram import GraphDiagram
+from ..interface import Block, Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription, own
+from ..space import Preset, Space
+from .blocks import blocks, latency_probes
+from .drawing import diagram
+from .random_networks import random_description
+from .receptive_field import geometry
+from .search_settings import Settings
+from .space import NetworkDescription
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(about="one to three levels at half or quarter resolution, conditioned on sigma"),
+    "stacks": Preset(
+        about="one level: chains, stacks and residual stacks, for low noise and small tiles",
+        settings={"levels": (1, 1), "middle": (4, 24)},
+    ),
+}
+
+
+class PyramidPricing(Pricing):
+    """Tiles of convolutions, maps beside them, and the frame."""
+
+    def blocks(self, description: SpaceDescription, task: TaskDescription) -> Mapping[Block, int]:
+        """Counts of the network as it is exported."""
+        return blocks(own(description, NetworkDescription), task.channels)
+
+    def probes(self, settings: SpaceSettings) -> Sequence[SpaceDescription]:
+        """Networks that differ by few blocks."""
+        return latency_probes(own(settings, Settings))
+
+
+class PyramidSpace(Space):
+    """Dense convolutions on levels of resolution: chains, FFDNet, U-Nets, Open Image Denoise's shape."""
+
+    name = "pyramid"
+    description_type = NetworkDescription
+    settings_type = Settings
+    presets = PRESETS
+
+    def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
+        """Over all levels and skips."""
+        return geometry(own(description, NetworkDescription))
+
+    def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
+        """The described network."""
+        from .network import build
+
+        return build(own(description, NetworkDescription), task.channels)
+
+    def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
+        """Levels with random widths, blocks and joints."""
+        return random_description(own(settings, Settings), draw)
+
+    def diagram(self, description: SpaceDescription) -> GraphDiagram:
+        """Levels as rows, the data from left to right."""
+        return diagram(own(description, NetworkDescription))
+
+    @property
+    def pricing(self) -> Pricing:
+        """By tiles of convolutions."""
+        return PyramidPricing()
