@@ -7,7 +7,8 @@ import pytest
 
 ROOM = Path(__file__).parent.parent.parent / "bench"
 ORDER = (
-    "devices", "results", "quality", "peers", "latency", "methods", "prices", "projection", "published", "report",
+    "devices", "results", "quality", "peers", "latency", "methods", "prices", "projection", "published", "pairs",
+    "report",
 )  # fmt: skip
 MODULES = sorted(path for folder in ORDER for path in (ROOM / folder).rglob("*.py"))
 

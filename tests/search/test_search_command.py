@@ -107,7 +107,7 @@ def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(tmp_path: P
         (("--crop", "17"), "--crop: got 17, expected a multiple of 2"),
         (("--channels", "2"), "expected 1 or 3"),
         (("--task", "upscale"), "expected camera, denoise"),
-        (("--space", "none-such"), "expected hinas, or a file"),
+        (("--space", "none-such"), "expected hinas, pyramid, or a file"),
         (("--device", "cuda:9"), "CUDA devices"),
     ],
 )
