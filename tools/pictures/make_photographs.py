@@ -42,7 +42,7 @@ class Photograph:
 
 
 def _hopper() -> np.ndarray:
-    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as picture:
+    with Image.open(Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
