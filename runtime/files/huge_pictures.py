@@ -6,6 +6,7 @@ from pathlib import Path
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
+from ..pictures.image_files import format_of
 from ..pictures.picture import Format
 from ..tiling.pixel_values import Image
 from ..tiling.stitching import Progress
@@ -19,6 +20,8 @@ def huge_picture(path: Path, format: Format, memory_bytes: int, *, scale: int) -
 
     Raises UserError where it neither fits nor can be streamed.
     """
+    if not _holds(path, format):
+        return None
     match format:
         case "TIFF":
             return huge_tiff(path, memory_bytes, scale=scale)
@@ -26,6 +29,17 @@ def huge_picture(path: Path, format: Format, memory_bytes: int, *, scale: int) -
             return huge_png(path, memory_bytes, scale=scale)
         case _:
             return None
+
+
+def _holds(path: Path, format: Format) -> bool:
+    """Whether a file is of a format, by its content; False for what cannot be read, for reading it whole says why."""
+    try:
+        if not path.is_file():
+            return False  # a pipe can be read once
+        with path.open("rb") as file:
+            return format_of(file.read(16)) == format
+    except OSError:
+        return False
 
 
 def opened_huge(content: HugePicture, path: Path) -> AbstractContextManager[Regions]:

@@ -8,7 +8,7 @@ from ...errors import UserError
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.image_files import damage_is_the_users, format_of
+from ..pictures.image_files import damage_is_the_users
 from ..pictures.png_files import chunks_of_size, ihdr_of
 from ..pictures.png_regions import PngRegions, write_png_bands
 from ..tiling.stitching import Progress
@@ -27,18 +27,10 @@ class HugePng(HugePicture):
 
 
 def huge_png(path: Path, memory_bytes: int, *, scale: int = 1) -> HugePng | None:
-    """`path` if it is a PNG that does not fit into `memory_bytes` with its result; None: to be read whole.
+    """The PNG `path` if it does not fit into `memory_bytes` with its result; None: to be read whole.
 
     `scale`: how many times as high and wide the result is. Interlaced pictures and palettes are always read whole.
     """
-    try:
-        if not path.is_file():
-            return None  # a pipe can be read once
-        with path.open("rb") as file:
-            if format_of(file.read(16)) != "PNG":
-                return None
-    except OSError:
-        return None  # reading it whole says why
     try:
         with opened_png(path) as regions:
             decoded_bytes = regions.bytes_per_row * regions.height if regions.can_be_streamed else 0

@@ -12,7 +12,7 @@ from ...errors import UserError
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.image_files import damage_is_the_users, format_of
+from ..pictures.image_files import damage_is_the_users
 from ..pictures.pillow_files import MOST_PIXELS
 from ..pictures.size_tags import directory_of_size
 from ..pictures.tiff_files import (
@@ -44,18 +44,10 @@ class HugeTiff(HugePicture):
 
 
 def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | None:
-    """`path` if it is a TIFF that does not fit into `memory_bytes` with its result; None: to be read whole.
+    """The TIFF `path` if it does not fit into `memory_bytes` with its result; None: to be read whole.
 
     `scale`: how many times as high and wide the result is. Raises UserError where it neither fits nor can be streamed.
     """
-    try:
-        if not path.is_file():
-            return None  # a pipe can be read once
-        with path.open("rb") as file:
-            if format_of(file.read(16)) != "TIFF":
-                return None
-    except OSError:
-        return None  # reading it whole says why
     with _opened(path) as (page, _):
         num_pixels = page.imagewidth * page.imagelength
         decoded_bytes = num_pixels * page.samplesperpixel * max(1, page.bitspersample // 8)

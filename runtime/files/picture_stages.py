@@ -174,7 +174,7 @@ class PictureStages:
             )
             if level.range_note is not None:
                 notes.append(level.range_note)
-            if level.estimate is not None and level.estimate < _HARDLY_ANY:
+            if level.estimate is not None and level.estimate < _HARDLY_ANY and scale == 1:
                 notes.append("hardly any noise found; the picture is left nearly as it is; use --sigma N to force it")
             if level.estimate is not None and isinstance(content, Picture):
                 notes += doubts(content.pixels, measured())

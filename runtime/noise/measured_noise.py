@@ -41,9 +41,9 @@ def measured_noise(blocks: Sequence[Image]) -> MeasuredNoise:
     crops = list(_crops(blocks))
     if not crops:
         return MeasuredNoise(level=estimate_sigma_of_blocks(blocks), is_white=True)
-    if np.mean([_share_of_equal_neighbours(crop) for crop in crops]) > _EQUAL_IN_DRAWINGS:
-        return MeasuredNoise(level=0.0, is_white=False)
     found = noise_of_crops(crops)
+    if found.equal_N.mean() > _EQUAL_IN_DRAWINGS:
+        return MeasuredNoise(level=0.0, is_white=False)
     level = float(np.sqrt(np.mean(found.levels_N**2)))
     # Where there is more noise its kind is seen better.
     if float(np.sum(found.whiteness_N * found.levels_N)) > 0:
@@ -51,10 +51,6 @@ def measured_noise(blocks: Sequence[Image]) -> MeasuredNoise:
         if sigma >= _LEAST_AGREEMENT * level:
             return MeasuredNoise(level=sigma, is_white=True)
     return MeasuredNoise(level=0.0 if level < _NONE_BELOW else level, is_white=False)
-
-
-def _share_of_equal_neighbours(crop: NDArray[np.float32]) -> float:
-    return float(np.mean(np.all(crop[:, 1:] == crop[:, :-1], axis=2)))
 
 
 def _crops(blocks: Sequence[Image]) -> Iterator[NDArray[np.float32]]:

@@ -36,25 +36,32 @@ class NoiseOfCrops:
     """RMS of the noise in grey levels 0..255."""
     whiteness_N: _Array
     """Log odds that the noise is white Gaussian."""
+    equal_N: _Array
+    """Share of pixels that equal their right neighbour."""
 
 
 def noise_of_crops(crops: Iterable[_Array]) -> NoiseOfCrops:
     """Look at crops of at least `SMALLEST_SIDE` pixels a side."""
     with np.load(_FILE) as file:
         weights: dict[str, _Array] = dict(file)
-    answers_N2 = np.stack([_answer(crop, weights) for crop in crops])
+    crops = list(crops)
+    equal_N = np.array([_share_of_equal_neighbours(crop) for crop in crops], np.float32)
+    answers_N2 = np.stack([_answer(crop, equal, weights) for crop, equal in zip(crops, equal_N, strict=True)])
     levels_N = np.exp(answers_N2[:, 0]) - np.float32(_LEVEL_OFFSET)
-    return NoiseOfCrops(levels_N=np.maximum(levels_N, 0), whiteness_N=answers_N2[:, 1])
+    return NoiseOfCrops(levels_N=np.maximum(levels_N, 0), whiteness_N=answers_N2[:, 1], equal_N=equal_N)
 
 
-def _answer(crop: _Array, weights: dict[str, _Array]) -> _Array:
+def _share_of_equal_neighbours(crop: _Array) -> float:
+    return float(np.mean(np.all(crop[:, 1:] == crop[:, :-1], axis=2)))
+
+
+def _answer(crop: _Array, equal: np.float32, weights: dict[str, _Array]) -> _Array:
     values = (crop - np.float32(_MIDDLE)) / np.float32(_SPREAD)
-    is_equal = np.all(values[:, 1:] == values[:, :-1], axis=2)
     found: list[_Array] = []
     for layer in ("a", "b", "c"):
         values = np.maximum(_convolved(values, weights[f"{layer}.weight"]) + weights[f"{layer}.bias"], 0)
         found += [values.mean(axis=(0, 1)), _cell_means(values).min(axis=0)]
-    features = np.log(np.concatenate([*found, [np.mean(is_equal, dtype=np.float32)]]) + _FLOOR)
+    features = np.log(np.concatenate([*found, [equal]]) + _FLOOR)
     hidden = np.maximum(weights["d.weight"] @ features + weights["d.bias"], 0)
     return weights["e.weight"] @ hidden + weights["e.bias"]
 

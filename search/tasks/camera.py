@@ -23,7 +23,7 @@ class Camera(Task):
     """Simulated shots of random cameras, mixed with white noise, JPEG alone and clean pictures."""
 
     range: tuple[float, float] = (0.0, 30.0)
-    """Grey levels 0..255 that a network is told; stronger pairs, rare, are told as the upper end."""
+    """Grey levels 0..255 that a network is told; weaker and stronger pairs are told as the ends."""
     name: str = "camera"
 
     @property
@@ -64,7 +64,8 @@ class Camera(Task):
         pairs = [shot.pair(pixels) for shot, pixels in zip(shots, pixels_BHWC, strict=True)]
         if channels == 1:
             pairs = [(_luma(degraded), _luma(clean)) for degraded, clean in pairs]
-        level_B = torch.tensor([min(level_of(*pair), self.range[1]) for pair in pairs], device=device)
+        low, high = self.range
+        level_B = torch.tensor([min(max(level_of(*pair), low), high) for pair in pairs], device=device)
         degraded, clean = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
         return Pairs(_as_batch(degraded, device), _as_batch(clean, device), level_B)
 

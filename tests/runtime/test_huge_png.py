@@ -12,6 +12,7 @@ from hinas.runtime.denoise_request import Request
 from hinas.runtime.files import huge_png
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.huge_picture import sample_of
+from hinas.runtime.files.huge_pictures import huge_picture
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures import png_scanlines
 from hinas.runtime.pictures.image_files import read_picture, write_picture
@@ -167,7 +168,8 @@ def test_what_fits_is_read_whole_and_so_is_what_is_interlaced(tmp_path: Path, mo
     assert huge_png.huge_png(source, 0) is None, "bands would take more"
     monkeypatch.setattr(huge_png, "_LEAST_BYTES", 0)
     assert huge_png.huge_png(source, 10**6) is None
-    assert huge_png.huge_png(tmp_path / "none.png", 0) is None
+    assert huge_picture(tmp_path / "none.png", "PNG", 0, scale=1) is None, "reading it whole says why"
+    assert huge_picture(source, "TIFF", 0, scale=1) is None, "its result is of another kind"
     found = huge_png.huge_png(source, 1000)
     assert found is not None and (found.width, found.height, found.bits, found.is_colour) == (61, 75, 8, True)
     assert "from disk to disk" in found.notes[0]

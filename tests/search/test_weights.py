@@ -6,8 +6,12 @@ import pytest
 import safetensors.torch
 import torch
 from hinas.errors import UserError
+from hinas.search.genotype import read_genotype
 from hinas.search.learning.weights import load_weights, save_weights
+from safetensors import safe_open
 from torch import nn
+
+GENOTYPES = Path(__file__).parent.parent.parent / "search" / "genotypes"
 
 
 def _network() -> nn.Module:
@@ -71,3 +75,11 @@ def test_plain_safetensors_without_a_record_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     safetensors.torch.save_file(_network().state_dict(), path)
     assert load_weights(_network(), path, identity="abc") == {}
+
+
+@pytest.mark.parametrize("path", sorted(GENOTYPES.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_bundled_weights_carry_their_checksum(path: Path) -> None:
+    with safe_open(path, framework="pt") as opened:
+        assert "hinas.checksum" in (opened.metadata() or {})
+    genotype = read_genotype(path.with_suffix(".json"))
+    assert load_weights(genotype.built(), path, identity=genotype.identity)["iterations_done"] > 0
