@@ -12,9 +12,9 @@ from hinas.errors import UserError
 from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
 from hinas.runtime.denoise_request import Request
-from hinas.runtime.files import huge_picture, huge_tiff
+from hinas.runtime.files import huge_picture, huge_pictures, huge_tiff
 from hinas.runtime.files.denoise_files import denoise_files
-from hinas.runtime.files.huge_pictures import huge_picture, sample_of_huge
+from hinas.runtime.files.huge_pictures import sample_of_huge
 from hinas.runtime.files.huge_tiff import tiles_of
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
@@ -299,5 +299,5 @@ def test_too_little_memory_for_a_band_says_how_much_is_missing(models: Models) -
 def test_a_picture_that_fits_is_read_whole(tmp_path: Path) -> None:
     source = save(tmp_path / "in.tif", noisy((50, 50)))
     assert huge_tiff.huge_tiff(source, 10**6) is None
-    assert huge_picture(tmp_path / "none.tif", "TIFF", 0, scale=1) is None
+    assert huge_pictures.huge_picture(tmp_path / "none.tif", "TIFF", 0, scale=1) is None
     assert isinstance(huge_tiff.huge_tiff(source, 10), huge_tiff.HugeTiff)
