@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -48,14 +48,27 @@ def search(
         int | None, typer.Option(min=16, help="Side of the square patches, pixels. Default: the preset's.")
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="gradient learns the architecture; random compares networks that share kernels.")
-    ] = "gradient",
+        Method | None,
+        typer.Option(
+            help="gradient learns the architecture; random compares networks that share kernels; halving trains many "
+            "networks shortly and the best of them longer. Default: the space's first.",
+            show_default=False,
+        ),
+    ] = None,
     latency_table: Annotated[
         Path | None, typer.Option(help="Prices from hinas-bench --operations.", show_default=False)
     ] = None,
     latency_weight: Annotated[float, typer.Option(min=0, help="Loss per e-fold of expected latency.")] = 0.0,
     latency_target_ms: Annotated[
         float | None, typer.Option(min=0.001, help="Only latency above this costs.", show_default=False)
+    ] = None,
+    latency_band: Annotated[
+        str | None,
+        typer.Option(
+            help="halving: only networks predicted to take so long, in ms, such as 60:66.",
+            metavar="LOW:HIGH",
+            show_default=False,
+        ),
     ] = None,
     tile: Annotated[
         int | None,
@@ -90,9 +103,11 @@ def search(
         changes_from_texts,
         preset_space,
         read_search_space,
+        scheduled_space,
     )
     from .learning.computing import Computing
     from .spaces.interface import TaskDescription
+    from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
     from .tasks.registry import task_names
 
@@ -100,8 +115,7 @@ def search(
         raise UserError(f"--task: got {task!r}, expected {', '.join(task_names())}")
     if channels not in (1, 3):
         raise UserError(f"--channels: got {channels}, expected 1 or 3")
-    given: dict[str, Any] = {"epochs": epochs, "batch": batch, "crop": crop}
-    wanted = changes_from_texts(changes or ()) | {name: value for name, value in given.items() if value is not None}
+    wanted = changes_from_texts(changes or ())
     if Path(space).suffix == ".json":
         if preset is not None:
             raise UserError("--preset: a space file has all its settings; leave out one of the two")
@@ -113,6 +127,9 @@ def search(
             DEFAULT_PRESET if preset is None else preset,
             wanted,
         )
+    chosen = space_named(described.space).methods[0] if method is None else method
+    given = {"epochs": epochs, "batch": batch, "crop": crop}
+    described = scheduled_space(described, {name: value for name, value in given.items() if value is not None}, chosen)
     if print_space:
         print(described.to_json(), end="")
         return
@@ -129,8 +146,10 @@ def search(
         ),
         images=images,
         out=out,
-        method=method,
-        latency=latency_request(latency_table, weight=latency_weight, target_ms=latency_target_ms, tile=tile),
+        method=chosen,
+        latency=latency_request(
+            latency_table, weight=latency_weight, target_ms=latency_target_ms, tile=tile, band=latency_band
+        ),
         computing=Computing(device=device, precision=precision, threads=threads, compiled=compile_steps),
         seed=seed,
         perturbed=perturbed,
@@ -139,9 +158,14 @@ def search(
         quiet=quiet,
         command=" ".join(["hinas-search", *sys.argv[1:]]),
     )
-    from .architecture_search.search_run import run_search
+    if request.method == "halving":
+        from .halving.halving_run import run_halving
 
-    summary = run_search(request)
+        summary = run_halving(request)
+    else:
+        from .architecture_search.search_run import run_search
+
+        summary = run_search(request)
     if summary:
         print(summary)
 

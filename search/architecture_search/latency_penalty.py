@@ -22,10 +22,12 @@ def predicted_ms(searcher: Searcher, description: SpaceDescription, goal: Latenc
     """Milliseconds of one network of the space, with the overlap of its tiles; None without a table."""
     if goal is None:
         return None
-    whole = goal.table.predicted_ms(searcher.blocks_of(description))
-    if goal.tile is None:
-        return whole
-    return whole * tiling_factor(torch.tensor(float(searcher.halo_of(description))), goal.tile).item()
+    return tiled_ms(goal.table.predicted_ms(searcher.blocks_of(description)), searcher.halo_of(description), goal.tile)
+
+
+def tiled_ms(whole_ms: float, halo: int, tile: int | None) -> float:
+    """Milliseconds with what square tiles of a side compute twice; None: no tiles."""
+    return whole_ms if tile is None else whole_ms * tiling_factor(torch.tensor(float(halo)), tile).item()
 
 
 def tiling_factor(halo: Tensor, tile: int) -> Tensor:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ..spaces.interface import Block, Frozen
+from ..spaces.registry import space_named
 
 FORMAT = "hinas-latency-table"
 
@@ -89,3 +90,13 @@ def read_latency_table(path: Path) -> LatencyTable:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: no latency table of this version ({where}: {first['msg']})") from error
+
+
+def table_for(space: str, path: Path) -> LatencyTable:
+    """The prices of a space's networks; UserError where the file holds none, or the space has none."""
+    if space_named(space).pricing is None:
+        raise UserError(f"--latency-table: the space {space} is not priced by blocks; leave it out")
+    table = read_latency_table(path)
+    if table.space != space:
+        raise UserError(f"{path}: prices of space {table.space}, expected {space}")
+    return table

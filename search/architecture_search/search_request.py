@@ -6,6 +6,7 @@ from pathlib import Path
 from ...errors import UserError
 from ..learning.choices import Method
 from ..learning.computing import Computing
+from ..spaces.registry import space_named, space_names
 from ..tasks.interface import TaskOptions
 from .search_space import SearchSpace
 
@@ -21,6 +22,8 @@ class LatencyRequest:
     """Only latency above this costs."""
     tile: int | None = None
     """Side of the square tiles the network will run in, pixels."""
+    band_ms: tuple[float, float] | None = None
+    """Halving compares networks that are predicted to take between these times."""
 
     def __post_init__(self) -> None:
         """UserError where an option has no effect."""
@@ -28,6 +31,8 @@ class LatencyRequest:
             raise UserError(
                 "--latency-target-ms needs a weight that pulls towards it; give --latency-weight, such as 0.1"
             )
+        if self.band_ms is not None and self.weight:
+            raise UserError("--latency-band is for the method halving, which has no loss of latency; leave one out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +55,43 @@ class SearchRequest:
     command: str
     """The command line, for the genotype's provenance."""
 
+    def __post_init__(self) -> None:
+        """UserError where the space does not have the method, or the method not the option."""
+        methods = space_named(self.space.space).methods
+        if self.method not in methods:
+            others = [name for name in space_names() if self.method in space_named(name).methods]
+            raise UserError(
+                f"--method {self.method}: not for the space {self.space.space}, only for {', '.join(others)}; "
+                f"this one has {', '.join(methods)}"
+            )
+        if self.method != "halving" and self.latency is not None and self.latency.band_ms is not None:
+            raise UserError(f"--latency-band: the method {self.method} has none; give --latency-weight instead")
+        if self.method == "halving" and self.latency is not None and self.latency.band_ms is None:
+            raise UserError("--latency-table: halving needs a band of latency, too; give --latency-band, such as 60:66")
+        if self.method == "halving" and self.perturbed:
+            raise UserError("--perturbed: the method halving makes no changes of what it finds; leave it out")
+
 
 def latency_request(
-    table: Path | None, *, weight: float, target_ms: float | None, tile: int | None
+    table: Path | None, *, weight: float, target_ms: float | None, tile: int | None, band: str | None
 ) -> LatencyRequest | None:
-    """What is asked for, None without a table; UserError where the other options need one."""
+    """What is asked for, `band` as `60:66` ms, None without a table; UserError where the other options need one."""
     if table is not None:
-        return LatencyRequest(table=table, weight=weight, target_ms=target_ms, tile=tile)
-    if target_ms is not None or weight or tile is not None:
-        raise UserError("--latency-weight, --latency-target-ms and --tile need prices; give --latency-table TABLE")
+        band_ms = None if band is None else _band_from_text(band)
+        return LatencyRequest(table=table, weight=weight, target_ms=target_ms, tile=tile, band_ms=band_ms)
+    if target_ms is not None or weight or tile is not None or band is not None:
+        raise UserError(
+            "--latency-weight, --latency-target-ms, --latency-band and --tile need prices; give --latency-table TABLE"
+        )
     return None
+
+
+def _band_from_text(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        band = (float(low), float(high))
+    except ValueError as error:
+        raise UserError(f"--latency-band: got {text!r}, expected two times in ms such as 60:66") from error
+    if not 0 <= band[0] < band[1] < float("inf"):
+        raise UserError(f"--latency-band: got {text!r}, expected the shorter time first")
+    return band

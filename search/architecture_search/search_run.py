@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ...errors import UserError
-from ..genotype import Genotype, Provenance, Score, write_genotype
+from ..genotype import Score, write_genotype
 from ..images.image_folder import LoadedImages, load_images
 from ..images.splits import split_images
 from ..images.training_images import PatchSource
@@ -18,12 +17,12 @@ from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.run_folder import prepared_run_folder
-from ..spaces.interface import SpaceDescription
-from ..spaces.registry import network_description, space_named, space_names
+from ..spaces.registry import network_description, space_named
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search
+from .found_genotype import found_genotype
 from .genotype_drawing import draw_genotype
-from .latency_table import read_latency_table
+from .latency_table import table_for
 from .search_curves import draw_search_curves
 from .search_history import write_search_history
 from .search_loop import Searched, search
@@ -38,7 +37,6 @@ def run_search(request: SearchRequest) -> str:
     Under torchrun the processes search together and the first one writes. Returns a line that says what was found,
     empty in the other processes. Raises UserError for anything a person can mend.
     """
-    _check_method(request)
     device = own_device(chosen_device(request.computing.device))
     with joined_ranks(device) as ranks:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
@@ -106,16 +104,6 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     return "" if not ranks.is_first else _write_result(request, state, images=len(loaded.images))
 
 
-def _check_method(request: SearchRequest) -> None:
-    space = space_named(request.space.space)
-    if request.method not in space.methods:
-        others = [name for name in space_names() if request.method in space_named(name).methods]
-        raise UserError(
-            f"--method {request.method}: not built yet for the space {space.name}, only for {', '.join(others)}; "
-            "hinas-train trains a genotype of any space"
-        )
-
-
 def _searched(
     request: SearchRequest, loaded: LoadedImages, latency: LatencyGoal | None, ranks: Ranks, device: torch.device
 ) -> Searched:
@@ -137,12 +125,12 @@ def _searched(
 def _latency_goal(request: LatencyRequest | None, space: SearchSpace) -> LatencyGoal | None:
     if request is None:
         return None
-    if space_named(space.space).pricing is None:
-        raise UserError(f"--latency-table: the space {space.space} is not priced by blocks; leave it out")
-    table = read_latency_table(request.table)
-    if table.space != space.space:
-        raise UserError(f"{request.table}: prices of space {table.space}, expected {space.space}")
-    return LatencyGoal(table=table, weight=request.weight, target_ms=request.target_ms, tile=request.tile)
+    return LatencyGoal(
+        table=table_for(space.space, request.table),
+        weight=request.weight,
+        target_ms=request.target_ms,
+        tile=request.tile,
+    )
 
 
 def _identity(space: SearchSpace) -> str:
@@ -187,32 +175,18 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     if found is None:
         return f"{request.out}: epoch {state.epoch} of {epochs}; go on with --resume"
     path = request.out / "genotype.json"
-    genotype = _genotype(request, found.description, score, images)
+    genotype = found_genotype(request, found.description, score, images=images)
     write_genotype(genotype, path)
     draw_genotype(genotype, request.out / "genotype")
     if request.perturbed:
         changes = state.searcher.perturbed(found.description, Random(request.seed))
         for name, changed in changes.items():
-            write_genotype(_genotype(request, changed, None, images), request.out / f"genotype-{name}.json")
+            path_of_change = request.out / f"genotype-{name}.json"
+            write_genotype(found_genotype(request, changed, None, images=images), path_of_change)
     more = "" if state.epoch >= epochs else f" (epoch {state.epoch} of {epochs}; go on with --resume)"
     reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
     expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
-
-
-def _genotype(request: SearchRequest, description: SpaceDescription, score: Score | None, images: int) -> Genotype:
-    return Genotype(
-        space=request.space.space,
-        task=request.space.task,
-        network=description,
-        provenance=Provenance(
-            created=datetime.now(UTC).date().isoformat(),
-            command=request.command,
-            seed=request.seed,
-            images=images,
-            score=score,
-        ),
-    )
 
 
 def _epoch_line(state: SearchState) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import SerializeAsAny, ValidationError, field_validator
 
 from ...errors import UserError
+from ..learning.choices import Method
+from ..spaces.halving_schedule import HalvingSchedule
 from ..spaces.interface import Frozen, SpaceSettings, TaskDescription
 from ..spaces.registry import space_named, space_names, space_settings
 from ..spaces.schedule import SearchSchedule
@@ -18,7 +20,7 @@ DEFAULT_PRESET = "fast"
 
 
 class SearchSpace(Frozen):
-    """A space by name, the task, the space's own settings and the search's schedule."""
+    """A space by name, the task, the space's own settings and the schedules of the search."""
 
     format: Literal["hinas-space"] = FORMAT
     version: Literal[2] = 2
@@ -26,6 +28,9 @@ class SearchSpace(Frozen):
     task: TaskDescription
     settings: SerializeAsAny[SpaceSettings]
     schedule: SearchSchedule = SearchSchedule()
+    """Of the methods that train a supernet."""
+    halving: HalvingSchedule = HalvingSchedule()
+    """Of the method halving."""
 
     @field_validator("settings", mode="plain")
     @classmethod
@@ -65,26 +70,39 @@ def _of_preset(space: str, task: TaskDescription, preset: Preset) -> SearchSpace
         task=task,
         settings=space_settings(space, dict(preset.settings)),
         schedule=SearchSchedule.model_validate(dict(preset.schedule)),
+        halving=HalvingSchedule.model_validate(dict(preset.halving)),
     )
+
+
+def scheduled_space(space: SearchSpace, changes: Mapping[str, Any], method: Method) -> SearchSpace:
+    """The space with values of the schedule that belongs to a method changed; UserError where one is wrong."""
+    if method == "halving" and "epochs" in changes:
+        raise UserError("--epochs: the method halving has none; give --set halving.first_iterations=N")
+    return changed_space(space, {f"halving.{name}" if method == "halving" else name: changes[name] for name in changes})
 
 
 def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace:
     """The space with values changed by name; UserError where a name or a value is wrong."""
     settings, schedule = space.settings.model_dump(mode="json"), space.schedule.model_dump(mode="json")
+    halving = {"halving": space.halving.model_dump(mode="json")}
     for name, value in changes.items():
         head = name.split(".")[0]
         if head in settings:
             _put(settings, name, value)
         elif head in schedule:
             _put(schedule, name, value)
+        elif head in halving:
+            _put(halving, name, value)
         else:
-            raise UserError(f"--set {name}: no such setting; there are {', '.join([*settings, *schedule])}")
+            known = [*settings, *schedule, *(f"halving.{part}" for part in halving["halving"])]
+            raise UserError(f"--set {name}: no such setting; there are {', '.join(known)}")
     try:
         return SearchSpace(
             space=space.space,
             task=space.task,
             settings=space_settings(space.space, settings),
             schedule=SearchSchedule.model_validate(schedule),
+            halving=HalvingSchedule.model_validate(halving["halving"]),
         )
     except ValidationError as error:
         raise UserError(f"--set {mistake_in(error)}") from error

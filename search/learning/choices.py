@@ -11,14 +11,18 @@ TrainingOptimizer = Literal["muon", "adam", "sgd"]
 KernelOptimizer = Literal["sgd", "adam", "muon"]
 """Of a supernet: `sgd` is the paper's; where steps are few `adam` learns faster, `muon` fastest."""
 
-RateCurve = Literal["cosine", "trapezoid"]
-"""How a training's learning rate falls to 0: along a cosine, or constant until the last fifth and then along a line.
+RateCurve = Literal["cosine", "trapezoid", "constant"]
+"""How a training's learning rate falls to 0: along a cosine; constant until the last fifth, then a line; or never.
 
 A trapezoid's constant part can be resumed with more iterations without having wasted any.
 """
 
-Method = Literal["gradient", "random"]
-"""`gradient` learns the architecture; `random` is RSWS: random networks share kernels, the best of a sample wins."""
+Method = Literal["gradient", "random", "halving"]
+"""How a search finds a network.
+
+`gradient` learns the architecture. `random` is RSWS: random networks share kernels, the best of a sample wins.
+`halving` trains many random networks shortly and goes on with the best of them.
+"""
 
 Arithmetic = Literal["fp32", "bf16"]
 """What convolutions are computed in."""

@@ -5,14 +5,17 @@ statistics are averaged over all of them. So the result is that of one process w
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Ranks:
         torch.distributed.all_reduce(flat)
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient) / self.count)
+
+    def gathered(self, values: Mapping[int, Value]) -> dict[int, Value]:
+        """What all processes have together, each value under a key that no other process has."""
+        if self.count == 1:
+            return dict(values)
+        parts: list[Any] = [None] * self.count
+        torch.distributed.all_gather_object(parts, dict(values))
+        return {key: value for part in parts for key, value in part.items()}
 
     def agreed(self, decision: bool) -> bool:
         """What the first process decided."""

@@ -6,13 +6,15 @@ from typing import Literal
 from ...errors import UserError
 
 
-def prepared_run_folder(out: Path, kind: Literal["search", "training"], *, resume: bool) -> Path:
-    """Make the folder and return the checkpoint's path; UserError where a run is there that is not gone on with."""
+def prepared_run_folder(
+    out: Path, kind: Literal["search", "training"], *, resume: bool, state: str = "checkpoint.pt"
+) -> Path:
+    """Make the folder and return the path of its state; UserError where a run is there that is not gone on with."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: cannot make this folder ({error.strerror})") from error
-    checkpoint = out / "checkpoint.pt"
+    checkpoint = out / state
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: a {kind} is already there; go on with --resume or choose another --out")
     return checkpoint

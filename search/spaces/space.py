@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Values under one name: of the space's settings and of the search's schedule; what is left out has its default."""
+    """Values under one name: of the space's settings and of the schedules; what is left out has its default."""
 
     about: str
     """One line for the help."""
     settings: Mapping[str, object] = field(default_factory=dict)
     schedule: Mapping[str, object] = field(default_factory=dict)
+    halving: Mapping[str, object] = field(default_factory=dict)
 
 
 class Space(ABC):
@@ -38,8 +39,8 @@ class Space(ABC):
     settings_type: type[SpaceSettings]
     presets: Mapping[str, Preset]
     """`fast`, the default, first; `paper`, as published, where there is a paper; and more."""
-    methods: frozenset[Method] = frozenset()
-    """Those of hinas-search's methods that the space offers what they need; a space may be trained before any."""
+    methods: tuple[Method, ...] = ()
+    """Those of hinas-search's methods that the space offers what they need, the usual one first; never none."""
 
     @abstractmethod
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:

@@ -99,8 +99,10 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
 
 
 def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: RateCurve) -> float:
-    """Linear warm-up, then down to 0 at `iterations`."""
+    """Linear warm-up, then down to 0 at `iterations`, or constant."""
     rise = min(1.0, (iteration + 1) / max(1, warmup))
+    if schedule == "constant":
+        return rise
     if schedule == "trapezoid":
         return rise * min(1.0, max(0.0, (iterations - iteration) / (0.2 * iterations)))
     return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
@@ -123,9 +125,9 @@ def train(
 ) -> None:
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
 
-    `save` is called every `save_every_seconds` and at the end; `report` at every history row, and with a loss of the
-    last iteration in between. Raises FloatingPointError when the loss is no longer finite (the last checkpoint is from
-    before).
+    Without validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at
+    every history row, and with a loss of the last iteration in between. Raises FloatingPointError when the loss is no
+    longer finite (the last checkpoint is from before).
     """
     device = patches.pixels.device
     together = _together(state.network, ranks, device)
@@ -153,7 +155,7 @@ def train(
             if not math.isfinite(loss):
                 raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
             score = None
-            if finished or state.iteration % settings.validation_every == 0:
+            if validation_images and (finished or state.iteration % settings.validation_every == 0):
                 score = validate(
                     state.average,
                     validation_images,

@@ -69,3 +69,19 @@ def test_a_batch_that_cannot_be_shared_is_refused(small_document: Any, picture_f
         check_batch(4, Ranks(rank=0, count=3))
     batch = torch.arange(6)
     assert torch.equal(torch.cat([Ranks(rank=rank, count=3).share(batch) for rank in range(3)]), batch)
+
+
+@pytest.mark.slow
+def test_halving_in_two_processes_equals_halving_in_one(picture_folder: Path, tmp_path: Path) -> None:
+    changes = (
+        "widths=[8]", "middle=[1,2]", "blocks=[1,1]", "halving.candidates=5", "halving.rounds=2",
+        "halving.first_iterations=10", "halving.batch=2", "halving.crop=32", "halving.validation_side=32",
+    )  # fmt: skip
+    small = [part for change in changes for part in ("--set", change)]
+    for processes in (1, 2):
+        _run(
+            "hinas.search.search_command", processes, picture_folder, "--out", tmp_path / str(processes),
+            "--space", "pyramid", "--channels", "1", *small,
+        )  # fmt: skip
+    one, two = ((tmp_path / name / "networks.csv").read_text() for name in ("1", "2"))
+    assert one == two

@@ -62,7 +62,7 @@ class HinasSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
-    methods = frozenset({"gradient", "random"})
+    methods = ("gradient", "random", "halving")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
         """Over all paths through cells and nodes."""

@@ -1,0 +1,1 @@
+"""Successive halving: many random networks trained shortly, the best of them longer."""
