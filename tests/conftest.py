@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--genotypes",
         type=int,
-        default=8,
+        default=6,
         help="random genotypes to try the export on; 50 are of every kind",
     )
 
@@ -96,20 +97,35 @@ def _small_document(channels: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """(command's app, *arguments) -> what it prints on stderr; the exit code is 2 and there is no traceback.
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """(command's app, *arguments) -> its exit code and what it prints.
 
-    The command runs as its entry point runs it, in this process: a process of its own costs seconds of imports.
+    The command runs as its entry point runs it, but in this process: a process of its own costs seconds of imports.
     """
 
-    def printed(app: typer.Typer, *arguments: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["hinas", *map(str, arguments)])
+    def run(app: typer.Typer, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["hinas", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(SystemExit) as exit:
             run_command(app)
-        stderr = capsys.readouterr().err
-        assert exit.value.code == 2, (arguments, stderr)
-        assert "Traceback" not in stderr
-        return stderr
+        printed = capsys.readouterr()
+        assert isinstance(exit.value.code, int)
+        return subprocess.CompletedProcess(command, exit.value.code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def mistake(in_process: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
+    """(command's app, *arguments) -> what it prints on stderr; the exit code is 2 and there is no traceback."""
+
+    def printed(app: typer.Typer, *arguments: str | Path) -> str:
+        result = in_process(app, *arguments)
+        assert result.returncode == 2, (arguments, result.stderr)
+        assert "Traceback" not in result.stderr
+        return result.stderr
 
     return printed
 

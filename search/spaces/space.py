@@ -39,7 +39,7 @@ class Space(ABC):
     settings_type: type[SpaceSettings]
     presets: Mapping[str, Preset]
     """`fast`, the default, first; `paper`, as published, where there is a paper; and more."""
-    methods: tuple[Method, ...] = ()
+    methods: tuple[Method, ...] = ("halving",)
     """Those of hinas-search's methods that the space offers what they need, the usual one first; never none."""
 
     @abstractmethod

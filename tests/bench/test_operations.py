@@ -73,8 +73,11 @@ def test_agreement_sums_up_errors() -> None:
 
 @pytest.mark.slow
 def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
-    document = {"format": "hinas-space", "version": 2, "space": "hinas", "task": {"channels": 1}, "settings": SMALL}
+    stacks = {"resolutions": ["half"], "levels": [1, 1], "widths": [8], "middle": [1, 9], "kinds": ["single"]}
+    document = {"format": "hinas-space", "version": 2, "space": "pyramid", "task": {"channels": 1}, "settings": stacks}
     (tmp_path / "space.json").write_text(json.dumps(document))
+    searched = space_named("pyramid")
+    assert searched.pricing is not None
     out = tmp_path / "out"
     result = _bench(
         "--operations", tmp_path / "space.json", "--size", "32x24", "--rounds", "2", "--check", "3", "--out", out
@@ -85,10 +88,10 @@ def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
     assert (table.width, table.height, table.threads, table.backend) == (32, 24, 1, "cpu")
     assert table.library.startswith("onnxruntime") and table.command.startswith("hinas-bench --operations")
     rows = list(csv.DictReader((out / "latency-check.csv").open()))
-    settings = space_settings("hinas", SMALL)
+    settings = space_settings("pyramid", stacks)
     draw = Random(0)
     for row in rows:
-        counts = PRICING.blocks(HINAS.random(settings, draw), GREY)
+        counts = searched.pricing.blocks(searched.random(settings, draw), GREY)
         assert float(row["predicted_ms"]) == pytest.approx(table.predicted_ms(counts), abs=1e-3)
         assert float(row["measured_ms"]) > 0
     assert len(rows) == 3

@@ -4,6 +4,8 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +14,30 @@ import torch
 from safetensors.torch import load_file
 
 
-def _run(module: str, processes: int, *arguments: str | Path) -> None:
-    launcher = (
-        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    )
-    command = [sys.executable, *launcher, "-m", module, *map(str, arguments), "--device", "cpu", "--threads", "1"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("\n") == 1, "the first process alone speaks"
+@pytest.fixture
+def run(in_process: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., None]:
+    """(command's module, number of processes, *arguments): one process is this one."""
+
+    def run_in(module: str, processes: int, *arguments: str | Path) -> None:
+        given = [*map(str, arguments), "--device", "cpu", "--threads", "1"]
+        if processes == 1:
+            result = in_process(import_module(module).app, *given)
+        else:
+            launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", module]
+            result = subprocess.run([sys.executable, *launcher, *given], capture_output=True, text=True, timeout=240)
+        assert result.returncode == 0, result.stderr[-3000:]
+        assert result.stdout.count("\n") == 1, "the first process alone speaks"
+
+    return run_in
 
 
 @pytest.mark.slow
 def test_training_in_two_processes_equals_training_in_one(
-    small_document: Any, picture_folder: Path, tmp_path: Path
+    run: Callable[..., None], small_document: Any, picture_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "small.json").write_text(json.dumps(small_document(3)))
     for processes in (1, 2):
-        _run(
+        run(
             "hinas.search.train_command", processes, tmp_path / "small.json", picture_folder,
             "--out", tmp_path / str(processes), "--iterations", "4", "--batch", "4", "--crop", "16",
             "--optimizer", "sgd", "--ssim-weight", "0.6", "--precision", "fp32",
@@ -41,7 +50,9 @@ def test_training_in_two_processes_equals_training_in_one(
 
 
 @pytest.mark.slow
-def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path, tmp_path: Path) -> None:
+def test_searching_in_two_processes_equals_searching_in_one(
+    run: Callable[..., None], picture_folder: Path, tmp_path: Path
+) -> None:
     changes = (
         "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=6", "end.channels=6",
         "end.early_channels=4", "stem.resolution=half", "conditioning={}",
@@ -49,7 +60,7 @@ def test_searching_in_two_processes_equals_searching_in_one(picture_folder: Path
     )  # fmt: skip
     small = [part for change in changes for part in ("--set", change)]
     for processes in (1, 2):
-        _run(
+        run(
             "hinas.search.search_command", processes, picture_folder, "--out", tmp_path / str(processes),
             "--channels", "1", "--preset", "paper", *small, "--epochs", "2", "--batch", "4", "--crop", "16",
             "--precision", "fp32",
@@ -72,14 +83,16 @@ def test_a_batch_that_cannot_be_shared_is_refused(small_document: Any, picture_f
 
 
 @pytest.mark.slow
-def test_halving_in_two_processes_equals_halving_in_one(picture_folder: Path, tmp_path: Path) -> None:
+def test_halving_in_two_processes_equals_halving_in_one(
+    run: Callable[..., None], picture_folder: Path, tmp_path: Path
+) -> None:
     changes = (
         "widths=[8]", "middle=[1,2]", "blocks=[1,1]", "halving.candidates=5", "halving.rounds=2",
         "halving.first_iterations=10", "halving.batch=2", "halving.crop=32", "halving.validation_side=32",
     )  # fmt: skip
     small = [part for change in changes for part in ("--set", change)]
     for processes in (1, 2):
-        _run(
+        run(
             "hinas.search.search_command", processes, picture_folder, "--out", tmp_path / str(processes),
             "--space", "pyramid", "--channels", "1", *small,
         )  # fmt: skip

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,29 +24,36 @@ SMALL = (
 )  # fmt: skip
 
 
-def _search(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.search.search_command", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+Search = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def search(in_process: Callable[..., subprocess.CompletedProcess[str]]) -> Search:
+    """The command in this process."""
+    return lambda *arguments: in_process(app, *arguments)
 
 
 def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
-    picture_folder: Path, tmp_path: Path
+    search: Search, picture_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    stopped = _search(picture_folder, "--out", out, *SMALL, "--max-minutes", "0", "--perturbed")
+    command = [sys.executable, "-m", "hinas.search.search_command", picture_folder, "--out", out, *SMALL]
+    stopped = subprocess.run(
+        [*command, "--max-minutes", "0", "--perturbed"], capture_output=True, text=True, timeout=120
+    )
     assert stopped.returncode == 0, stopped.stderr
     assert "epoch 1 of 3; go on with --resume" in stopped.stdout
-    again = _search(picture_folder, "--out", out, *SMALL)
+    again = search(picture_folder, "--out", out, *SMALL)
     assert again.returncode == 2
     assert "a search is already there" in again.stderr
-    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "ssim_weight=0.6")
+    other = search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "ssim_weight=0.6")
     assert other.returncode == 2
     assert "searched with ssim weight 0.0, asked to go on with 0.6" in other.stderr
-    other = _search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "activation=leaky_relu")
+    other = search(picture_folder, "--out", out, *SMALL, "--resume", "--set", "activation=leaky_relu")
     assert other.returncode == 2
     assert "another space" in other.stderr
 
-    resumed = _search(picture_folder, "--out", out, *SMALL, "--resume", "--perturbed")
+    resumed = search(picture_folder, "--out", out, *SMALL, "--resume", "--perturbed")
     assert resumed.returncode == 0, resumed.stderr
     assert "dB and SSIM" in resumed.stdout
     rows = list(csv.DictReader((out / "history.csv").open()))
@@ -64,15 +72,15 @@ def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
     assert {path.suffix for path in out.iterdir()} == {".json", ".png", ".svg", ".csv", ".pt"}
 
 
-def test_random_search_finds_a_genotype(picture_folder: Path, tmp_path: Path) -> None:
+def test_random_search_finds_a_genotype(search: Search, picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    result = _search(picture_folder, "--out", out, *SMALL, "--method", "random", "--set", "samples=3")
+    result = search(picture_folder, "--out", out, *SMALL, "--method", "random", "--set", "samples=3")
     assert result.returncode == 0, result.stderr
     assert read_genotype(out / "genotype.json").network is not None
 
 
-def test_the_papers_space_can_be_printed_and_changed() -> None:
-    result = _search("--preset", "paper", "--print-space", "--set", "layers=4")
+def test_the_papers_space_can_be_printed_and_changed(search: Search) -> None:
+    result = search("--preset", "paper", "--print-space", "--set", "layers=4")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     settings = document["settings"]
@@ -82,12 +90,12 @@ def test_the_papers_space_can_be_printed_and_changed() -> None:
     assert document["schedule"]["kernel_optimizer"] == "sgd" and document["schedule"]["ssim_weight"] == 0.6
 
 
-def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(tmp_path: Path) -> None:
-    printed = _search("--preset", "paper", "--print-space", "--channels", "1", "--epochs", "7")
+def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(search: Search, tmp_path: Path) -> None:
+    printed = search("--preset", "paper", "--print-space", "--channels", "1", "--epochs", "7")
     (tmp_path / "space.json").write_text(printed.stdout)
-    again = _search("--space", tmp_path / "space.json", "--print-space")
+    again = search("--space", tmp_path / "space.json", "--print-space")
     assert again.stdout == printed.stdout
-    changed = json.loads(_search("--space", tmp_path / "space.json", "--print-space", "--set", "nodes=2").stdout)
+    changed = json.loads(search("--space", tmp_path / "space.json", "--print-space", "--set", "nodes=2").stdout)
     assert (changed["settings"]["nodes"], changed["schedule"]["epochs"], changed["task"]["channels"]) == (2, 7, 1)
 
 
@@ -119,8 +127,8 @@ def test_mistakes_are_named(arguments: tuple[str, ...], message: str, picture_fo
     assert not (tmp_path / "run").exists()
 
 
-def test_images_and_out_are_asked_for(picture_folder: Path, tmp_path: Path) -> None:
+def test_images_and_out_are_asked_for(search: Search, picture_folder: Path, tmp_path: Path) -> None:
     for arguments, message in ((["--out", "x"], "give a folder of clean images"), (["photos"], "--out: missing")):
         assert message in str(CliRunner().invoke(app, arguments).exception)
-    result = _search(tmp_path / "nowhere", "--out", tmp_path / "x", *SMALL)
+    result = search(tmp_path / "nowhere", "--out", tmp_path / "x", *SMALL)
     assert result.returncode == 2 and "nowhere" in result.stderr and "Traceback" not in result.stderr

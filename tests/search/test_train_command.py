@@ -4,16 +4,21 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hinas.search.train_command import app
 from safetensors import safe_open
 
+Train = Callable[..., subprocess.CompletedProcess[str]]
 
-def _train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.search.train_command", *map(str, arguments), "--threads", "1"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+@pytest.fixture
+def train(in_process: Callable[..., subprocess.CompletedProcess[str]]) -> Train:
+    """The command in this process, on one thread."""
+    return lambda *arguments: in_process(app, *arguments, "--threads", "1")
 
 
 @pytest.fixture
@@ -23,19 +28,25 @@ def genotype_file(small_document: Any, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_can_be_stopped_and_gone_on_with(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_stopped_and_gone_on_with(
+    train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     short = ("--batch", "2", "--crop", "16", "--device", "cpu")
-    first = _train(genotype_file, picture_folder, "--out", out, "--iterations", "3", *short)
+    module = [sys.executable, "-m", "hinas.search.train_command", genotype_file, picture_folder]
+    first = subprocess.run(
+        [*module, "--out", out, "--iterations", "3", *short, "--threads", "1"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
     assert first.returncode == 0, first.stderr
     assert "3 of 3 iterations" in first.stdout
     assert "dB at sigma 30" in first.stderr
 
-    again = _train(genotype_file, picture_folder, "--out", out, "--iterations", "5", *short)
+    again = train(genotype_file, picture_folder, "--out", out, "--iterations", "5", *short)
     assert again.returncode == 2
     assert "a training is already there" in again.stderr
 
-    resumed = _train(genotype_file, picture_folder, "--out", out, "--iterations", "5", "--resume", *short)
+    resumed = train(genotype_file, picture_folder, "--out", out, "--iterations", "5", "--resume", *short)
     assert resumed.returncode == 0, resumed.stderr
     rows = list(csv.DictReader((out / "history.csv").open()))
     assert [row["iteration"] for row in rows] == ["3", "5"]
@@ -47,7 +58,7 @@ def test_a_run_can_be_stopped_and_gone_on_with(genotype_file: Path, picture_fold
     assert record["settings"]["sigma_range"] == [0.0, 75.0]
     assert (out / "genotype.json").is_file()
 
-    other = _train(
+    other = train(
         genotype_file, picture_folder, "--out", out, "--iterations", "9", "--resume", *short, "--optimizer", "adam"
     )
     assert other.returncode == 2
@@ -55,11 +66,11 @@ def test_a_run_can_be_stopped_and_gone_on_with(genotype_file: Path, picture_fold
 
 
 def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
-    genotype_file: Path, picture_folder: Path, tmp_path: Path
+    train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path
 ) -> None:
     short = ("--batch", "2", "--crop", "16", "--device", "cpu")
     first, fine, wrong = tmp_path / "first", tmp_path / "fine", tmp_path / "wrong"
-    assert _train(genotype_file, picture_folder, "--out", first, "--iterations", "3", *short).returncode == 0
+    assert train(genotype_file, picture_folder, "--out", first, "--iterations", "3", *short).returncode == 0
     # A learning rate of 0 leaves the weights as they were.
     still = (
         "--start-from",
@@ -71,7 +82,7 @@ def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
         "--iterations",
         "2",
     )
-    tuned = _train(genotype_file, picture_folder, "--out", fine, *still, *short)
+    tuned = train(genotype_file, picture_folder, "--out", fine, *still, *short)
     assert tuned.returncode == 0, tuned.stderr
     with (
         safe_open(first / "weights.safetensors", framework="np") as before,
@@ -81,7 +92,7 @@ def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
             assert (before.get_tensor(name) == after.get_tensor(name)).all(), name
         earlier = json.loads(before.metadata()["hinas.training"])
         assert json.loads(after.metadata()["hinas.training"])["started_from"] == earlier
-    resumed = _train(
+    resumed = train(
         genotype_file,
         picture_folder,
         *("--out", fine, "--resume", "--loss", "mse", "--learning-rate", "0", "--iterations", "4", *short),
@@ -90,15 +101,15 @@ def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
     with safe_open(fine / "weights.safetensors", framework="np") as after:
         assert json.loads(after.metadata()["hinas.training"])["started_from"] == earlier
 
-    missing = _train(genotype_file, picture_folder, "--out", wrong, "--start-from", tmp_path / "none", *short)
+    missing = train(genotype_file, picture_folder, "--out", wrong, "--start-from", tmp_path / "none", *short)
     assert missing.returncode == 2
     assert "no such weights file" in missing.stderr
     assert not wrong.exists()
 
 
-def test_max_minutes_stops_resumably(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+def test_max_minutes_stops_resumably(train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    stopped = _train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", "--max-minutes", "0")
+    stopped = train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", "--max-minutes", "0")
     assert stopped.returncode == 0, stopped.stderr
     assert "1 of 400000 iterations" in stopped.stdout
     assert "go on with --resume" in stopped.stdout
@@ -120,37 +131,37 @@ def test_max_minutes_stops_resumably(genotype_file: Path, picture_folder: Path, 
     ],
 )
 def test_a_mistake_is_one_line_exit_code_2_and_leaves_nothing(
-    genotype_file: Path, picture_folder: Path, tmp_path: Path, arguments: list[str], expected: str
+    train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
     out = tmp_path / "run"
-    result = _train(genotype_file, picture_folder, "--out", out, "--iterations", "2", "--quiet", *arguments)
+    result = train(genotype_file, picture_folder, "--out", out, "--iterations", "2", "--quiet", *arguments)
     assert result.returncode == 2
     assert expected in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(out.glob("*")) if out.exists() else True
 
 
-def test_a_damaged_checkpoint_is_named(genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    result = _train(genotype_file, picture_folder, "--out", out, "--resume", "--crop", "16")
+    result = train(genotype_file, picture_folder, "--out", out, "--resume", "--crop", "16")
     assert result.returncode == 2
     assert "checkpoint.pt: a damaged checkpoint" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_one_level_is_asked_of_a_network_that_is_not_conditioned(
-    small_document: Any, picture_folder: Path, tmp_path: Path
+    train: Train, small_document: Any, picture_folder: Path, tmp_path: Path
 ) -> None:
     document = small_document(3)
     del document["network"]["conditioning"]
     path = tmp_path / "plain.json"
     path.write_text(json.dumps(document))
-    result = _train(path, picture_folder, "--out", tmp_path / "run", "--sigma", "0:50")
+    result = train(path, picture_folder, "--out", tmp_path / "run", "--sigma", "0:50")
     assert result.returncode == 2
     assert "not conditioned on sigma; give one level" in result.stderr
-    trained = _train(
+    trained = train(
         path, picture_folder, "--out", tmp_path / "run", "--sigma", "30", "--iterations", "2", "--crop", "16"
     )
     assert trained.returncode == 0, trained.stderr

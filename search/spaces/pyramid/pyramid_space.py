@@ -45,7 +45,6 @@ class PyramidSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
-    methods = ("halving",)
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
         """Over all levels and skips."""
