@@ -51,7 +51,8 @@ def search(
         Method | None,
         typer.Option(
             help="gradient learns the architecture; random compares networks that share kernels; halving trains many "
-            "networks shortly and the best of them longer. Default: the space's first.",
+            "networks shortly and the best of them longer; supernet lets networks with shared kernels evolve and goes "
+            "on with the best. Default: the space's first.",
             show_default=False,
         ),
     ] = None,
@@ -65,7 +66,7 @@ def search(
     latency_band: Annotated[
         str | None,
         typer.Option(
-            help="halving: only networks predicted to take so long, in ms, such as 60:66.",
+            help="halving, supernet: only networks predicted to take so long, in ms, such as 60:66.",
             metavar="LOW:HIGH",
             show_default=False,
         ),
@@ -162,6 +163,10 @@ def search(
         from .halving.halving_run import run_halving
 
         summary = run_halving(request)
+    elif request.method == "supernet":
+        from .supernet.supernet_run import run_supernet_search
+
+        summary = run_supernet_search(request)
     else:
         from .architecture_search.search_run import run_search
 

@@ -97,7 +97,7 @@ def test_prices_cover_every_network_a_search_can_choose(space: str) -> None:
     for seed in range(10):
         counts = found.pricing.blocks(found.random(settings, Random(seed)), task)
         assert counts and set(counts) <= priced
-    if found.methods:
+    if "gradient" in found.methods:
         assert set(found.searcher(settings, task).expected_blocks()) <= priced
 
 
@@ -108,7 +108,7 @@ def test_a_found_network_can_be_drawn(space: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", [name for name in space_names() if space_named(name).methods])
+@pytest.mark.parametrize("space", [name for name in space_names() if "gradient" in space_named(name).methods])
 def test_a_single_network_is_what_the_searcher_computes_for_it(space: str) -> None:
     """One meaning, one network: the searcher's kernels in a network of its own give the same output."""
     task = TaskDescription(channels=1)
@@ -122,6 +122,28 @@ def test_a_single_network_is_what_the_searcher_computes_for_it(space: str) -> No
     with torch.no_grad():
         alone = searcher.inherited_network(description).train()(*given)
         torch.testing.assert_close(alone, searcher.train().forward_single(noisy, level, description))
+
+
+@pytest.mark.parametrize("space", [name for name in space_names() if "supernet" in space_named(name).methods])
+def test_a_single_network_is_what_the_supernet_computes_for_it(space: str) -> None:
+    task = TaskDescription(channels=1)
+    settings = preset_space(space, task, DEFAULT_PRESET, {}).settings
+    torch.manual_seed(0)
+    supernet = space_named(space).single_path_supernet(settings, task)
+    size = 2 * supernet.stride
+    noisy, level = torch.rand(2, 1, size, size), torch.tensor([10.0, 40.0]) if supernet.conditioned else None
+    given = [noisy] if level is None else [noisy, level]
+    draw = Random(3)
+    one, other = supernet.random_description(draw), supernet.smallest(draw)
+    for description in (one, other, supernet.largest(draw), supernet.crossed(one, other, draw, share=0.5)):
+        with torch.no_grad():
+            alone = supernet.inherited_network(description)(*given)
+            torch.testing.assert_close(alone, supernet(noisy, level, description))
+
+
+def test_every_space_can_be_searched() -> None:
+    for name in space_names():
+        assert "halving" in space_named(name).methods
 
 
 def _tasks() -> list[tuple[str, int]]:

@@ -23,7 +23,7 @@ class LatencyRequest:
     tile: int | None = None
     """Side of the square tiles the network will run in, pixels."""
     band_ms: tuple[float, float] | None = None
-    """Halving compares networks that are predicted to take between these times."""
+    """Only networks that are predicted to take between these times are compared: halving and supernet."""
 
     def __post_init__(self) -> None:
         """UserError where an option has no effect."""
@@ -32,7 +32,7 @@ class LatencyRequest:
                 "--latency-target-ms needs a weight that pulls towards it; give --latency-weight, such as 0.1"
             )
         if self.band_ms is not None and self.weight:
-            raise UserError("--latency-band is for the method halving, which has no loss of latency; leave one out")
+            raise UserError("--latency-weight is for gradient, --latency-band for halving and supernet; leave one out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +64,15 @@ class SearchRequest:
                 f"--method {self.method}: not for the space {self.space.space}, only for {', '.join(others)}; "
                 f"this one has {', '.join(methods)}"
             )
-        if self.method != "halving" and self.latency is not None and self.latency.band_ms is not None:
+        compares = self.method in ("halving", "supernet")
+        if not compares and self.latency is not None and self.latency.band_ms is not None:
             raise UserError(f"--latency-band: the method {self.method} has none; give --latency-weight instead")
-        if self.method == "halving" and self.latency is not None and self.latency.band_ms is None:
-            raise UserError("--latency-table: halving needs a band of latency, too; give --latency-band, such as 60:66")
-        if self.method == "halving" and self.perturbed:
-            raise UserError("--perturbed: the method halving makes no changes of what it finds; leave it out")
+        if compares and self.latency is not None and self.latency.band_ms is None:
+            raise UserError(
+                f"--latency-table: the method {self.method} needs a band, too; give --latency-band, such as 60:66"
+            )
+        if compares and self.perturbed:
+            raise UserError(f"--perturbed: the method {self.method} makes no changes of what it finds; leave it out")
 
 
 def latency_request(

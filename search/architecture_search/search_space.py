@@ -14,9 +14,12 @@ from ..spaces.interface import Frozen, SpaceSettings, TaskDescription
 from ..spaces.registry import space_named, space_names, space_settings
 from ..spaces.schedule import SearchSchedule
 from ..spaces.space import Preset, Space
+from ..spaces.supernet_schedule import SupernetSchedule
 
 FORMAT = "hinas-space"
 DEFAULT_PRESET = "fast"
+_GROUPS = ("halving", "supernet")
+"""Schedules of their own methods: `--set halving.rounds=3`."""
 
 
 class SearchSpace(Frozen):
@@ -30,7 +33,9 @@ class SearchSpace(Frozen):
     schedule: SearchSchedule = SearchSchedule()
     """Of the methods that train a supernet."""
     halving: HalvingSchedule = HalvingSchedule()
-    """Of the method halving."""
+    """Of the method halving, and of the last part of the method supernet."""
+    supernet: SupernetSchedule = SupernetSchedule()
+    """Of the method supernet."""
 
     @field_validator("settings", mode="plain")
     @classmethod
@@ -71,30 +76,33 @@ def _of_preset(space: str, task: TaskDescription, preset: Preset) -> SearchSpace
         settings=space_settings(space, dict(preset.settings)),
         schedule=SearchSchedule.model_validate(dict(preset.schedule)),
         halving=HalvingSchedule.model_validate(dict(preset.halving)),
+        supernet=SupernetSchedule.model_validate(dict(preset.supernet)),
     )
 
 
 def scheduled_space(space: SearchSpace, changes: Mapping[str, Any], method: Method) -> SearchSpace:
     """The space with values of the schedule that belongs to a method changed; UserError where one is wrong."""
-    if method == "halving" and "epochs" in changes:
-        raise UserError("--epochs: the method halving has none; give --set halving.first_iterations=N")
-    return changed_space(space, {f"halving.{name}" if method == "halving" else name: changes[name] for name in changes})
+    if method in _GROUPS and "epochs" in changes:
+        iterations = {"halving": "halving.first_iterations", "supernet": "supernet.iterations"}[method]
+        raise UserError(f"--epochs: the method {method} has none; give --set {iterations}=N")
+    group = f"{method}." if method in _GROUPS else ""
+    return changed_space(space, {group + name: value for name, value in changes.items()})
 
 
 def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace:
     """The space with values changed by name; UserError where a name or a value is wrong."""
     settings, schedule = space.settings.model_dump(mode="json"), space.schedule.model_dump(mode="json")
-    halving = {"halving": space.halving.model_dump(mode="json")}
+    groups = {name: getattr(space, name).model_dump(mode="json") for name in _GROUPS}
     for name, value in changes.items():
         head = name.split(".")[0]
         if head in settings:
             _put(settings, name, value)
         elif head in schedule:
             _put(schedule, name, value)
-        elif head in halving:
-            _put(halving, name, value)
+        elif head in groups:
+            _put(groups, name, value)
         else:
-            known = [*settings, *schedule, *(f"halving.{part}" for part in halving["halving"])]
+            known = [*settings, *schedule, *(f"{group}.{part}" for group in groups for part in groups[group])]
             raise UserError(f"--set {name}: no such setting; there are {', '.join(known)}")
     try:
         return SearchSpace(
@@ -102,7 +110,8 @@ def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace
             task=space.task,
             settings=space_settings(space.space, settings),
             schedule=SearchSchedule.model_validate(schedule),
-            halving=HalvingSchedule.model_validate(halving["halving"]),
+            halving=HalvingSchedule.model_validate(groups["halving"]),
+            supernet=SupernetSchedule.model_validate(groups["supernet"]),
         )
     except ValidationError as error:
         raise UserError(f"--set {mistake_in(error)}") from error

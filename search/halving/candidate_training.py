@@ -13,7 +13,7 @@ from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.choices import Arithmetic
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore, validate
-from ..learning.weights import save_weights
+from ..learning.weights import load_weights, save_weights
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.interface import Task
 from ..training.train_loop import TrainingState, new_state, restore_state, state_content, train
@@ -51,7 +51,10 @@ def _opened_state(candidate: Candidate, trainer: Trainer, checkpoint: Path) -> T
     """What the checkpoint says, or the state before the first iteration where there is none."""
     torch.manual_seed(trainer.seed)
     settings = _settings(trainer, trainer.schedule.iterations[0])
-    state = new_state(candidate.genotype.built(), settings, device=trainer.device)
+    network = candidate.genotype.built()
+    if candidate.inherited is not None:
+        load_weights(network, candidate.inherited, identity=candidate.genotype.identity)
+    state = new_state(network, settings, device=trainer.device)
     if checkpoint.exists():
         restore_state(state, load_checkpoint(checkpoint, device=trainer.device))
     return state

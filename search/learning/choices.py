@@ -17,11 +17,12 @@ RateCurve = Literal["cosine", "trapezoid", "constant"]
 A trapezoid's constant part can be resumed with more iterations without having wasted any.
 """
 
-Method = Literal["gradient", "random", "halving"]
+Method = Literal["gradient", "random", "halving", "supernet"]
 """How a search finds a network.
 
 `gradient` learns the architecture. `random` is RSWS: random networks share kernels, the best of a sample wins.
-`halving` trains many random networks shortly and goes on with the best of them.
+`halving` trains many random networks shortly and goes on with the best of them. `supernet` trains all networks in one,
+lets them evolve by their scores with the shared kernels, and goes on with the best few.
 """
 
 Arithmetic = Literal["fp32", "bf16"]

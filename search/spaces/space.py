@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .searcher import Searcher
+    from .single_path import SinglePathSupernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Preset:
     settings: Mapping[str, object] = field(default_factory=dict)
     schedule: Mapping[str, object] = field(default_factory=dict)
     halving: Mapping[str, object] = field(default_factory=dict)
+    supernet: Mapping[str, object] = field(default_factory=dict)
 
 
 class Space(ABC):
@@ -53,6 +55,10 @@ class Space(ABC):
     def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
         """The supernet of a search with its architecture, freshly initialised; TypeError where there is none yet."""
         raise TypeError(f"{type(self).__name__} has no searcher")
+
+    def single_path_supernet(self, settings: SpaceSettings, task: TaskDescription) -> "SinglePathSupernet":
+        """All networks of a search with shared kernels, freshly initialised; TypeError where there is none."""
+        raise TypeError(f"{type(self).__name__} has no single-path supernet")
 
     @abstractmethod
     def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:

@@ -17,6 +17,8 @@ from .space import NetworkDescription
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..single_path import SinglePathSupernet
+
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(about="one to three levels at half or quarter resolution, conditioned on sigma"),
     "stacks": Preset(
@@ -45,6 +47,7 @@ class PyramidSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
+    methods = ("halving", "supernet")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
         """Over all levels and skips."""
@@ -55,6 +58,12 @@ class PyramidSpace(Space):
         from .network import build
 
         return build(own(description, NetworkDescription), task.channels)
+
+    def single_path_supernet(self, settings: SpaceSettings, task: TaskDescription) -> "SinglePathSupernet":
+        """Of all networks within the settings."""
+        from .shared_kernels import PyramidSupernet
+
+        return PyramidSupernet(own(settings, Settings), task.channels)
 
     def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
         """Levels with random widths, blocks and joints."""

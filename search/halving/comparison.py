@@ -1,0 +1,109 @@
+"""The rounds of a comparison: train those that are left, score them, keep the best."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from ..architecture_search.search_request import SearchRequest
+from ..learning.distributed import Ranks
+from ..learning.metrics import ValidationScore
+from .candidate_files import CandidateFiles
+from .candidate_training import Trainer, finished_scores, train_round
+from .candidates import Candidate
+from .standings import Standing, best_first, write_standings
+
+
+def compare(
+    request: SearchRequest, candidates: Sequence[Candidate], trainer: Trainer, files: CandidateFiles, ranks: Ranks
+) -> Sequence[Standing]:
+    """Round after round, until the last or until the request's minutes are over; writes networks.csv.
+
+    Every process trains networks of its own. What the candidates' checkpoints have finished is not done again.
+    """
+    schedule = trainer.schedule
+    started = time.monotonic()
+    seconds = math.inf if request.max_minutes is None else 60 * request.max_minutes
+    parameters = {one.number: sum(p.numel() for p in one.genotype.built().parameters()) for one in candidates}
+    scores: dict[int, list[ValidationScore]] = {one.number: [] for one in candidates}
+    left = list(candidates)
+
+    def standings() -> list[Standing]:
+        return [
+            Standing(candidate=one, parameters=parameters[one.number], scores=tuple(scores[one.number]))
+            for one in candidates
+        ]
+
+    with tqdm(
+        total=_planned_iterations(trainer, ranks), unit="it", disable=request.quiet or not sys.stderr.isatty()
+    ) as bar:
+        for index, count in enumerate(schedule.survivors):
+            if index:
+                left = [one.candidate for one in best_first(standings(), index - 1)[:count]]
+            own: dict[int, ValidationScore] = {}
+            for turn, candidate in enumerate(left):
+                if turn % ranks.count != ranks.rank:
+                    continue
+                bar.set_postfix_str(f"round {index + 1} of {schedule.rounds}, network {candidate.number}")
+                score = _trained(candidate, trainer, files, index, seconds - (time.monotonic() - started), bar.update)
+                if score is None:
+                    break
+                own[candidate.number] = score
+                if not request.quiet:
+                    tqdm.write(_score_line(candidate, score, schedule.iterations[index]), file=sys.stderr)
+            for number, score in ranks.gathered(own).items():
+                scores[number].append(score)
+            if ranks.is_first:
+                write_standings(standings(), schedule.iterations, request.out / "networks.csv")
+            if any(len(scores[one.number]) <= index for one in left):
+                break
+    return standings()
+
+
+def _trained(
+    candidate: Candidate,
+    trainer: Trainer,
+    files: CandidateFiles,
+    round_index: int,
+    seconds: float,
+    step_done: Callable[[int], Any],
+) -> ValidationScore | None:
+    checkpoint = files.checkpoint(candidate.number)
+    done = finished_scores(checkpoint, trainer)
+    if len(done) > round_index:
+        step_done(_iterations_of_round(trainer, round_index))
+        return done[round_index]
+    if seconds <= 0:
+        return None
+    return train_round(
+        candidate,
+        trainer,
+        checkpoint,
+        files.weights(candidate.number),
+        round_index=round_index,
+        max_seconds=seconds,
+        step_done=step_done,
+    )
+
+
+def _iterations_of_round(trainer: Trainer, index: int) -> int:
+    """Of one network: from where the rate began to fall in the round before."""
+    total = trainer.schedule.iterations
+    return total[index] - (total[index - 1] - total[index - 1] // 5 if index else 0)
+
+
+def _planned_iterations(trainer: Trainer, ranks: Ranks) -> int:
+    """Of this process, in all rounds."""
+    counts = trainer.schedule.survivors
+    return sum(
+        len(range(ranks.rank, count, ranks.count)) * _iterations_of_round(trainer, index)
+        for index, count in enumerate(counts)
+    )
+
+
+def _score_line(candidate: Candidate, score: ValidationScore, iterations: int) -> str:
+    predicted = "" if candidate.predicted_ms is None else f", predicted {candidate.predicted_ms:.1f} ms"
+    return f"network {candidate.number}: {score.psnr_db:.2f} dB after {iterations} iterations{predicted}"

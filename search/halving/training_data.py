@@ -1,0 +1,45 @@
+"""What all candidates of a search are trained and scored on."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ..architecture_search.search_request import SearchRequest
+from ..images.image_folder import load_images
+from ..images.splits import split_images
+from ..images.training_images import PatchSource
+from ..learning.device import chosen_precision
+from ..spaces.halving_schedule import HalvingSchedule
+from ..tasks.registry import configured_task, task_for_search
+from .candidate_training import Trainer
+
+
+def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.device) -> Trainer:
+    """Patches of all images but those of V, and the middle of each of V's. Warnings of the images are printed."""
+    described = request.space.task
+    loaded = load_images(request.images, channels=described.channels, smallest_side=schedule.crop)
+    if not request.quiet:
+        for warning in loaded.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
+    options = replace(request.task, scale=described.scale)
+    chosen = task_for_search if options.levels is not None else configured_task
+    training = (*kernels, *architecture) if len(loaded.images) >= 3 else kernels
+    return Trainer(
+        schedule=schedule,
+        task=chosen(described.name, options),
+        patches=PatchSource(training, device=device),
+        validation_images=[_middle(image, schedule.validation_side) for image in validation],
+        device=device,
+        arithmetic=chosen_precision(request.computing.precision, device),
+        compiled=request.computing.compiles_on(device.type),
+        seed=request.seed,
+        images=len(training),
+    )
+
+
+def _middle(image: np.ndarray, side: int) -> np.ndarray:
+    top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]

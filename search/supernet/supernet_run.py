@@ -1,0 +1,127 @@
+"""One run of `hinas-search --method supernet`: shared kernels, an evolution over them, the best few trained on."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ...errors import UserError
+from ..architecture_search.search_request import SearchRequest
+from ..halving.candidate_files import CandidateFiles
+from ..halving.candidate_training import Trainer
+from ..halving.comparison import compare
+from ..halving.halving_result import write_result
+from ..halving.kept_candidates import keep_candidates, kept_candidates, search_identity
+from ..halving.training_data import trainer_of
+from ..learning.checkpoint import load_checkpoint, save_checkpoint
+from ..learning.device import chosen_device
+from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.run_folder import prepared_run_folder
+from ..spaces.registry import space_named
+from .finalists import chosen_finalists
+from .supernet_training import SupernetState, new_state, restore_state, state_content, train_supernet
+
+_SAVE_EVERY_SECONDS = 120.0
+
+
+def run_supernet_search(request: SearchRequest) -> str:
+    """Search (or go on searching) and write what was found to `request.out`.
+
+    Under torchrun the processes train the shared kernels together and the finalists each on its own; the first one
+    writes. Returns a line that says what was found, empty in the other processes. Raises UserError for anything a
+    person can mend.
+    """
+    device = own_device(chosen_device(request.computing.device))
+    with joined_ranks(device) as ranks:
+        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+
+
+def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
+    schedule = request.space.supernet
+    check_batch(schedule.batch, ranks)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
+    files = CandidateFiles(request.out)
+    final = request.space.halving.model_copy(update={"candidates": schedule.finalists})
+    trainer = trainer_of(request, final, device)
+    are_chosen = ranks.agreed(files.list_of_candidates.exists())
+    if are_chosen and request.resume:
+        candidates = kept_candidates(request, trainer, files)
+    else:
+        state = _trained_supernet(request, trainer, ranks, device)
+        if state.iteration < schedule.iterations:
+            reached = f"step {state.iteration} of {schedule.iterations} of the shared kernels; go on with --resume"
+            return f"{request.out}: {reached}" if ranks.is_first else ""
+        candidates = chosen_finalists(request, state.supernet, trainer, files, ranks)
+        if ranks.is_first:
+            keep_candidates(candidates, request, trainer, files)
+        ranks.agreed(True)
+    standings = compare(request, candidates, trainer, files, ranks)
+    return write_result(request, standings, trainer, files) if ranks.is_first else ""
+
+
+def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, device: torch.device) -> SupernetState:
+    schedule = request.space.supernet
+    torch.manual_seed(request.seed)
+    supernet = space_named(request.space.space).single_path_supernet(request.space.settings, request.space.task)
+    stride = supernet.stride * request.space.task.scale
+    for name, crop in {"--crop": schedule.crop, "--set halving.crop": trainer.schedule.crop}.items():
+        if crop % stride:
+            raise UserError(f"{name}: got {crop}, expected a multiple of {stride}, the largest network's stride")
+    state = new_state(supernet, schedule, seed=request.seed, device=device)
+    identity = dict(search_identity(request, trainer))
+    checkpoint = request.out / "checkpoint.pt"
+    is_there = ranks.agreed(checkpoint.exists())
+    if ranks.is_first:
+        prepared_run_folder(request.out, "search", resume=request.resume)
+    if request.resume:
+        content = load_checkpoint(checkpoint, device=device)
+        _check_resumable(content, identity, checkpoint)
+        restore_state(state, content)
+    elif is_there:
+        raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
+
+    def save() -> None:
+        if ranks.is_first:
+            save_checkpoint(state_content(state, identity), checkpoint)
+
+    with tqdm(
+        total=schedule.iterations,
+        initial=state.iteration,
+        unit="step",
+        disable=request.quiet or not sys.stderr.isatty(),
+    ) as bar:
+
+        def step_done(loss: float) -> None:
+            bar.update()
+            if state.iteration % 100 == 0 and not request.quiet:
+                tqdm.write(f"step {state.iteration} of {schedule.iterations}: loss {loss:.5f}", file=sys.stderr)
+
+        try:
+            train_supernet(
+                state,
+                schedule,
+                task=trainer.task,
+                patches=trainer.patches,
+                arithmetic=trainer.arithmetic,
+                ranks=ranks,
+                max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
+                save=save,
+                save_every_seconds=_SAVE_EVERY_SECONDS,
+                step_done=step_done,
+            )
+        except FloatingPointError as error:
+            raise UserError(f"{error}; lower --set supernet.learning_rate and search again") from error
+    return state
+
+
+def _check_resumable(content: dict[str, object], identity: dict[str, object], path: Path) -> None:
+    if content.get("format") != "hinas-supernet":
+        raise UserError(f"{path}: not a checkpoint of --method supernet")
+    then = content["identity"]
+    assert isinstance(then, dict)
+    for name, now in identity.items():
+        if then.get(name) != now:
+            raise UserError(f"{path}: a search with another {name}; choose another --out")
