@@ -16,7 +16,8 @@ def denoise(
     model: Annotated[
         str,
         typer.Option(
-            help="auto (photo for photographs; color or gray for white noise), a bundled name, or a model file."
+            help="auto (photo for photographs; color or gray for white noise), fast or best (a faster or better one "
+            "of the same kind, where there is one), a bundled name, or a model file."
         ),
     ] = "auto",
     sigma: Annotated[

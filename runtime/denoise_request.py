@@ -85,7 +85,7 @@ class Request:
     target: Path
     """A file for a file, a folder for a folder."""
     model: str = "auto"
-    """auto: the bundled model for the picture and its noise; else a bundled name or a path."""
+    """auto, fast or best: the bundled model for the picture and its noise; else a bundled name or a path."""
     sigma: float | None = None
     """Grey levels 0..255; None: estimated on each picture where the model needs it."""
     sigma_factor: float = 1.0

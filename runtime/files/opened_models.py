@@ -8,6 +8,7 @@ from ...errors import UserError
 from ..denoise_request import Request
 from ..denoiser import Denoiser
 from ..model.automatic_model import AUTOMATIC, automatic_model
+from ..model.bundled_models import bundled_names
 from ..noise.measured_noise import MeasuredNoise
 
 
@@ -41,8 +42,8 @@ class OpenedModels:
         `measured` gives the picture's noise, and is called only where that decides.
         """
         name, reason = self._request.model, None
-        if name == AUTOMATIC:
-            chosen = automatic_model(is_colour=is_colour, is_white=measured().is_white)
+        if name in AUTOMATIC:
+            chosen = automatic_model(name, bundled_names(), is_colour=is_colour, is_white=measured().is_white)
             name, reason = chosen.name, chosen.reason
         with self._lock:
             denoiser = self._opened(name)
@@ -60,7 +61,7 @@ class OpenedModels:
             return self._scale
 
     def _asked_scale(self) -> int:
-        if self._request.model == AUTOMATIC:
+        if self._request.model in AUTOMATIC:
             return 1
         try:
             return self._opened(self._request.model).manifest.scale
