@@ -9,7 +9,7 @@ from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
-from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 from .folder_listing import FolderListing, pictures_below
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
-from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

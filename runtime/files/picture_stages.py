@@ -16,7 +16,8 @@ from ..noise.character import doubts
 from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
-from ..pictures.image_files import check_writable, decoded_bytes, format_for, left_out, read_picture, write_picture
+from ..pictures.image_files import check_writable, decoded_bytes, left_out, read_picture, write_picture
+from ..pictures.known_formats import format_for
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ..tiling.pixel_values import Image
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,9 +29,11 @@ class Picture:
     """The content of a picture file."""
 
     pixels: Image
-    """(H, W) grey or (H, W, 3) RGB, uint8 or uint16 as in the file."""
+    """(H, W) grey or (H, W, 3) RGB; uint8 or uint16 as in the file, float32 within 0..1."""
     alpha: Image | None = None
     """(H, W), same dtype: opacity, never denoised; None: opaque."""
+    beyond: Image | None = None
+    """(H, W) or (H, W, 3): what floating-point values exceed 0..1 by, to be added again; None: nothing."""
     format: Format
     """What the file was."""
     is_lossless: bool = True
@@ -45,7 +47,7 @@ class Picture:
 
     @property
     def bits(self) -> int:
-        """Bits per channel: 8 or 16."""
+        """Bits per channel: 8 or 16; 32 of floating point."""
         return self.pixels.dtype.itemsize * 8
 
     @property
@@ -77,7 +79,8 @@ def with_alpha(picture: Picture) -> Image:
     """All channels in one array: (H, W), or (H, W, 2), (H, W, 3), (H, W, 4)."""
     import numpy as np
 
-    return picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    pixels = picture.pixels if picture.beyond is None else picture.pixels + picture.beyond
+    return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
 def without_alpha(channels: Image) -> tuple[Image, Image | None]:

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 
-from ...errors import UserError
-from .picture import Metadata, Picture, with_alpha, without_alpha
-from .pillow_files import notes_on_rest, opened
+from ....errors import UserError
+from ..picture import Metadata, Picture, with_alpha, without_alpha
+from ..pillow_files import notes_on_rest, opened
 
 
 def picture_from_webp(data: bytes) -> Picture:

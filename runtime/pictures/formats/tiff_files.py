@@ -1,4 +1,4 @@
-"""TIFF: grey and RGB of 8 and 16 bits, with and without alpha; every tag that does not describe the pixels' storage.
+"""TIFF: grey, RGB and CMYK, of 8 and 16 bits and in floating point, with and without alpha, and all other tags.
 
 tifffile codes the pixels; the tags are carried over as raw values by `exif_block`, sub-directories (EXIF, GPS) too.
 """
@@ -8,15 +8,18 @@ import math
 import mmap
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ...errors import UserError
-from .exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
-from .picture import Image, Metadata, Picture, with_alpha, without_alpha
-from .pillow_files import check_size
+from ....errors import UserError
+from ...tiling.pixel_values import white_of
+from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
+from ..float_values import values_within
+from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
+from ..pillow_files import check_size
+from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
 
 _XMP, _ICC, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 700, 34675, 282, 283, 296
 _RESOLUTION = frozenset([_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT])
@@ -30,10 +33,14 @@ _STORAGE = frozenset(
 # Too large for, or without meaning in, other formats' EXIF blocks.
 _IPTC = 33723
 _TIFF_ONLY = frozenset([_XMP, _ICC, _IPTC, 34377])
-_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
+_GREY, _INVERTED_GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 1, 0, 2, 3, 5, 6
+_NUM_COLOURS = {_RGB: 3, _YCBCR: 3, _CMYK: 4}
+"""Others have one."""
+_WHOLE, _FLOAT = 1, 3
+"""TIFF's numbers of the kinds of numbers."""
+_INK_SET, _FOUR_INKS = 332, 1
 _NAMES = {
     4: "mask",
-    5: "CMYK",
     8: "CIELAB",
     9: "ICCLAB",
     10: "ITULAB",
@@ -58,6 +65,10 @@ class TiffDetails:
     """tifffile's name; lossy ones are replaced by zlib."""
     alpha_kind: int
     """0 unspecified, 1 associated (colours are multiplied by it), 2 unassociated."""
+    is_half: bool = False
+    """Whether the numbers are floating point of 16 bits."""
+    press: Press | None = None
+    """Of a file in CMYK; None: grey or RGB."""
 
 
 def picture_from_tiff(data: bytes) -> Picture:
@@ -72,13 +83,26 @@ def picture_from_tiff(data: bytes) -> Picture:
         stored = np.moveaxis(page.asarray().reshape(page.shaped), 0, -2)[0]
         channels = channels_of(page, stored.reshape(page.imagelength, page.imagewidth, -1))
         notes = notes_of(page)
-    pixels, alpha = without_alpha(channels)
+    metadata = _metadata(details.tags)
+    beyond: Image | None = None
+    if int(page.photometric) == _CMYK:
+        press = press_from(metadata.icc)
+        details, metadata = replace(details, press=press), replace(metadata, icc=press.colour_profile)
+        pixels = colours_from_inks(channels[:, :, :4], press)
+        alpha = channels[:, :, 4].copy() if channels.shape[2] > 4 else None
+        notes += (press.note("TIFF"),)
+    else:
+        pixels, alpha = without_alpha(channels)
+    if pixels.dtype == np.float32:
+        pixels, beyond, more = values_within(pixels)
+        notes += more
     return Picture(
         pixels=pixels,
         alpha=alpha,
+        beyond=beyond,
         format="TIFF",
         is_lossless=int(page.compression) != _JPEG_IN_TIFF,
-        metadata=_metadata(details.tags),
+        metadata=metadata,
         native=details,
         notes=notes,
     )
@@ -106,6 +130,14 @@ def tiff_from_picture(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
     channels = np.ascontiguousarray(with_alpha(picture))
+    if picture.bits == 32:
+        options["predictor"] = False  # few programs know the one for floating point
+    if details is not None and details.is_half:
+        channels = channels.astype(np.float16)
+    if details is not None and details.press is not None:
+        inks = inks_from_colours(picture.pixels, details.press)
+        channels = inks if picture.alpha is None else np.dstack([inks, picture.alpha])
+        options["photometric"] = "separated"
     is_big = channels.nbytes > MOST_CLASSIC_BYTES
     tifffile.imwrite(buffer, channels, byteorder="<", bigtiff=is_big, **options)
     add_tags(buffer, buffer.getvalue(), _tags_from(picture.metadata) if details is None else details.tags)
@@ -152,6 +184,7 @@ def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
         tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
         alpha_kind=_alpha_kind(page),
+        is_half=int(page.sampleformat) == _FLOAT and page.bitspersample == 16,
     )
 
 
@@ -178,20 +211,25 @@ def checked_page(file: Any) -> Any:
     if not all(below.is_reduced for below in _below(page)):
         raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
     photometric, bits = int(page.photometric), page.bitspersample
-    if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR):
+    if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _CMYK, _YCBCR):
         name = _NAMES.get(photometric, f"photometric {photometric}")
         raise UserError(f"a TIFF in {name}; hinas denoises grey and RGB pictures, convert it to RGB first")
     if photometric == _YCBCR and int(page.compression) != _JPEG_IN_TIFF:
         raise UserError("a TIFF in YCbCr without JPEG compression; convert it to RGB first")
     if bits == 1:
         raise UserError("a black-and-white TIFF (1 bit); there is no noise to take away; convert it to grey first")
-    if int(page.sampleformat) != 1:
-        kind = {2: "signed whole", 3: "floating-point"}.get(int(page.sampleformat), "complex or unknown")
-        raise UserError(f"a TIFF of {bits}-bit {kind} numbers; hinas takes 8 and 16 bits per channel, convert it first")
-    if bits not in (8, 16) and photometric != _PALETTE:
-        raise UserError(f"a TIFF of {bits} bits per channel; hinas takes 8 and 16, convert it first")
-    colours = 3 if photometric in (_RGB, _YCBCR) else 1
-    if page.samplesperpixel - colours not in (0, 1) or page.is_volumetric:
+    if photometric == _CMYK and (_inks_of(page) != _FOUR_INKS or int(page.compression) == _JPEG_IN_TIFF):
+        raise UserError("a TIFF of other inks than CMYK, or of CMYK compressed as JPEG; convert it to RGB first")
+    kind = int(page.sampleformat)
+    if kind not in (_WHOLE, _FLOAT) or (kind == _FLOAT and (bits not in (16, 32) or photometric in (_PALETTE, _CMYK))):
+        name = {_WHOLE: "whole", 2: "signed whole", _FLOAT: "floating-point"}.get(kind, "complex or unknown")
+        raise UserError(
+            f"a TIFF of {bits}-bit {name} numbers; hinas takes up to 16 bits per channel, and floating point of 16 "
+            "and 32 bits in grey and RGB: convert it first"
+        )
+    if kind == _WHOLE and bits > 16:
+        raise UserError(f"a TIFF of {bits} bits per channel; hinas takes up to 16, convert it first")
+    if page.samplesperpixel - _NUM_COLOURS.get(photometric, 1) not in (0, 1) or page.is_volumetric:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
         )
@@ -205,6 +243,8 @@ def notes_of(page: Any) -> tuple[str, ...]:
         notes.append("inverted grey (white is zero) became plain grey")
     if int(page.photometric) == _PALETTE:
         notes.append("the palette became 8-bit RGB, since denoising makes new colours")
+    if page.bitspersample not in (8, 16, 32) and int(page.photometric) != _PALETTE:
+        notes.append(f"{page.bitspersample} bits per channel became {8 * page.dtype.itemsize}")
     if _below(page):
         notes.append("smaller copies of the picture (SubIFDs) were left out")
     if _PHOTOSHOP_LAYERS in page.tags:
@@ -224,17 +264,35 @@ def _num_pictures(page: Any) -> int:
     return num if is_there else 1
 
 
+def _inks_of(page: Any) -> int:
+    """TIFF's number of the set of inks."""
+    tag = page.tags.get(_INK_SET)
+    return _FOUR_INKS if tag is None else int(tag.value)
+
+
 def _below(page: Any) -> list[Any]:
     """The pages that `page` itself lists."""
     return list(page.pages) if page.subifds else []
 
 
+def can_be_read_in_parts(page: Any) -> bool:
+    """Whether `TiffRegions` takes the picture: 8 or 16 bits or a palette; not CMYK, which needs a profile."""
+    photometric = int(page.photometric)
+    is_plain = page.bitspersample in (8, 16) and int(page.sampleformat) == _WHOLE
+    return photometric == _PALETTE or (is_plain and photometric != _CMYK)
+
+
 def channels_of(page: Any, stored: Image) -> Image:
-    """Grey or RGB in native depth of (a part of) the stored samples; alpha as it is. (h, w, samples) to (h, w, C)."""
+    """(A part of) the stored samples as uint8, uint16 or float32; alpha as it is. (h, w, samples) to (h, w, C)."""
     channels = np.ascontiguousarray(stored)
+    if channels.dtype == np.float16:
+        channels = channels.astype(np.float32)
+    elif page.bitspersample < 8 * channels.itemsize and int(page.photometric) != _PALETTE:
+        most, white = 2**page.bitspersample - 1, np.iinfo(channels.dtype).max
+        channels = ((channels.astype(np.uint32) * white + most // 2) // most).astype(channels.dtype)
     if int(page.photometric) == _INVERTED_GREY:
         channels = channels.copy()
-        channels[:, :, 0] = np.iinfo(channels.dtype).max - channels[:, :, 0]
+        channels[:, :, 0] = white_of(channels.dtype) - channels[:, :, 0]
     if int(page.photometric) == _PALETTE:
         colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)
         alpha = channels[:, :, 1:].astype(np.uint32) * 255 // (2**page.bitspersample - 1)
