@@ -41,6 +41,8 @@ def read_picture(path: Path) -> Picture:
                     from .formats.bmp_files import picture_from_bmp as picture_from
                 case "PNM":
                     from .formats.pnm_files import picture_from_pnm as picture_from
+                case "NumPy":
+                    from .formats.npy_files import picture_from_npy as picture_from
                 case None:
                     raise UserError(f"not a picture that hinas can read; it reads {formats_text()}")
             return picture_from(data)
@@ -64,6 +66,8 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
             from .formats.bmp_files import bmp_from_picture as data_from
         case "PNM":
             from .formats.pnm_files import pnm_from_picture as data_from
+        case "NumPy":
+            from .formats.npy_files import npy_from_picture as data_from
     path.write_bytes(data_from(picture))
 
 
@@ -136,7 +140,7 @@ def decoded_bytes(path: Path) -> int:
 
                     with tifffile.TiffFile(path) as tiff:
                         return tiff.pages[0].nbytes
-                case "PNM":
+                case "PNM" | "NumPy":
                     return path.stat().st_size
                 case None:
                     return 0

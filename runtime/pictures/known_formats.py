@@ -22,6 +22,7 @@ SUFFIXES: dict[str, Format] = {
     ".pgm": "PNM",
     ".ppm": "PNM",
     ".pnm": "PNM",
+    ".npy": "NumPy",
 }
 
 OTHER_SUFFIXES = (".apng", ".avif", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".psd")
@@ -56,6 +57,7 @@ CAPACITIES: dict[Format, Capacity] = {
     "WebP": Capacity(depths=(8,), longest=16383),
     "BMP": Capacity(depths=(8,), metadata=frozenset({"colour profile"})),
     "PNM": Capacity(depths=(8, 16), has_alpha=False, metadata=frozenset()),
+    "NumPy": Capacity(depths=(8, 16, 32), metadata=frozenset()),
 }
 
 
@@ -65,6 +67,12 @@ def format_for(path: Path) -> Format:
         return SUFFIXES[path.suffix.lower()]
     except KeyError:
         raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
+
+
+def check_developed(path: Path) -> None:
+    """Raise UserError for a raw file by its name: many are TIFFs, whose first picture is a preview."""
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raise UserError("a camera's raw file; develop it to TIFF or PNG with a raw converter first")
 
 
 def format_of(data: bytes) -> Format | None:
@@ -81,6 +89,8 @@ def format_of(data: bytes) -> Format | None:
         return "BMP"
     if re.match(rb"P[1-6][\s#]", data):
         return "PNM"
+    if data.startswith(b"\x93NUMPY"):
+        return "NumPy"
     return None
 
 

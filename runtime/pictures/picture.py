@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ..tiling.pixel_values import Image
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
