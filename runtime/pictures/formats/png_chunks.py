@@ -1,5 +1,6 @@
 """The chunks of a PNG file: all that its pixels need must be whole; side chunks that are damaged are left out."""
 
+import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ class PngChunks:
     packed: tuple[Span, ...]
     """Where the payloads of pixels lie in the file."""
     end: int
-    """Where the last chunk ends."""
+    """Where the last chunk ends; the end of the file where it is missing."""
     notes: tuple[str, ...]
     """What is damaged or missing and not needed for the pixels, as sentences for a person."""
 
@@ -63,7 +64,7 @@ def chunks_in(file: BinaryIO) -> PngChunks:
     return PngChunks(
         chunks=tuple(chunks) if ends_well else (*chunks, (b"IEND", b"")),
         packed=tuple(packed),
-        end=position,
+        end=position if ends_well else file.seek(0, io.SEEK_END),
         notes=(*([note_on_damage(named)] if named else []), *([] if ends_well else [_END_NOTE])),
     )
 
