@@ -43,6 +43,10 @@ def read_picture(path: Path) -> Picture:
                     from .formats.pnm_files import picture_from_pnm as picture_from
                 case "NumPy":
                     from .formats.npy_files import picture_from_npy as picture_from
+                case "HEIC":
+                    from .formats.heic_files import picture_from_heic as picture_from
+                case "AVIF":
+                    from .formats.avif_files import picture_from_avif as picture_from
                 case None:
                     raise UserError(f"not a picture that hinas can read; it reads {formats_text()}")
             return picture_from(data)
@@ -68,6 +72,10 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
             from .formats.pnm_files import pnm_from_picture as data_from
         case "NumPy":
             from .formats.npy_files import npy_from_picture as data_from
+        case "HEIC":
+            from .formats.heic_files import heic_from_picture as data_from
+        case "AVIF":
+            from .formats.avif_files import avif_from_picture as data_from
     path.write_bytes(data_from(picture))
 
 
@@ -81,8 +89,9 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
         raise UserError(f"the picture has floating-point values and {format} holds whole numbers; write TIFF or NumPy")
     if picture.beyond is not None and scale > 1:
         raise UserError("the picture has values beyond 0..1, which a model that enlarges cannot carry; clip them first")
-    if picture.bits not in capacity.depths:
-        raise UserError(f"the picture has 16 bits per channel and {format} holds 8; write PNG or TIFF")
+    if picture.bits not in capacity.depths and not _takes_back(picture, format):
+        holds = "is written with" if format in ("HEIC", "AVIF") else "holds"
+        raise UserError(f"the picture has 16 bits per channel and {format} {holds} 8; write PNG or TIFF")
     if picture.alpha is not None and not capacity.has_alpha:
         raise UserError(f"the picture has transparency and {format} cannot hold it; write PNG, TIFF or WebP")
     height, width = picture.height * scale, picture.width * scale
@@ -91,8 +100,25 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
             f"the picture {'is' if scale == 1 else 'becomes'} {width}x{height} and {format} holds at most "
             f"{capacity.longest} pixels a side; write PNG"
         )
-    if format == "WebP" and not picture.is_colour and picture.metadata.icc is not None:
-        raise UserError("WebP has no grey pictures, so the grey colour profile cannot be kept; write PNG, JPEG or TIFF")
+    if not capacity.has_grey and not picture.is_colour and picture.metadata.icc is not None:
+        raise UserError(
+            f"{format} has no grey pictures, so the grey colour profile cannot be kept; write PNG, JPEG or TIFF"
+        )
+    if picture.metadata.codes is not None and not capacity.has_codes:
+        raise UserError(
+            f"the picture's colours are HDR or of a wide gamut, without a profile that {format} could hold; write PNG"
+        )
+    match format:
+        case "HEIC":
+            from .formats.heic_files import check_heic
+
+            check_heic()
+        case "AVIF":
+            from .formats.avif_files import check_avif
+
+            check_avif()
+        case _:
+            pass
     if format == "JPEG" and picture.format != "JPEG":
         for name, block in (("EXIF", picture.metadata.exif), ("XMP", picture.metadata.xmp)):
             if block is not None and len(block) > _MOST_JPEG_BLOCK_BYTES:
@@ -103,6 +129,11 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
         from .formats.tiff_files import check_portable, check_tags
 
         check_tags(picture) if format == "TIFF" else check_portable(picture)
+
+
+def _takes_back(picture: Picture, format: Format) -> bool:
+    """HEIC is written with 10 and 12 bits where it was read so: fewer than other pictures of 16 bits have."""
+    return picture.format == format == "HEIC"
 
 
 def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
@@ -142,6 +173,10 @@ def decoded_bytes(path: Path) -> int:
                         return tiff.pages[0].nbytes
                 case "PNM" | "NumPy":
                     return path.stat().st_size
+                case "HEIC":
+                    from .formats.heic_files import decoded_bytes_of_heic
+
+                    return decoded_bytes_of_heic(path)
                 case None:
                     return 0
                 case _:

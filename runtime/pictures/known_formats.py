@@ -23,13 +23,19 @@ SUFFIXES: dict[str, Format] = {
     ".ppm": "PNM",
     ".pnm": "PNM",
     ".npy": "NumPy",
+    ".heic": "HEIC",
+    ".heif": "HEIC",
+    ".avif": "AVIF",
 }
 
-OTHER_SUFFIXES = (".apng", ".avif", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".psd")
+OTHER_SUFFIXES = (".apng", ".gif", ".j2k", ".jp2", ".jxl", ".psd")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
 
 _BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)
 """Bytes of the header behind the first 14."""
+
+_MOST_BRAND_BYTES = 64
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1")
 
 RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"}
@@ -48,16 +54,21 @@ class Capacity:
     longest: int | None = None
     """Pixels a side; None: more than any picture has."""
     metadata: frozenset[str] = frozenset({"EXIF", "XMP", "colour profile"})
+    has_codes: bool = False
+    """Whether colours may be described by numbers, as HDR needs it."""
+    has_grey: bool = True
 
 
 CAPACITIES: dict[Format, Capacity] = {
-    "PNG": Capacity(depths=(8, 16)),
+    "PNG": Capacity(depths=(8, 16), has_codes=True),
     "JPEG": Capacity(depths=(8,), has_alpha=False, longest=65535),
     "TIFF": Capacity(depths=(8, 16, 32)),
-    "WebP": Capacity(depths=(8,), longest=16383),
+    "WebP": Capacity(depths=(8,), longest=16383, has_grey=False),
     "BMP": Capacity(depths=(8,), metadata=frozenset({"colour profile"})),
     "PNM": Capacity(depths=(8, 16), has_alpha=False, metadata=frozenset()),
     "NumPy": Capacity(depths=(8, 16, 32), metadata=frozenset()),
+    "HEIC": Capacity(depths=(8,), longest=16384, has_codes=True),
+    "AVIF": Capacity(depths=(8,), longest=65535, has_grey=False),
 }
 
 
@@ -91,6 +102,9 @@ def format_of(data: bytes) -> Format | None:
         return "PNM"
     if data.startswith(b"\x93NUMPY"):
         return "NumPy"
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(_MOST_BRAND_BYTES, int.from_bytes(data[:4]))]
+        return "AVIF" if b"avif" in brands else "HEIC" if any(brand in brands for brand in _HEIC_BRANDS) else None
     return None
 
 

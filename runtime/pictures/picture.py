@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..tiling.pixel_values import Image
+from .colour_codes import ColourCodes
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,8 @@ class Metadata:
     """XMP packet."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, horizontally and vertically."""
+    codes: ColourCodes | None = None
+    """What the colours mean where no profile says it; None: sRGB."""
     has_iptc: bool = False
     """Whether the file holds IPTC records, which stay in its own format alone."""
 
@@ -81,6 +84,15 @@ def with_alpha(picture: Picture) -> Image:
 
     pixels = picture.pixels if picture.beyond is None else picture.pixels + picture.beyond
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
+
+
+def rgb_with_alpha(picture: Picture) -> Image:
+    """All channels, (H, W, 3) or (H, W, 4), for formats that know no grey."""
+    import numpy as np
+
+    if picture.is_colour:
+        return np.ascontiguousarray(with_alpha(picture))
+    return np.dstack([picture.pixels] * 3 + ([] if picture.alpha is None else [picture.alpha]))
 
 
 def without_alpha(channels: Image) -> tuple[Image, Image | None]:

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 
 from ....errors import UserError
-from ..picture import Image, Metadata, Picture
+from ..picture import Image, Metadata, Picture, rgb_with_alpha
 from ..pillow_files import opened
 
 _FILE_HEAD_BYTES = 14
@@ -75,8 +75,7 @@ def _stored_rows(picture: Picture) -> Image:
     """(H, bytes of a row), from the bottom up, blue first, each row a multiple of four bytes."""
     pixels = picture.pixels
     if picture.alpha is not None:
-        colours = pixels if picture.is_colour else np.dstack([pixels, pixels, pixels])
-        pixels = np.dstack([colours[:, :, ::-1], picture.alpha])
+        pixels = rgb_with_alpha(picture)[:, :, [2, 1, 0, 3]]
     elif picture.is_colour:
         pixels = pixels[:, :, ::-1]
     rows = pixels[::-1].reshape(picture.height, -1)

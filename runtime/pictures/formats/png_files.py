@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import UserError
+from ..colour_codes import codes_from
 from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size, notes_on_rest, opened
 from ..size_tags import block_of_size
@@ -186,7 +187,7 @@ def _metadata(chunks: Sequence[Chunk]) -> tuple[Metadata, set[Chunk]]:
             metadata = replace(metadata, **_fields_of(name, payload))
         except (zlib.error, LookupError):
             damaged.add((name, payload))
-    return metadata, damaged
+    return metadata if metadata.icc is None else replace(metadata, codes=None), damaged
 
 
 def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
@@ -201,6 +202,8 @@ def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
         is_packed, rest = payload[len(_XMP_KEYWORD) + 1], payload[len(_XMP_KEYWORD) + 3 :]
         text = rest.split(b"\0", 2)[2]
         return {"xmp": zlib.decompressobj().decompress(text, _MOST_PROFILE_BYTES) if is_packed else text}
+    if name == b"cICP":
+        return {"codes": codes_from(payload[0], payload[1])}
     if name == b"pHYs" and len(payload) == 9 and payload[8] == 1:
         horizontal, vertical = struct.unpack(">II", payload[:8])
         return {"dpi": (horizontal * 0.0254, vertical * 0.0254)}
@@ -211,6 +214,9 @@ def _chunks_from(metadata: Metadata) -> list[Chunk]:
     chunks: list[Chunk] = []
     if metadata.icc is not None:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.codes is not None:
+        # Of RGB, all levels in use.
+        chunks.append((b"cICP", bytes([metadata.codes.primaries, metadata.codes.transfer, 0, 1])))
     if metadata.dpi is not None:
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in metadata.dpi), 1)))
     if metadata.exif is not None:

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from ....errors import UserError
+from ..levels import full_range
 from ..picture import Image, Picture
 from ..pillow_files import check_size, notes_on_rest
 
@@ -40,7 +41,7 @@ def picture_from_pnm(data: bytes) -> Picture:
     shape = (height, width, 3) if kind in _COLOUR else (height, width)
     stretched = white not in (255, _MOST_WHITE)
     return Picture(
-        pixels=_full_range(levels, white).reshape(shape),
+        pixels=full_range(levels, white).reshape(shape),
         format="PNM",
         notes=(
             *notes_on_rest(rest.strip(), data[:2]),
@@ -62,12 +63,3 @@ def _levels_of_numbers(text: bytes, num_values: int) -> Image:
     if not all(word.isdigit() and len(word) <= 5 for word in words):
         raise UserError("damaged PNM: there is something else between its numbers")
     return np.array([int(word) for word in words], np.uint32)
-
-
-def _full_range(levels: Image, white: int) -> Image:
-    """Levels of 0 to `white` as 8 or 16 bits."""
-    dtype = np.dtype(np.uint8 if white < 256 else np.uint16)
-    most = np.iinfo(dtype).max
-    if white == most:
-        return levels.astype(dtype)
-    return ((levels.astype(np.uint32) * most + white // 2) // white).astype(dtype)

@@ -17,6 +17,7 @@ from ....errors import UserError
 from ...tiling.pixel_values import white_of
 from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
 from ..float_values import values_within
+from ..levels import full_range
 from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
@@ -288,8 +289,7 @@ def channels_of(page: Any, stored: Image) -> Image:
     if channels.dtype == np.float16:
         channels = channels.astype(np.float32)
     elif page.bitspersample < 8 * channels.itemsize and int(page.photometric) != _PALETTE:
-        most, white = 2**page.bitspersample - 1, np.iinfo(channels.dtype).max
-        channels = ((channels.astype(np.uint32) * white + most // 2) // most).astype(channels.dtype)
+        channels = full_range(channels, 2**page.bitspersample - 1)
     if int(page.photometric) == _INVERTED_GREY:
         channels = channels.copy()
         channels[:, :, 0] = white_of(channels.dtype) - channels[:, :, 0]
