@@ -160,3 +160,6 @@ def test_a_header_that_claims_more_than_the_file_holds(tmp_path: Path) -> None:
     (tmp_path / "in.npy").write_bytes(data[:-1])
     with pytest.raises(UserError, match="truncated array"):
         read_picture(tmp_path / "in.npy")
+    (tmp_path / "in.npy").write_bytes(data.replace(b"}", b" "))
+    with pytest.raises(UserError, match="damaged array: its header cannot be read"):
+        read_picture(tmp_path / "in.npy")

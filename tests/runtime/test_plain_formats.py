@@ -37,8 +37,9 @@ def test_bmp_keeps_every_level_and_the_resolution(tmp_path: Path, generator: np.
 def test_bmp_holds_alpha_and_a_profile(
     tmp_path: Path, generator: np.random.Generator, num: int, has_alpha: bool
 ) -> None:
-    alpha = channels(generator, 1) if has_alpha else None
+    opacity = channels(generator, 1)
     pixels = channels(generator, num)
+    alpha = opacity if has_alpha else None
     picture = Picture(pixels=pixels, alpha=alpha, format="PNG", metadata=Metadata(icc=ICC))
     write_picture(picture, tmp_path / "a.bmp", format="BMP")
     read = read_picture(tmp_path / "a.bmp")
@@ -46,7 +47,7 @@ def test_bmp_holds_alpha_and_a_profile(
     assert np.array_equal(read.pixels, pixels if num == 3 or not has_alpha else np.dstack([pixels] * 3))
     assert (read.alpha is not None) == has_alpha
     if has_alpha:
-        assert np.array_equal(np.asarray(Image.open(tmp_path / "a.bmp"))[:, :, 3], alpha)
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "a.bmp"))[:, :, 3], opacity)
 
 
 def test_bmp_with_a_palette_becomes_rgb_and_says_so(tmp_path: Path, generator: np.random.Generator) -> None:

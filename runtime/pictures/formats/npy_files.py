@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,10 @@ def _array(data: bytes) -> Image:
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise UserError(f"an array file of version {version[0]}.{version[1]}; save it with numpy.save again")
-    shape, is_fortran, dtype = read(buffer)
+    try:
+        shape, is_fortran, dtype = read(buffer)
+    except tokenize.TokenError as error:  # of Python's own, and no ValueError
+        raise UserError("damaged array: its header cannot be read") from error
     if dtype.newbyteorder("=") not in _DTYPES:
         raise UserError(f"an array of {dtype}; hinas takes uint8, uint16, and float32 in 0..1: use astype first")
     if len(shape) not in (2, 3) or (len(shape) == 3 and not 1 <= shape[2] <= _MOST_CHANNELS):

@@ -285,11 +285,7 @@ def can_be_read_in_parts(page: Any) -> bool:
 
 def channels_of(page: Any, stored: Image) -> Image:
     """(A part of) the stored samples as uint8, uint16 or float32; alpha as it is. (h, w, samples) to (h, w, C)."""
-    channels = np.ascontiguousarray(stored)
-    if channels.dtype == np.float16:
-        channels = channels.astype(np.float32)
-    elif page.bitspersample < 8 * channels.itemsize and int(page.photometric) != _PALETTE:
-        channels = full_range(channels, 2**page.bitspersample - 1)
+    channels = _of_full_range(page, np.ascontiguousarray(stored))
     if int(page.photometric) == _INVERTED_GREY:
         channels = channels.copy()
         channels[:, :, 0] = white_of(channels.dtype) - channels[:, :, 0]
@@ -298,6 +294,14 @@ def channels_of(page: Any, stored: Image) -> Image:
         alpha = channels[:, :, 1:].astype(np.uint32) * 255 // (2**page.bitspersample - 1)
         channels = np.dstack([colours[:, channels[:, :, 0]].transpose(1, 2, 0), alpha.astype(np.uint8)])
     return channels
+
+
+def _of_full_range(page: Any, levels: Image) -> Image:
+    if levels.dtype == np.float16:
+        return levels.astype(np.float32)
+    if page.bitspersample < 8 * levels.itemsize and int(page.photometric) != _PALETTE:
+        return full_range(levels, 2**page.bitspersample - 1)
+    return levels
 
 
 def _metadata(tags: Directory) -> Metadata:
