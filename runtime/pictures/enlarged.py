@@ -34,7 +34,7 @@ def enlarged(picture: Picture, pixels: Image) -> Picture:
 
 
 def enlarged_alpha(alpha: Image, scale: int) -> Image:
-    """Opacity (H, W), uint8 or uint16, enlarged by Pillow's bicubic to (scale*H, scale*W)."""
+    """Opacity (H, W), uint8, uint16 or float32, enlarged by Pillow's bicubic to (scale*H, scale*W)."""
     from PIL import Image as Pillow
 
     size = alpha.shape[1] * scale, alpha.shape[0] * scale
@@ -42,7 +42,8 @@ def enlarged_alpha(alpha: Image, scale: int) -> Image:
         return np.asarray(Pillow.fromarray(alpha).resize(size, Pillow.Resampling.BICUBIC))
     # Pillow enlarges 16 bits as float32 alone.
     values = np.asarray(Pillow.fromarray(alpha.astype(np.float32)).resize(size, Pillow.Resampling.BICUBIC))
-    return np.clip(np.rint(values), 0, white_of(alpha.dtype)).astype(alpha.dtype)
+    rounded = values if alpha.dtype == np.float32 else np.rint(values)
+    return np.clip(rounded, 0, white_of(alpha.dtype)).astype(alpha.dtype)
 
 
 def enlarged_alpha_rows(alpha: Image, kept: Span, scale: int) -> Image:

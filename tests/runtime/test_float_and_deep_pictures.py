@@ -10,6 +10,7 @@ from hinas.errors import UserError
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
+from hinas.runtime.pictures.enlarged import enlarged_alpha
 from hinas.runtime.pictures.image_files import check_writable, decoded_bytes, read_picture, write_picture
 from hinas.runtime.pictures.picture import Picture
 
@@ -96,6 +97,23 @@ def test_floats_fit_into_tiff_and_npy_alone(tmp_path: Path, generator: np.random
         check_writable(picture, "TIFF", scale=2)
     write_picture(picture, tmp_path / "out.tif", format="TIFF")
     assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), np.load(tmp_path / "in.npy"))
+
+
+def test_an_opacity_of_floats_is_enlarged_as_one_of_8_bits(generator: np.random.Generator) -> None:
+    alpha = np.kron(generator.integers(0, 256, (4, 5)), np.ones((3, 3))).astype(np.uint8)
+    enlarged = enlarged_alpha(alpha / np.float32(255), 2)
+    assert enlarged.dtype == np.float32
+    assert np.abs(enlarged * 255 - enlarged_alpha(alpha, 2)).max() < 1
+
+
+def test_a_page_shows_floats(models: dict[str, Path], tmp_path: Path, generator: np.random.Generator) -> None:
+    np.save(tmp_path / "in.npy", values(generator, 60, 70, 3))
+    page, target = tmp_path / "page.html", tmp_path / "out.npy"
+    request = Request(
+        source=tmp_path / "in.npy", target=target, model=str(models["color"]), sigma=20.0, threads=1, preview=page
+    )
+    denoise_files(request, QUIET)
+    assert "70x60 colour 32-bit" in page.read_text(encoding="utf-8")
 
 
 def test_inverted_grey_of_floats(tmp_path: Path, generator: np.random.Generator) -> None:
