@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -163,6 +164,15 @@ def test_adobes_inverted_inks_are_marked(tmp_path: Path) -> None:
     written = Image.open(tmp_path / "out.jpg")
     assert written.info["adobe_transform"] == 0
     assert np.asarray(written).max() == 0
+
+
+def test_inks_coded_as_brightness_and_colours(tmp_path: Path, inks: np.ndarray) -> None:
+    """YCCK, as Photoshop writes CMYK."""
+    data = imagecodecs.jpeg8_encode(255 - inks, 97, colorspace="CMYK", outcolorspace="YCCK", subsampling="444")
+    (tmp_path / "in.jpg").write_bytes(bytes(data))
+    assert Image.open(tmp_path / "in.jpg").info["adobe_transform"] == 2
+    expected = (255 - inks[:, :, :3].astype(float)) * (255 - inks[:, :, 3:]) / 255
+    assert apart(read_picture(tmp_path / "in.jpg").pixels, expected) < 3
 
 
 def test_a_cmyk_tiff_of_16_bits_with_alpha(tmp_path: Path, generator: np.random.Generator) -> None:
