@@ -13,9 +13,10 @@ from hinas.errors import UserError
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
+from hinas.runtime.pictures.formats import heic_files
 from hinas.runtime.pictures.formats.heic_files import HeicDetails
 from hinas.runtime.pictures.image_files import check_writable, decoded_bytes, read_picture, write_picture
-from hinas.runtime.pictures.picture import Picture
+from hinas.runtime.pictures.picture import Metadata, Picture
 from PIL import Image, ImageCms, features
 
 pillow_heif: Any = pytest.importorskip("pillow_heif", reason="needs pip install 'hinas[formats]'")
@@ -114,6 +115,20 @@ def test_other_pictures_in_a_heic_are_left_out_and_named(tmp_path: Path, generat
     picture = read_picture(tmp_path / "in.heic")
     assert apart(picture.pixels, second) < 5
     assert "(such as a gain map, a depth map or others) was left out" in picture.notes[0]
+
+
+def test_large_pictures_are_written_in_tiles(
+    tmp_path: Path, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heic_files, "_MOST_IN_ONE_PIECE", 1000)
+    pixels = np.kron(generator.integers(0, 255, (5, 9, 3)), np.ones((64, 64, 1), int)).astype(np.uint8)[:-7, :-9]
+    picture = Picture(pixels=pixels, format="PNG", metadata=Metadata(icc=ICC, xmp=XMP))
+    write_picture(picture, tmp_path / "a.heic", format="HEIC")
+    assert pillow_heif.open_heif(tmp_path / "a.heic").info["tiling"]["tile_width"] == 512
+    again = read_picture(tmp_path / "a.heic")
+    assert again.pixels.shape == pixels.shape
+    assert apart(again.pixels, pixels) < 3
+    assert (again.metadata.icc, again.metadata.xmp) == (ICC, XMP)
 
 
 def test_hdr_colours_keep_their_description(tmp_path: Path, generator: np.random.Generator) -> None:

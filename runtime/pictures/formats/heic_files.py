@@ -21,6 +21,10 @@ _PRESET = "veryfast"
 """Half as long as the default, for files of the same size."""
 _USUAL_CHROMA = 420
 """All that Apple's devices are sure to decode."""
+_MOST_IN_ONE_PIECE = 2**23
+"""Pixels: larger ones are written in tiles, as Apple's devices do, for not every decoder takes them whole."""
+_TILE_SIDES = ((2**27, 512), (2**62, 2048))
+"""Pixels of a picture up to which such tiles are written: a file holds at most 1000."""
 _MATRIX_OF_BT2020, _MATRIX_OF_BT601 = 9, 6
 _WIDE_PRIMARIES = 9
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -80,6 +84,9 @@ def heic_from_picture(picture: Picture) -> bytes:
     options: dict[str, Any] = {"quality": _QUALITY, "bit_depth": bits, "enc_params": {"preset": _PRESET}}
     if num_channels > 2:
         options["chroma"] = _USUAL_CHROMA if details is None else details.chroma
+    num_pixels = picture.width * picture.height
+    if num_pixels > _MOST_IN_ONE_PIECE:
+        options["tile_size"] = next(side for most, side in _TILE_SIDES if num_pixels <= most)
     metadata = picture.metadata
     if metadata.exif is not None:
         options["exif"] = _EXIF + metadata.exif
