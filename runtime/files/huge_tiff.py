@@ -13,16 +13,8 @@ from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
 from ..pictures.damage import damage_is_the_users
-from ..pictures.formats.tiff_files import (
-    MOST_CLASSIC_BYTES,
-    TiffDetails,
-    add_tags,
-    can_be_read_in_parts,
-    checked_page,
-    details_of,
-    notes_of,
-    storage_options,
-)
+from ..pictures.formats.tiff_files import MOST_CLASSIC_BYTES, TiffDetails, add_tags, details_of, storage_options
+from ..pictures.formats.tiff_pages import can_be_read_in_parts, checked_page, notes_of
 from ..pictures.formats.tiff_regions import TiffRegions
 from ..pictures.pillow_files import MOST_PIXELS
 from ..pictures.size_tags import directory_of_size

@@ -10,7 +10,7 @@ from ...tiling.pixel_values import Image
 from ...tiling.planner import Region, Span
 from ..damage import damage_is_the_users
 from ..picture import without_alpha
-from .tiff_files import channels_of
+from .tiff_pages import channels_of
 
 _DECODED = {1: "none", 5: "LZW", 7: "JPEG", 8: "zlib", 32946: "zlib", 32773: "PackBits", 50000: "Zstandard"}
 _PALETTE = 3
