@@ -11,7 +11,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def denoise(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP) or a folder.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...) or a folder.")
+    ],
     target: Annotated[str, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
     model: Annotated[
         str,

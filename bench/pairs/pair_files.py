@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
-from ...runtime.pictures.image_files import SUFFIXES
+from ...runtime.pictures.known_formats import SUFFIXES
 from ...search.images.image_folder import evenly_chosen, files_of
 from ..quality.clean_images import eight_bit_size
 

@@ -1,7 +1,7 @@
 """Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
 from ..memory.memory_budget import working_bytes
-from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 from .folder_listing import FolderListing, pictures_below
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
 from .run_preview import RunPreview, check_preview
 
+_MOST_NAMED = 5
 _PICTURES_SHARE = 4
 """One part in this many of the memory is for pictures under way, the rest for the network."""
 _MOST_WRITERS = 8
@@ -27,10 +28,11 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     Raises UserError at the end where pictures failed or folders could not be read, naming them; the others are written.
     """
     listing = pictures_below(request.source, request.target)
+    if listing.raw:
+        named = _named(listing.raw, request.source)
+        reporter.note(f"skipped, raw files: {named}; develop them to TIFF or PNG with a raw converter first")
     if listing.not_pictures:
-        named = ", ".join(str(file.relative_to(request.source)) for file in listing.not_pictures[:5])
-        more = f" and {len(listing.not_pictures) - 5} more" if len(listing.not_pictures) > 5 else ""
-        reporter.note(f"skipped, not pictures by their names: {named}{more}")
+        reporter.note(f"skipped, not pictures by their names: {_named(listing.not_pictures, request.source)}")
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
     jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
@@ -102,6 +104,12 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     )
     if failures := _failures_text(failed, len(to_do), listing):
         raise UserError(failures)
+
+
+def _named(files: Sequence[Path], folder: Path) -> str:
+    """The first of `files`, and how many more there are."""
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    return ", ".join(str(file.relative_to(folder)) for file in files[:_MOST_NAMED]) + more
 
 
 def _tidy(folders: Iterable[Path], reporter: Reporter) -> None:

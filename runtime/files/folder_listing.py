@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
-from ..pictures.image_files import OTHER_SUFFIXES, SUFFIXES
+from ..pictures.known_formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +14,8 @@ class FolderListing:
 
     pictures: tuple[Path, ...]
     """Sorted; among them such as cannot be read, and formats that hinas does not write."""
+    raw: tuple[Path, ...]
+    """Sorted: what cameras write before development."""
     not_pictures: tuple[Path, ...]
     """Sorted."""
     unreadable: dict[Path, str]
@@ -49,11 +51,14 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     if source in unreadable:
         raise UserError(unreadable[source])
     pictures = [file for file in files if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES)]
+    raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
     if not pictures and not unreadable:
-        raise UserError(f"{source}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
+        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {', '.join(SUFFIXES)}"
+        raise UserError(f"{source}: no pictures in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),
-        not_pictures=tuple(sorted(set(files) - set(pictures))),
+        raw=tuple(raw),
+        not_pictures=tuple(sorted(set(files) - {*pictures, *raw})),
         unreadable=unreadable,
     )
 

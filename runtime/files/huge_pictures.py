@@ -6,7 +6,7 @@ from pathlib import Path
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.image_files import format_of
+from ..pictures.known_formats import format_of
 from ..pictures.picture import Format
 from ..tiling.pixel_values import Image
 from ..tiling.stitching import Progress

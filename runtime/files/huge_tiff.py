@@ -12,19 +12,12 @@ from ...errors import UserError
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.image_files import damage_is_the_users
+from ..pictures.damage import damage_is_the_users
+from ..pictures.formats.tiff_files import MOST_CLASSIC_BYTES, TiffDetails, add_tags, details_of, storage_options
+from ..pictures.formats.tiff_pages import can_be_read_in_parts, checked_page, notes_of
+from ..pictures.formats.tiff_regions import TiffRegions
 from ..pictures.pillow_files import MOST_PIXELS
 from ..pictures.size_tags import directory_of_size
-from ..pictures.tiff_files import (
-    MOST_CLASSIC_BYTES,
-    TiffDetails,
-    add_tags,
-    checked_page,
-    details_of,
-    notes_of,
-    storage_options,
-)
-from ..pictures.tiff_regions import TiffRegions
 from ..tiling.pixel_values import Image
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture, SourceRows, note_on_bands
@@ -52,7 +45,8 @@ def huge_tiff(path: Path, memory_bytes: int, *, scale: int = 1) -> HugeTiff | No
         num_pixels = page.imagewidth * page.imagelength
         decoded_bytes = num_pixels * page.samplesperpixel * max(1, page.bitspersample // 8)
         needed = path.stat().st_size + (1 + _COPIES_OF_RESULT * scale**2) * decoded_bytes
-        if num_pixels <= MOST_PIXELS and needed <= memory_bytes:
+        is_read_whole = needed <= memory_bytes or not can_be_read_in_parts(page)
+        if num_pixels <= MOST_PIXELS and is_read_whole:
             return None
         if not 0 < num_pixels <= _MOST_PIXELS:
             raise UserError(f"the file claims {page.imagewidth}x{page.imagelength} pixels; damaged")

@@ -16,7 +16,8 @@ from ..noise.character import doubts
 from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
-from ..pictures.image_files import check_writable, decoded_bytes, format_for, left_out, read_picture, write_picture
+from ..pictures.image_files import check_writable, decoded_bytes, left_out, read_picture, write_picture
+from ..pictures.known_formats import check_developed, format_for
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture
@@ -156,6 +157,7 @@ class PictureStages:
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         scale = self._models.scale
         with _named(job.source):
+            check_developed(job.source)
             huge = huge_picture(job.source, format, self._picture_memory, scale=scale)
         content = huge or read_picture(job.source)
         with _named(job.source):

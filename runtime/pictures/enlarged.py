@@ -7,11 +7,11 @@ import numpy as np
 
 from ..tiling.pixel_values import Image, white_of
 from ..tiling.planner import Span
-from .jpeg_files import JpegDetails, jpeg_details_of_size
+from .formats.jpeg_files import JpegDetails, jpeg_details_of_size
+from .formats.png_files import chunks_of_size
+from .formats.tiff_files import TiffDetails
 from .picture import Picture
-from .png_files import chunks_of_size
 from .size_tags import block_of_size, directory_of_size
-from .tiff_files import TiffDetails
 
 _REACH = 2
 """Rows to either side that a row enlarged bicubically depends on."""
@@ -34,7 +34,7 @@ def enlarged(picture: Picture, pixels: Image) -> Picture:
 
 
 def enlarged_alpha(alpha: Image, scale: int) -> Image:
-    """Opacity (H, W), uint8 or uint16, enlarged by Pillow's bicubic to (scale*H, scale*W)."""
+    """Opacity (H, W), uint8, uint16 or float32, enlarged by Pillow's bicubic to (scale*H, scale*W)."""
     from PIL import Image as Pillow
 
     size = alpha.shape[1] * scale, alpha.shape[0] * scale
@@ -42,7 +42,8 @@ def enlarged_alpha(alpha: Image, scale: int) -> Image:
         return np.asarray(Pillow.fromarray(alpha).resize(size, Pillow.Resampling.BICUBIC))
     # Pillow enlarges 16 bits as float32 alone.
     values = np.asarray(Pillow.fromarray(alpha.astype(np.float32)).resize(size, Pillow.Resampling.BICUBIC))
-    return np.clip(np.rint(values), 0, white_of(alpha.dtype)).astype(alpha.dtype)
+    rounded = values if alpha.dtype == np.float32 else np.rint(values)
+    return np.clip(rounded, 0, white_of(alpha.dtype)).astype(alpha.dtype)
 
 
 def enlarged_alpha_rows(alpha: Image, kept: Span, scale: int) -> Image:

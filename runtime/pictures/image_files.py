@@ -1,37 +1,18 @@
 """Read and write picture files without losing what they hold: depth, alpha, profiles, EXIF, resolution.
 
-One module per format: png_files, jpeg_files, tiff_files, webp_files. What cannot be kept is a UserError
-that says so before anything is written.
+One module per format in `formats`. What cannot be kept is a UserError that says so before anything is written.
 """
 
 import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import UserError
+from .damage import damage_is_the_users
+from .known_formats import CAPACITIES, format_of, formats_text
 from .picture import Format, Picture
 
-SUFFIXES: dict[str, Format] = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WebP",
-}
-
-OTHER_SUFFIXES = (".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".mpo", ".psd")
-"""Pictures by their names that hinas does not write: among others they are refused, not passed over."""
-
-
-def format_for(path: Path) -> Format:
-    """The format that a file name asks for. Raises UserError for a suffix hinas cannot write."""
-    try:
-        return SUFFIXES[path.suffix.lower()]
-    except KeyError:
-        raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
+_MOST_JPEG_BLOCK_BYTES = 65000
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
 
 
 def read_picture(path: Path) -> Picture:
@@ -49,15 +30,25 @@ def read_picture(path: Path) -> Picture:
         with damage_is_the_users():
             match format_of(data):
                 case "PNG":
-                    from .png_files import picture_from_png as picture_from
+                    from .formats.png_files import picture_from_png as picture_from
                 case "JPEG":
-                    from .jpeg_files import picture_from_jpeg as picture_from
+                    from .formats.jpeg_files import picture_from_jpeg as picture_from
                 case "TIFF":
-                    from .tiff_files import picture_from_tiff as picture_from
+                    from .formats.tiff_files import picture_from_tiff as picture_from
                 case "WebP":
-                    from .webp_files import picture_from_webp as picture_from
+                    from .formats.webp_files import picture_from_webp as picture_from
+                case "BMP":
+                    from .formats.bmp_files import picture_from_bmp as picture_from
+                case "PNM":
+                    from .formats.pnm_files import picture_from_pnm as picture_from
+                case "NumPy":
+                    from .formats.npy_files import picture_from_npy as picture_from
+                case "HEIC":
+                    from .formats.heic_files import picture_from_heic as picture_from
+                case "AVIF":
+                    from .formats.avif_files import picture_from_avif as picture_from
                 case None:
-                    raise UserError("not a picture that hinas can read; it reads PNG, JPEG, TIFF and WebP")
+                    raise UserError(f"not a picture that hinas can read; it reads {formats_text()}")
             return picture_from(data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -68,13 +59,23 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
     check_writable(picture, format)
     match format:
         case "PNG":
-            from .png_files import png_from_picture as data_from
+            from .formats.png_files import png_from_picture as data_from
         case "JPEG":
-            from .jpeg_files import jpeg_from_picture as data_from
+            from .formats.jpeg_files import jpeg_from_picture as data_from
         case "TIFF":
-            from .tiff_files import tiff_from_picture as data_from
+            from .formats.tiff_files import tiff_from_picture as data_from
         case "WebP":
-            from .webp_files import webp_from_picture as data_from
+            from .formats.webp_files import webp_from_picture as data_from
+        case "BMP":
+            from .formats.bmp_files import bmp_from_picture as data_from
+        case "PNM":
+            from .formats.pnm_files import pnm_from_picture as data_from
+        case "NumPy":
+            from .formats.npy_files import npy_from_picture as data_from
+        case "HEIC":
+            from .formats.heic_files import heic_from_picture as data_from
+        case "AVIF":
+            from .formats.avif_files import avif_from_picture as data_from
     path.write_bytes(data_from(picture))
 
 
@@ -83,74 +84,76 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
 
     `scale`: how many times as high and wide the picture will be.
     """
-    if picture.bits == 16 and format in ("JPEG", "WebP"):
-        raise UserError(f"the picture has 16 bits per channel and {format} holds 8; write PNG or TIFF")
-    if picture.alpha is not None and format == "JPEG":
-        raise UserError("the picture has transparency and JPEG cannot hold it; write PNG, TIFF or WebP")
+    capacity = CAPACITIES[format]
+    if picture.bits == 32 and 32 not in capacity.depths:
+        raise UserError(f"the picture has floating-point values and {format} holds whole numbers; write TIFF or NumPy")
+    if picture.beyond is not None and scale > 1:
+        raise UserError("the picture has values beyond 0..1, which a model that enlarges cannot carry; clip them first")
+    if picture.bits not in capacity.depths and not _takes_back(picture, format):
+        holds = "is written with" if format in ("HEIC", "AVIF") else "holds"
+        raise UserError(f"the picture has 16 bits per channel and {format} {holds} 8; write PNG or TIFF")
+    if picture.alpha is not None and not capacity.has_alpha:
+        raise UserError(f"the picture has transparency and {format} cannot hold it; write PNG, TIFF or WebP")
     height, width = picture.height * scale, picture.width * scale
-    longest = {"JPEG": 65535, "WebP": 16383}.get(format)
-    if longest is not None and max(height, width) > longest:
+    if capacity.longest is not None and max(height, width) > capacity.longest:
         raise UserError(
-            f"the picture {'is' if scale == 1 else 'becomes'} {width}x{height} and {format} holds at most {longest} "
-            "pixels a side; write PNG"
+            f"the picture {'is' if scale == 1 else 'becomes'} {width}x{height} and {format} holds at most "
+            f"{capacity.longest} pixels a side; write PNG"
         )
-    if format == "WebP" and not picture.is_colour and picture.metadata.icc is not None:
-        raise UserError("WebP has no grey pictures, so the grey colour profile cannot be kept; write PNG, JPEG or TIFF")
+    if not capacity.has_grey and not picture.is_colour and picture.metadata.icc is not None:
+        raise UserError(
+            f"{format} has no grey pictures, so the grey colour profile cannot be kept; write PNG, JPEG or TIFF"
+        )
+    if picture.metadata.codes is not None and not capacity.has_codes:
+        raise UserError(
+            f"the picture's colours are HDR or of a wide gamut, without a profile that {format} could hold; write PNG"
+        )
+    match format:
+        case "HEIC":
+            from .formats.heic_files import check_heic
+
+            check_heic()
+        case "AVIF":
+            from .formats.avif_files import check_avif
+
+            check_avif()
+        case _:
+            pass
     if format == "JPEG" and picture.format != "JPEG":
         for name, block in (("EXIF", picture.metadata.exif), ("XMP", picture.metadata.xmp)):
-            if block is not None and len(block) > 65000:
+            if block is not None and len(block) > _MOST_JPEG_BLOCK_BYTES:
                 raise UserError(
                     f"the picture's {name} block of {len(block)} bytes does not fit into JPEG; write PNG or TIFF"
                 )
     if (format == "TIFF") != (picture.format == "TIFF"):
-        from .tiff_files import check_portable, check_tags
+        from .formats.tiff_files import check_portable, check_tags
 
         check_tags(picture) if format == "TIFF" else check_portable(picture)
 
 
+def _takes_back(picture: Picture, format: Format) -> bool:
+    """HEIC is written with 10 and 12 bits where it was read so: fewer than other pictures of 16 bits have."""
+    return picture.format == format == "HEIC"
+
+
 def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
     """What another format does not take of `picture`, as sentences for a person."""
-    if format == picture.format or not picture.metadata.has_iptc:
+    if format == picture.format:
         return ()
-    return (f"captions and keywords in IPTC records do not go from {picture.format} to {format} and were left out",)
-
-
-def format_of(data: bytes) -> Format | None:
-    """The format that the first bytes of a file name; None: none of ours."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    return None
-
-
-_OWN_WORDS = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, struct.error, zlib.error)
-"""Errors whose texts decoders write for people."""
-_INTERNAL = (LookupError, TypeError, ArithmeticError, AttributeError)
-"""Errors that decoders stumble into: their texts are about Python."""
-
-
-@contextmanager
-def damage_is_the_users() -> Iterator[None]:
-    """Decoders answer damaged files with errors of many classes: all of them become one UserError."""
-    try:
-        yield
-    except (UserError, MemoryError):
-        raise
-    except _INTERNAL as error:
-        raise UserError("damaged or truncated, cannot be decoded") from error
-    except _OWN_WORDS as error:
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
-        # An object's place in memory says nothing to a person.
-        in_words = f" ({reason})" if reason and " object at 0x" not in reason else ""
-        raise UserError(f"damaged or truncated, cannot be decoded{in_words}") from error
-
-
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
+    notes: list[str] = []
+    if picture.metadata.has_iptc:
+        notes.append(
+            f"captions and keywords in IPTC records do not go from {picture.format} to {format} and were left out"
+        )
+    blocks = {
+        "EXIF": picture.metadata.exif,
+        "XMP": picture.metadata.xmp,
+        "colour profile": picture.metadata.icc,
+    }
+    lost = [name for name, block in blocks.items() if block is not None and name not in CAPACITIES[format].metadata]
+    if lost:
+        notes.append(f"{format} cannot hold all that the picture has; left out: {', '.join(lost)}")
+    return tuple(notes)
 
 
 def decoded_bytes(path: Path) -> int:
@@ -168,6 +171,12 @@ def decoded_bytes(path: Path) -> int:
 
                     with tifffile.TiffFile(path) as tiff:
                         return tiff.pages[0].nbytes
+                case "PNM" | "NumPy":
+                    return path.stat().st_size
+                case "HEIC":
+                    from .formats.heic_files import decoded_bytes_of_heic
+
+                    return decoded_bytes_of_heic(path)
                 case None:
                     return 0
                 case _:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..tiling.pixel_values import Image
+from .colour_codes import ColourCodes
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,8 @@ class Metadata:
     """XMP packet."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, horizontally and vertically."""
+    codes: ColourCodes | None = None
+    """What the colours mean where no profile says it; None: sRGB."""
     has_iptc: bool = False
     """Whether the file holds IPTC records, which stay in its own format alone."""
 
@@ -29,9 +32,11 @@ class Picture:
     """The content of a picture file."""
 
     pixels: Image
-    """(H, W) grey or (H, W, 3) RGB, uint8 or uint16 as in the file."""
+    """(H, W) grey or (H, W, 3) RGB; uint8 or uint16 as in the file, float32 within 0..1."""
     alpha: Image | None = None
     """(H, W), same dtype: opacity, never denoised; None: opaque."""
+    beyond: Image | None = None
+    """(H, W) or (H, W, 3): what floating-point values exceed 0..1 by, to be added again; None: nothing."""
     format: Format
     """What the file was."""
     is_lossless: bool = True
@@ -45,7 +50,7 @@ class Picture:
 
     @property
     def bits(self) -> int:
-        """Bits per channel: 8 or 16."""
+        """Bits per channel: 8 or 16; 32 of floating point."""
         return self.pixels.dtype.itemsize * 8
 
     @property
@@ -77,7 +82,17 @@ def with_alpha(picture: Picture) -> Image:
     """All channels in one array: (H, W), or (H, W, 2), (H, W, 3), (H, W, 4)."""
     import numpy as np
 
-    return picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+    pixels = picture.pixels if picture.beyond is None else picture.pixels + picture.beyond
+    return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
+
+
+def rgb_with_alpha(picture: Picture) -> Image:
+    """All channels, (H, W, 3) or (H, W, 4), for formats that know no grey."""
+    import numpy as np
+
+    if picture.is_colour:
+        return np.ascontiguousarray(with_alpha(picture))
+    return np.dstack([picture.pixels] * 3 + ([] if picture.alpha is None else [picture.alpha]))
 
 
 def without_alpha(channels: Image) -> tuple[Image, Image | None]:

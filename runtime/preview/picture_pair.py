@@ -26,7 +26,7 @@ class PicturePair:
     scale: int
     """How many times as high and wide the picture after is."""
     read_before: Callable[[Region], Image]
-    """uint8 or uint16 of a region."""
+    """uint8, uint16 or float32 of a region."""
     read_after: Callable[[Region], Image]
     """The same of a region in pixels of the picture after."""
 
@@ -70,4 +70,6 @@ def held_pair(before: Image, after: Image) -> PicturePair:
 
 
 def _in_8_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    if pixels.dtype == np.float32:
+        return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)

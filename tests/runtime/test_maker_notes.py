@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hinas.runtime.pictures.exif_block import Value, block_from, directory_from
-from hinas.runtime.pictures.image_files import format_for, read_picture, write_picture
+from hinas.runtime.pictures.image_files import read_picture, write_picture
+from hinas.runtime.pictures.known_formats import format_for
 from hinas.runtime.pictures.maker_notes import MAKER_NOTE, moved_note
 from PIL import Image
 

@@ -40,6 +40,12 @@ def _tiff(array: np.ndarray, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def pictures() -> list[tuple[str, bytes]]:
     """(suffix, file) of every kind that hinas takes or knows to refuse."""
     exif = Image.Exif()
@@ -65,6 +71,13 @@ def pictures() -> list[tuple[str, bytes]]:
         ("tif", _tiff(_array(1, np.uint16), photometric="minisblack", compression="zlib", predictor=True)),
         ("tif", _tiff(_array(4, np.uint16), photometric="rgb", extrasamples=["unassalpha"], compression="lzw")),
         ("tif", _tiff(_array(3, np.uint8), photometric="rgb", tile=(16, 16), byteorder=">", bigtiff=True)),
+        ("tif", _tiff(_array(3, np.uint16) / np.float32(65535), photometric="rgb", compression="zlib")),
+        ("tif", _tiff(_array(1, np.uint16) >> 4, photometric="minisblack", bitspersample=12)),
+        ("mpo", _pillow("MPO", "RGB", save_all=True, append_images=[Image.fromarray(_array(3, np.uint8)[::-1])])),
+        ("bmp", _pillow("BMP", "RGB")),
+        ("bmp", _pillow("BMP", "P")),
+        ("ppm", _pillow("PPM", "RGB")),
+        ("npy", _npy(_array(3, np.uint16))),
     ]
 
 

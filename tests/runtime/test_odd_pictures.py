@@ -13,7 +13,8 @@ from hinas.errors import UserError
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
-from hinas.runtime.pictures.image_files import damage_is_the_users, left_out, read_picture, write_picture
+from hinas.runtime.pictures.damage import damage_is_the_users
+from hinas.runtime.pictures.image_files import left_out, read_picture, write_picture
 from PIL import Image, UnidentifiedImageError
 
 

@@ -4,8 +4,8 @@ import io
 
 import imagecodecs
 import numpy as np
+from hinas.runtime.pictures.formats.png_files import filtered, png_from_picture
 from hinas.runtime.pictures.picture import Metadata, Picture
-from hinas.runtime.pictures.png_files import filtered, png_from_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

@@ -9,9 +9,9 @@ import imagecodecs
 import numpy as np
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.pictures import png_scanlines
+from hinas.runtime.pictures.formats import png_scanlines
+from hinas.runtime.pictures.formats.png_scanlines import PngHeader, decoded_bands, png_bytes
 from hinas.runtime.pictures.image_files import read_picture
-from hinas.runtime.pictures.png_scanlines import PngHeader, decoded_bands, png_bytes
 from PIL import Image
 
 COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}

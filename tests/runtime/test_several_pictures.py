@@ -66,8 +66,6 @@ FILES: dict[str, tuple[Any, str]] = {
     "truncated.tif": (pages_with_one_listed, "holds 3 pictures under one page"),
     "imagej-stack.tif": (imagej_pages_with_one_listed, "holds 3 pictures under one page"),
     "below.tif": (picture_below_a_page, "holds other pictures below its page"),
-    "several.mpo": (lambda path: with_pillow(path, "MPO"), "holds several pictures"),
-    "several.jpg": (lambda path: with_pillow(path, "MPO"), "holds several pictures"),
     "glued.jpg": (lambda path: one_after_the_other(path, "JPEG"), "holds another picture behind the first"),
     "glued.png": (lambda path: one_after_the_other(path, "PNG"), "holds another picture behind the first"),
     "glued.webp": (lambda path: one_after_the_other(path, "WEBP"), "holds another picture behind the first"),

@@ -1,47 +1,36 @@
-"""TIFF: grey and RGB of 8 and 16 bits, with and without alpha; every tag that does not describe the pixels' storage.
+"""TIFF: grey, RGB and CMYK, of 8 and 16 bits and in floating point, with and without alpha, and all other tags.
 
 tifffile codes the pixels; the tags are carried over as raw values by `exif_block`, sub-directories (EXIF, GPS) too.
 """
 
 import io
-import math
 import mmap
-import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ...errors import UserError
-from .exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
-from .picture import Image, Metadata, Picture, with_alpha, without_alpha
-from .pillow_files import check_size
+from ....errors import UserError
+from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
+from ..float_values import values_within
+from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
+from ..pillow_files import check_size
+from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
+from .tiff_pages import CMYK, FLOAT, JPEG_IN_TIFF, PHOTOSHOP_LAYERS, channels_of, checked_page, notes_of
 
 _XMP, _ICC, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 700, 34675, 282, 283, 296
 _RESOLUTION = frozenset([_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT])
-_PHOTOSHOP_LAYERS = 37724
 # How the pixels are stored: written anew. 37724: Photoshop's layers would still show the noisy picture.
 _STORAGE = frozenset(
     {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 317}
     | {*range(320, 329), 330, *range(332, 335), *range(338, 343), 347, *range(512, 522), *range(529, 533)}
-    | {_PHOTOSHOP_LAYERS}
+    | {PHOTOSHOP_LAYERS}
 )
 # Too large for, or without meaning in, other formats' EXIF blocks.
 _IPTC = 33723
 _TIFF_ONLY = frozenset([_XMP, _ICC, _IPTC, 34377])
-_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR = 1, 0, 2, 3, 6
-_NAMES = {
-    4: "mask",
-    5: "CMYK",
-    8: "CIELAB",
-    9: "ICCLAB",
-    10: "ITULAB",
-    32803: "raw sensor data",
-    34892: "raw sensor data",
-}
 _COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 50000: "zstd"}
-_JPEG_IN_TIFF = 7
 _ASSOCIATED_ALPHA = 1
 MOST_CLASSIC_BYTES = 2**32 - 2**26
 """Above it offsets need BigTIFF; some room is left for tags."""
@@ -58,6 +47,10 @@ class TiffDetails:
     """tifffile's name; lossy ones are replaced by zlib."""
     alpha_kind: int
     """0 unspecified, 1 associated (colours are multiplied by it), 2 unassociated."""
+    is_half: bool = False
+    """Whether the numbers are floating point of 16 bits."""
+    press: Press | None = None
+    """Of a file in CMYK; None: grey or RGB."""
 
 
 def picture_from_tiff(data: bytes) -> Picture:
@@ -72,13 +65,26 @@ def picture_from_tiff(data: bytes) -> Picture:
         stored = np.moveaxis(page.asarray().reshape(page.shaped), 0, -2)[0]
         channels = channels_of(page, stored.reshape(page.imagelength, page.imagewidth, -1))
         notes = notes_of(page)
-    pixels, alpha = without_alpha(channels)
+    metadata = _metadata(details.tags)
+    beyond: Image | None = None
+    if int(page.photometric) == CMYK:
+        press = press_from(metadata.icc)
+        details, metadata = replace(details, press=press), replace(metadata, icc=press.colour_profile)
+        pixels = colours_from_inks(channels[:, :, :4], press)
+        alpha = channels[:, :, 4].copy() if channels.shape[2] > 4 else None
+        notes += (press.note("TIFF"),)
+    else:
+        pixels, alpha = without_alpha(channels)
+    if pixels.dtype == np.float32:
+        pixels, beyond, more = values_within(pixels)
+        notes += more
     return Picture(
         pixels=pixels,
         alpha=alpha,
+        beyond=beyond,
         format="TIFF",
-        is_lossless=int(page.compression) != _JPEG_IN_TIFF,
-        metadata=_metadata(details.tags),
+        is_lossless=int(page.compression) != JPEG_IN_TIFF,
+        metadata=metadata,
         native=details,
         notes=notes,
     )
@@ -106,6 +112,14 @@ def tiff_from_picture(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
     channels = np.ascontiguousarray(with_alpha(picture))
+    if picture.bits == 32:
+        options["predictor"] = False  # few programs know the one for floating point
+    if details is not None and details.is_half:
+        channels = channels.astype(np.float16)
+    if details is not None and details.press is not None:
+        inks = inks_from_colours(picture.pixels, details.press)
+        channels = inks if picture.alpha is None else np.dstack([inks, picture.alpha])
+        options["photometric"] = "separated"
     is_big = channels.nbytes > MOST_CLASSIC_BYTES
     tifffile.imwrite(buffer, channels, byteorder="<", bigtiff=is_big, **options)
     add_tags(buffer, buffer.getvalue(), _tags_from(picture.metadata) if details is None else details.tags)
@@ -152,6 +166,7 @@ def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
         tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
         alpha_kind=_alpha_kind(page),
+        is_half=int(page.sampleformat) == FLOAT and page.bitspersample == 16,
     )
 
 
@@ -160,86 +175,6 @@ def _alpha_kind(page: Any) -> int:
         return 2
     kind = int(page.extrasamples[0])
     return kind if kind in _EXTRA_SAMPLES else 0
-
-
-def checked_page(file: Any) -> Any:
-    """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
-    if not file.pages:
-        raise UserError("damaged or truncated TIFF: it ends before its first page")
-    if len(file.pages) != 1:
-        raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
-    page: Any = file.pages[0]
-    # tifffile would fill what is missing with black.
-    num_parts = math.prod(page.chunked)
-    if min(len(page.dataoffsets), len(page.databytecounts)) < num_parts and not page.is_contiguous:
-        raise UserError(f"damaged TIFF: it lists {len(page.dataoffsets)} of its {num_parts} tiles or strips")
-    if (num := _num_pictures(page)) > 1:
-        raise UserError(f"holds {num} pictures under one page; hinas writes one picture per file, split it first")
-    if not all(below.is_reduced for below in _below(page)):
-        raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
-    photometric, bits = int(page.photometric), page.bitspersample
-    if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, _YCBCR):
-        name = _NAMES.get(photometric, f"photometric {photometric}")
-        raise UserError(f"a TIFF in {name}; hinas denoises grey and RGB pictures, convert it to RGB first")
-    if photometric == _YCBCR and int(page.compression) != _JPEG_IN_TIFF:
-        raise UserError("a TIFF in YCbCr without JPEG compression; convert it to RGB first")
-    if bits == 1:
-        raise UserError("a black-and-white TIFF (1 bit); there is no noise to take away; convert it to grey first")
-    if int(page.sampleformat) != 1:
-        kind = {2: "signed whole", 3: "floating-point"}.get(int(page.sampleformat), "complex or unknown")
-        raise UserError(f"a TIFF of {bits}-bit {kind} numbers; hinas takes 8 and 16 bits per channel, convert it first")
-    if bits not in (8, 16) and photometric != _PALETTE:
-        raise UserError(f"a TIFF of {bits} bits per channel; hinas takes 8 and 16, convert it first")
-    colours = 3 if photometric in (_RGB, _YCBCR) else 1
-    if page.samplesperpixel - colours not in (0, 1) or page.is_volumetric:
-        raise UserError(
-            f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
-        )
-    return page
-
-
-def notes_of(page: Any) -> tuple[str, ...]:
-    """What reading `page` changes, as sentences for a person."""
-    notes: list[str] = []
-    if int(page.photometric) == _INVERTED_GREY:
-        notes.append("inverted grey (white is zero) became plain grey")
-    if int(page.photometric) == _PALETTE:
-        notes.append("the palette became 8-bit RGB, since denoising makes new colours")
-    if _below(page):
-        notes.append("smaller copies of the picture (SubIFDs) were left out")
-    if _PHOTOSHOP_LAYERS in page.tags:
-        notes.append("Photoshop layers were left out; the flattened picture is denoised")
-    return tuple(notes)
-
-
-def _num_pictures(page: Any) -> int:
-    """How many pictures follow each other in the file though one is listed: ImageJ and tifffile write such files."""
-    num = 1
-    if images := re.search(r"\AImageJ=.*^images=(\d+)$", page.description, re.MULTILINE | re.DOTALL):
-        num = int(images[1])
-    elif shape := re.search(r'\A\{.*"shape": *\[([\d, ]+)\]', page.description, re.DOTALL):
-        num = math.prod(map(int, shape[1].split(","))) // page.size
-    # Programs also copy a description to files that no longer hold what it says.
-    is_there = page.is_contiguous and page.dataoffsets[0] + num * page.nbytes <= page.parent.filehandle.size
-    return num if is_there else 1
-
-
-def _below(page: Any) -> list[Any]:
-    """The pages that `page` itself lists."""
-    return list(page.pages) if page.subifds else []
-
-
-def channels_of(page: Any, stored: Image) -> Image:
-    """Grey or RGB in native depth of (a part of) the stored samples; alpha as it is. (h, w, samples) to (h, w, C)."""
-    channels = np.ascontiguousarray(stored)
-    if int(page.photometric) == _INVERTED_GREY:
-        channels = channels.copy()
-        channels[:, :, 0] = np.iinfo(channels.dtype).max - channels[:, :, 0]
-    if int(page.photometric) == _PALETTE:
-        colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)
-        alpha = channels[:, :, 1:].astype(np.uint32) * 255 // (2**page.bitspersample - 1)
-        channels = np.dstack([colours[:, channels[:, :, 0]].transpose(1, 2, 0), alpha.astype(np.uint8)])
-    return channels
 
 
 def _metadata(tags: Directory) -> Metadata:

@@ -1,6 +1,5 @@
 """A PNG from disk to disk: its rows read from top to bottom, and a file of the same kind written band by band."""
 
-import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,16 +7,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ...errors import UserError
-from ..tiling.pixel_values import Image
-from ..tiling.planner import Region, Span
-from .image_files import damage_is_the_users
-from .picture import without_alpha
-from .pillow_files import notes_on_rest
+from ...tiling.pixel_values import Image
+from ...tiling.planner import Region, Span
+from ..damage import damage_is_the_users
+from ..picture import without_alpha
+from ..pillow_files import notes_on_rest
+from .png_chunks import chunks_in, packed_pixels
 from .png_files import KEY_NOTE, alpha_of_key, filtered, header_of_png, stays_true
 from .png_scanlines import BAND_BYTES, SIGNATURE, Chunk, chunk_parts, decoded_bands
 
-_READ_AT_ONCE = 2**20
 _COPIES_OF_A_BAND = 6
 """Of a band while it is decoded or encoded: packed, unpacked, filtered, and joined with what is before it."""
 _LEVEL = 4
@@ -29,8 +27,10 @@ class PngRegions:
     def __init__(self, file: BinaryIO) -> None:
         """Raises UserError for pictures that hinas does not take, and for files that end too early."""
         self._file = file
-        chunks, self._packed = _scanned(file)
-        self.notes = list(notes_on_rest(file.read(), SIGNATURE))
+        scanned = chunks_in(file)
+        chunks, self._packed = scanned.chunks, scanned.packed
+        file.seek(scanned.end)
+        self.notes = [*scanned.notes, *notes_on_rest(file.read(), SIGNATURE)]
         self.header = header_of_png(chunks)
         self.chunks = tuple(chunk for chunk in chunks if stays_true(chunk[0]))
         """What a PNG of the result takes back."""
@@ -92,7 +92,7 @@ class PngRegions:
     def _hold(self, rows: Span) -> None:
         """Have all of `rows` in memory, and no band that ends above them."""
         if rows.start < self._held.start or not self._rows:
-            self._bands = decoded_bands(self.header, _payloads(self._file, self._packed))
+            self._bands = decoded_bands(self.header, packed_pixels(self._file, self._packed))
             self._held, self._rows = Span(0, 0), []
         if self._rows:
             first = min(rows.start, self._held.stop)
@@ -131,47 +131,3 @@ def write_png_bands(target: Path, chunks: Iterable[Chunk], bands: Iterable[Image
 
 def _rows_at_once(band: Image) -> int:
     return max(1, BAND_BYTES // band[0].nbytes)
-
-
-def _scanned(file: BinaryIO) -> tuple[list[Chunk], list[Span]]:
-    """Every chunk, those of pixels without their payload, and where in the file the payloads of these lie."""
-    chunks: list[Chunk] = []
-    packed: list[Span] = []
-    position = file.seek(len(SIGNATURE))
-    while not chunks or chunks[-1][0] != b"IEND":
-        head = file.read(8)
-        if len(head) < 8:
-            raise UserError("truncated PNG: it ends before the chunk IEND")
-        length, name = struct.unpack(">I4s", head)
-        position += 8
-        if name == b"IDAT":
-            packed.append(Span(position, position + length))
-            chunks.append((name, b""))
-            file.seek(position + length + 4)
-        else:
-            chunks.append((name, b"".join(_pieces(file, name, length))))
-        position += length + 4
-    return chunks, packed
-
-
-def _payloads(file: BinaryIO, places: Iterable[Span]) -> Iterator[bytes]:
-    for place in places:
-        file.seek(place.start)
-        yield from _pieces(file, b"IDAT", len(place))
-
-
-def _pieces(file: BinaryIO, name: bytes, length: int) -> Iterator[bytes]:
-    """The payload of the chunk `name` that begins here, checked at its end. Raises UserError for damage."""
-    position, found = file.tell(), zlib.crc32(name)
-    end = position + length
-    while position < end:
-        file.seek(position)
-        piece = file.read(min(_READ_AT_ONCE, end - position))
-        if not piece:
-            raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
-        found = zlib.crc32(piece, found)
-        position += len(piece)
-        yield piece
-    file.seek(end)
-    if file.read(4) != struct.pack(">I", found):
-        raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")

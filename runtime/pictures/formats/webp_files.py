@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 
-from ...errors import UserError
-from .picture import Metadata, Picture, with_alpha, without_alpha
-from .pillow_files import notes_on_rest, opened
+from ....errors import UserError
+from ..picture import Metadata, Picture, rgb_with_alpha, without_alpha
+from ..pillow_files import notes_on_rest, opened
 
 
 def picture_from_webp(data: bytes) -> Picture:
@@ -35,12 +35,8 @@ def webp_from_picture(picture: Picture) -> bytes:
     """The bytes of a WebP file. The picture has 8 bits; grey is stored as RGB, which WebP alone knows."""
     from PIL import Image
 
-    channels = with_alpha(picture)
-    if not picture.is_colour:
-        grey = picture.pixels[:, :, np.newaxis]
-        channels = np.dstack([grey, grey, grey] + ([] if picture.alpha is None else [picture.alpha]))
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(channels)).save(
+    Image.fromarray(rgb_with_alpha(picture)).save(
         buffer,
         "WEBP",
         lossless=picture.is_lossless,

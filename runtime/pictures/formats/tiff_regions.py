@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
-from ..tiling.pixel_values import Image
-from ..tiling.planner import Region, Span
-from .image_files import damage_is_the_users
-from .picture import without_alpha
-from .tiff_files import channels_of
+from ....errors import UserError
+from ...tiling.pixel_values import Image
+from ...tiling.planner import Region, Span
+from ..damage import damage_is_the_users
+from ..picture import without_alpha
+from .tiff_pages import channels_of
 
 _DECODED = {1: "none", 5: "LZW", 7: "JPEG", 8: "zlib", 32946: "zlib", 32773: "PackBits", 50000: "Zstandard"}
 _PALETTE = 3

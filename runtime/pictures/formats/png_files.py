@@ -4,6 +4,7 @@ Pixels are filtered row by row, then deflated. libpng tries every filter on ever
 megapixels in colour; two filters and libdeflate take a quarter of that, for files of the same size.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UserError
-from .picture import Image, Metadata, Picture, with_alpha, without_alpha
-from .pillow_files import check_size, notes_on_rest, opened
-from .png_scanlines import SIGNATURE, Chunk, PngHeader, checksum, decoded_pixels, png_bytes
-from .size_tags import block_of_size
+from ....errors import UserError
+from ..colour_codes import codes_from
+from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
+from ..pillow_files import check_size, notes_on_rest, opened
+from ..size_tags import block_of_size
+from .png_chunks import chunks_in, note_on_damage, packed_pixels
+from .png_scanlines import SIGNATURE, Chunk, PngHeader, decoded_pixels, png_bytes
 
 _BAND_ROWS = 64
 _TRIED_BYTES = 1024
@@ -86,17 +89,24 @@ _MOST_PROFILE_BYTES = 2**25
 
 def picture_from_png(data: bytes) -> Picture:
     """The picture in the bytes of a PNG file."""
-    chunks, end = _chunks(data)
+    file = io.BytesIO(data)
+    scanned = chunks_in(file)
+    chunks, packed = scanned.chunks, packed_pixels(file, scanned.packed)
     header = header_of_png(chunks)
     depth, colour = header.depth, header.colour
     transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    notes = list(notes_on_rest(data[end:], SIGNATURE))
+    metadata, damaged = _metadata(chunks)
+    notes = [*scanned.notes, *notes_on_rest(data[scanned.end :], SIGNATURE)]
+    if damaged:
+        notes.append(note_on_damage(sorted({name.decode() for name, _ in damaged})))
     if colour == 3 or depth < 8:
         mode = "L" if colour == 0 else "RGB" if transparency is None else "RGBA"
-        channels = np.asarray(opened(_pixel_file(chunks), "PNG").convert(mode))
+        channels = np.asarray(opened(_pixel_file(chunks, b"".join(packed)), "PNG").convert(mode))
         notes.append(f"{depth}-bit {_COLOUR_NAMES[colour]} became 8-bit {mode}, since denoising makes new colours")
     else:
-        channels = decoded_pixels(header, (payload for name, payload in chunks if name == b"IDAT"))
+        channels = decoded_pixels(header, packed)
+        for _ in packed:  # whatever else is there is checked as well
+            pass
     pixels, alpha = without_alpha(channels)
     if colour in (0, 2) and transparency is not None:
         alpha = alpha_of_key(pixels, transparency, depth)
@@ -105,8 +115,8 @@ def picture_from_png(data: bytes) -> Picture:
         pixels=pixels,
         alpha=alpha,
         format="PNG",
-        metadata=_metadata(chunks),
-        native=tuple((name, payload) for name, payload in chunks if stays_true(name)),
+        metadata=metadata,
+        native=tuple(chunk for chunk in chunks if stays_true(chunk[0]) and chunk not in damaged),
         notes=tuple(notes),
     )
 
@@ -144,30 +154,10 @@ def png_from_picture(picture: Picture) -> bytes:
     return png_bytes([encoded[0], *carried, *encoded[1:]])
 
 
-def _chunks(data: bytes) -> tuple[list[Chunk], int]:
-    """(name, payload) of every chunk, checksums verified, and where the last one ends."""
-    chunks: list[Chunk] = []
-    position = len(SIGNATURE)
-    while not chunks or chunks[-1][0] != b"IEND":
-        if position + 12 > len(data):
-            raise UserError("truncated PNG: it ends before the chunk IEND")
-        (length,) = struct.unpack_from(">I", data, position)
-        name = data[position + 4 : position + 8]
-        payload = data[position + 8 : position + 8 + length]
-        found = data[position + 8 + length : position + 12 + length]
-        if len(found) < 4:
-            raise UserError(f"truncated PNG: it ends within the chunk {name.decode('latin-1')!r}")
-        if checksum(name, payload) != int.from_bytes(found):
-            raise UserError(f"damaged PNG: wrong checksum of the chunk {name.decode('latin-1')!r}")
-        chunks.append((name, payload))
-        position += 12 + length
-    return chunks, position
-
-
-def _pixel_file(chunks: list[Chunk]) -> bytes:
+def _pixel_file(chunks: Sequence[Chunk], packed: bytes) -> bytes:
     """The pixels alone, so that no decoder acts on gamma, profiles or texts."""
-    wanted = {b"IHDR", b"PLTE", b"IDAT", b"IEND"} | ({b"tRNS"} if chunks[0][1][9] == 3 else set())
-    return png_bytes([chunk for chunk in chunks if chunk[0] in wanted])
+    wanted = {b"IHDR", b"PLTE"} | ({b"tRNS"} if chunks[0][1][9] == 3 else set())
+    return png_bytes([*(chunk for chunk in chunks if chunk[0] in wanted), (b"IDAT", packed), (b"IEND", b"")])
 
 
 def stays_true(name: bytes) -> bool:
@@ -188,31 +178,45 @@ def alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
     return np.where(is_key, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
 
 
-def _metadata(chunks: list[Chunk]) -> Metadata:
+def _metadata(chunks: Sequence[Chunk]) -> tuple[Metadata, set[Chunk]]:
+    """The portable metadata, and the chunks whose content is damaged."""
     metadata = Metadata()
+    damaged: set[Chunk] = set()
     for name, payload in chunks:
-        if name == b"eXIf":
-            metadata = replace(metadata, exif=payload.removeprefix(_EXIF_PREFIX))
-        elif name == b"iCCP":
-            # name, 0, compression method 0, deflated profile
-            packed = payload.split(b"\0", 1)[1][1:]
-            metadata = replace(metadata, icc=zlib.decompressobj().decompress(packed, _MOST_PROFILE_BYTES))
-        elif name == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
-            is_packed, rest = payload[len(_XMP_KEYWORD) + 1], payload[len(_XMP_KEYWORD) + 3 :]
-            text = rest.split(b"\0", 2)[2]
-            metadata = replace(
-                metadata, xmp=zlib.decompressobj().decompress(text, _MOST_PROFILE_BYTES) if is_packed else text
-            )
-        elif name == b"pHYs" and len(payload) == 9 and payload[8] == 1:
-            horizontal, vertical = struct.unpack(">II", payload[:8])
-            metadata = replace(metadata, dpi=(horizontal * 0.0254, vertical * 0.0254))
-    return metadata
+        try:
+            metadata = replace(metadata, **_fields_of(name, payload))
+        except (zlib.error, LookupError):
+            damaged.add((name, payload))
+    return metadata if metadata.icc is None else replace(metadata, codes=None), damaged
+
+
+def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
+    """What a chunk says, as fields of `Metadata`."""
+    if name == b"eXIf":
+        return {"exif": payload.removeprefix(_EXIF_PREFIX)}
+    if name == b"iCCP":
+        # name, 0, compression method 0, deflated profile
+        packed = payload.split(b"\0", 1)[1][1:]
+        return {"icc": zlib.decompressobj().decompress(packed, _MOST_PROFILE_BYTES)}
+    if name == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
+        is_packed, rest = payload[len(_XMP_KEYWORD) + 1], payload[len(_XMP_KEYWORD) + 3 :]
+        text = rest.split(b"\0", 2)[2]
+        return {"xmp": zlib.decompressobj().decompress(text, _MOST_PROFILE_BYTES) if is_packed else text}
+    if name == b"cICP":
+        return {"codes": codes_from(payload[0], payload[1])}
+    if name == b"pHYs" and len(payload) == 9 and payload[8] == 1:
+        horizontal, vertical = struct.unpack(">II", payload[:8])
+        return {"dpi": (horizontal * 0.0254, vertical * 0.0254)}
+    return {}
 
 
 def _chunks_from(metadata: Metadata) -> list[Chunk]:
     chunks: list[Chunk] = []
     if metadata.icc is not None:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.codes is not None:
+        # Of RGB, all levels in use.
+        chunks.append((b"cICP", bytes([metadata.codes.primaries, metadata.codes.transfer, 0, 1])))
     if metadata.dpi is not None:
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in metadata.dpi), 1)))
     if metadata.exif is not None:

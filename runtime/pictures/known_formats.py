@@ -1,0 +1,114 @@
+"""The formats of picture files: how to know them, by name and by content, and what they can hold."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import UserError
+from .picture import Format
+
+SUFFIXES: dict[str, Format] = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".mpo": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WebP",
+    ".bmp": "BMP",
+    ".dib": "BMP",
+    ".pgm": "PNM",
+    ".ppm": "PNM",
+    ".pnm": "PNM",
+    ".npy": "NumPy",
+    ".heic": "HEIC",
+    ".heif": "HEIC",
+    ".avif": "AVIF",
+}
+
+OTHER_SUFFIXES = (".apng", ".gif", ".j2k", ".jp2", ".jxl", ".psd")
+"""Pictures by their names that hinas does not write: among others they are refused, not passed over."""
+
+_BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)
+"""Bytes of the header behind the first 14."""
+
+_MOST_BRAND_BYTES = 64
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1")
+
+RAW_SUFFIXES = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"}
+    | {".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
+)
+"""What cameras write before development: no picture yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capacity:
+    """What files of a format can hold."""
+
+    depths: tuple[int, ...]
+    """Bits per channel; 32: floating point."""
+    has_alpha: bool = True
+    longest: int | None = None
+    """Pixels a side; None: more than any picture has."""
+    metadata: frozenset[str] = frozenset({"EXIF", "XMP", "colour profile"})
+    has_codes: bool = False
+    """Whether colours may be described by numbers, as HDR needs it."""
+    has_grey: bool = True
+
+
+CAPACITIES: dict[Format, Capacity] = {
+    "PNG": Capacity(depths=(8, 16), has_codes=True),
+    "JPEG": Capacity(depths=(8,), has_alpha=False, longest=65535),
+    "TIFF": Capacity(depths=(8, 16, 32)),
+    "WebP": Capacity(depths=(8,), longest=16383, has_grey=False),
+    "BMP": Capacity(depths=(8,), metadata=frozenset({"colour profile"})),
+    "PNM": Capacity(depths=(8, 16), has_alpha=False, metadata=frozenset()),
+    "NumPy": Capacity(depths=(8, 16, 32), metadata=frozenset()),
+    "HEIC": Capacity(depths=(8,), longest=16384, has_codes=True),
+    "AVIF": Capacity(depths=(8,), longest=65535, has_grey=False),
+}
+
+
+def format_for(path: Path) -> Format:
+    """The format that a file name asks for. Raises UserError for a suffix hinas cannot write."""
+    try:
+        return SUFFIXES[path.suffix.lower()]
+    except KeyError:
+        raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
+
+
+def check_developed(path: Path) -> None:
+    """Raise UserError for a raw file by its name: many are TIFFs, whose first picture is a preview."""
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raise UserError("a camera's raw file; develop it to TIFF or PNG with a raw converter first")
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format that the first bytes of a file name; None: none of ours."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADS:
+        return "BMP"
+    if re.match(rb"P[1-6][\s#]", data):
+        return "PNM"
+    if data.startswith(b"\x93NUMPY"):
+        return "NumPy"
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(_MOST_BRAND_BYTES, int.from_bytes(data[:4]))]
+        return "AVIF" if b"avif" in brands else "HEIC" if any(brand in brands for brand in _HEIC_BRANDS) else None
+    return None
+
+
+def formats_text() -> str:
+    """All formats, for a message."""
+    *names, last = CAPACITIES
+    return f"{', '.join(names)} and {last}"
