@@ -82,10 +82,11 @@ def train_round(
         save_checkpoint({**content, "scores": [asdict(one) for one in scores]}, checkpoint)
 
     seconds_before = state.seconds
-    level = replace(settings, iterations=total - total // 5, schedule="constant")
+    num_level = total - total // 5
+    level = replace(settings, iterations=num_level, schedule="constant")
     try:
         _train(state, level, candidate, trainer, max_seconds=max_seconds, save=save, step_done=step_done)
-        if state.iteration < level.iterations:
+        if state.iteration < num_level:
             return None
         # The fall is of a copy: the next round goes on from before it.
         falling = _opened_state(candidate, trainer, checkpoint)
