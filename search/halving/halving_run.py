@@ -58,7 +58,12 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     if ranks.is_first:
         prepared_run_folder(request.out, "search", resume=request.resume, state=files.state.name)
     candidates = _candidates(request, trainer, files, ranks, is_there=is_there)
-    standings = _compare(request, candidates, trainer, files, ranks)
+    try:
+        standings = _compare(request, candidates, trainer, files, ranks)
+    except KeyboardInterrupt:
+        if ranks.is_first and not request.quiet:
+            print(f"{files.state}: holds what was compared; go on with --resume", file=sys.stderr)
+        raise
     return _write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 

@@ -112,14 +112,16 @@ def train(
     save: Callable[[], None],
     save_every_seconds: float,
     report: Callable[[TrainingState, float, ValidationScore | None], None],
+    step_done: Callable[[int | None], None] = lambda num_planned: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
 
     Without `settings.iterations` the learning rate follows the time, and `max_seconds` must be finite. Without
     validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at every
-    history row, and with a loss of the last iteration in between; `clock` gives seconds. Raises FloatingPointError when
-    the loss is no longer finite (the last checkpoint is from before).
+    history row, and with a loss of the last iteration in between; `step_done` after every iteration, with how many are
+    planned, None as long as that is not known; `clock` gives seconds. Raises FloatingPointError when the loss is no
+    longer finite (the last checkpoint is from before).
     """
     assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
@@ -146,6 +148,7 @@ def train(
                 times = replace(times, start_up=elapsed)
         out_of_time = times.elapsed >= max_seconds
         finished = out_of_time or state.iteration == settings.iterations
+        step_done(_num_planned(settings, state.iteration, state.iteration - first_iteration, times))
         if finished or state.iteration % settings.log_every == 0:
             loss = ranks.mean(torch.stack(losses).mean()).item()
             losses.clear()
@@ -203,6 +206,16 @@ def _rate_factor(settings: TrainingSettings, iteration: int, times: _RunTimes) -
         end_seconds=before + times.limit,
         schedule=settings.schedule,
     )
+
+
+def _num_planned(settings: TrainingSettings, iteration: int, num_run: int, times: _RunTimes) -> int | None:
+    """How many iterations there will be, after `num_run` of this run; None as long as their pace is not known."""
+    if settings.iterations is not None:
+        return settings.iterations
+    measured = times.elapsed - times.start_up
+    if num_run < 2 or measured <= 0:
+        return None
+    return iteration + round(max(0.0, times.limit - times.elapsed) * (num_run - 1) / measured)
 
 
 def _together(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ...atomic_files import written_whole
 from ...errors import UserError
@@ -22,7 +21,7 @@ from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
-from ..learning.progress import duration_text
+from ..learning.progress import Progress, duration_text
 from ..learning.run_folder import prepared_run_folder
 from ..learning.weights import load_weights, save_weights
 from ..tasks.interface import Task, TaskOptions
@@ -84,16 +83,19 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
             training=training_record(state, recorded, images=len(images.training), device=device),
         )
 
-    first = state.iteration
-    with tqdm(
-        total=settings.iterations, initial=first, unit="it", disable=request.quiet or not sys.stderr.isatty()
-    ) as bar:
+    with Progress(
+        unit="it", total=settings.iterations, done=state.iteration, is_quiet=request.quiet, clock=clock
+    ) as progress:
+
+        def step_done(num_planned: int | None) -> None:
+            progress.total = num_planned
+            progress.step()
 
         def report(current: TrainingState, loss: float, score: ValidationScore | None) -> None:
-            bar.update(current.iteration - bar.n)
-            bar.set_postfix_str(f"loss {loss:.4f}")
-            if score is not None and not request.quiet:
-                tqdm.write(_score_line(current, loss, score), file=sys.stderr)
+            if score is None:
+                progress.line(_line(progress, loss))
+            else:
+                progress.note(f"{_line(progress, loss)}, validation {_score_text(score)}")
 
         try:
             train(
@@ -109,6 +111,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
                 save=save,
                 save_every_seconds=SAVE_EVERY_SECONDS,
                 report=report,
+                step_done=step_done,
                 clock=clock,
             )
         except FloatingPointError as error:
@@ -116,6 +119,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
         except KeyboardInterrupt:
             if ranks.is_first:
                 save()
+                progress.note(f"{checkpoint}: iteration {state.iteration} is kept; go on with --resume")
             raise
     return _summary(state, settings, request.out)
 
@@ -210,9 +214,14 @@ def _write_history(history: list[HistoryRow], path: Path) -> None:
         writer.writerows(asdict(row) for row in history)
 
 
-def _score_line(state: TrainingState, loss: float, score: ValidationScore) -> str:
+def _line(progress: Progress, loss: float) -> str:
+    planned = "" if progress.total is None else f" of {progress.total}"
+    return f"iteration {progress.done}{planned}{progress.pace_text}: loss {loss:.5f}"
+
+
+def _score_text(score: ValidationScore) -> str:
     cases = ", ".join(f"{psnr:.2f} dB at {case}" for case, psnr in score.psnr_db_by_case.items())
-    return f"iteration {state.iteration}: loss {loss:.5f}, validation {cases}, SSIM {score.ssim:.4f}"
+    return f"{cases}, SSIM {score.ssim:.4f}"
 
 
 def _summary(state: TrainingState, settings: TrainingSettings, out: Path) -> str:

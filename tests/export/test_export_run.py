@@ -1,0 +1,39 @@
+"""One run of hinas-export: what it says on the way."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hinas.export.export_run import run_export
+from hinas.export.export_settings import ExportSettings
+
+
+@pytest.fixture
+def genotype(small_document: Callable[[int], dict[str, Any]], tmp_path: Path) -> Path:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(small_document(1)))
+    return path
+
+
+def test_of_several_files_each_is_announced_with_the_time_left(
+    genotype: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[object] = []
+    settings = ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino,tensorrt")
+    for report in run_export(settings, clock=lambda: 90.0 * len(done)):
+        done.append(report)
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("wrote ")]
+    assert lines == [
+        "1 of 3: fp32 for ort",
+        "2 of 3: fp32 for openvino, 3 min left",
+        "3 of 3: fp32 for tensorrt, 90 s left",
+    ]
+
+
+def test_a_single_file_or_a_quiet_run_needs_no_such_line(genotype: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    list(run_export(ExportSettings(genotype=genotype, random_weights=True)))
+    assert "1 of 1" not in capsys.readouterr().err
+    list(run_export(ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino", quiet=True)))
+    assert capsys.readouterr().err == ""
