@@ -29,6 +29,7 @@ from .search_loop import Searched, num_steps, search
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
 from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
+from .undecided import undecided_choices
 
 
 def run_search(request: SearchRequest) -> str:
@@ -182,6 +183,12 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     path = request.out / "genotype.json"
     genotype = found_genotype(request, found.description, score, images=images)
     write_genotype(genotype, path)
+    if request.method == "gradient" and state.epoch >= epochs and not request.quiet:
+        for text in undecided_choices(state.history[-1].entropies, state.searcher.largest_entropies_bits()):
+            print(
+                f"warning: {text}; search longer than --epochs {epochs}, or compare networks with --method random",
+                file=sys.stderr,
+            )
     draw_genotype(genotype, request.out / "genotype")
     if request.perturbed:
         changes = state.searcher.perturbed(found.description, Random(request.seed))
