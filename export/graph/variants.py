@@ -51,11 +51,16 @@ class ModelInterface:
     shape: FixedShape | None = None
     """The one shape of all inputs; None: any."""
 
-    def __str__(self) -> str:
+    def text(self, alignment: int) -> str:
+        """For a person, of a network of this alignment."""
         axes = "(N, H, W, C), 0..255" if self.io == "uint8" else "(N, C, H, W), 0..1"
-        if self.shape is None:
-            return f"{self.io} {axes}, any size"
-        return f"{self.io} {axes}, {self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+        return f"{self.io} {axes}, {self.sizes_text(alignment)}"
+
+    def sizes_text(self, alignment: int) -> str:
+        """Which sizes it takes, of a network of this alignment."""
+        if self.shape is not None:
+            return f"{self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+        return "any size" if alignment == 1 else f"any H and W that are multiples of {alignment}"
 
     def require_aligned(self, alignment: int) -> None:
         """Raise UserError where a network of this alignment cannot take the shape."""
