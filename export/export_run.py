@@ -42,7 +42,7 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
     known; precisions that do not pass the gate are named when all others are written.
     """
     served = _triton_request(settings)
-    genotype = read_genotype(settings.genotype)
+    genotype = read_genotype(settings.genotype_file)
     weights = settings.weights_file
     if settings.measure:
         check_measurable(settings.targets)

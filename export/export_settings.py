@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from ..errors import UserError
 from ..runtime.model.manifest import Io, Precision
+from ..search.bundled_genotypes import genotype_file
 from .graph.variants import (
     PRECISIONS,
     TARGETS,
@@ -38,9 +39,15 @@ _CONCERNED: Mapping[str, tuple[str, ...]] = {
 class ExportSettings:
     """What a person asks of hinas-export, as given; None or False: not given. UserError for what cannot be meant."""
 
-    genotype: Annotated[Path, Argument(help="The genotype.json of the network.", show_default=False)]
+    genotype: Annotated[
+        Path, Argument(help="The genotype.json of the network, or a bundled name such as color.", show_default=False)
+    ]
     out: Annotated[
-        Path | None, Option(help="The model file. Default: model.onnx beside the genotype.", show_default=False)
+        Path | None,
+        Option(
+            help="The model file. Default: model.onnx beside the genotype; NAME.onnx in this folder for a bundled one.",
+            show_default=False,
+        ),
     ] = None
     weights: Annotated[
         Path | None,
@@ -162,14 +169,23 @@ class ExportSettings:
     @property
     def model(self) -> Path:
         """The file of the first target's and precision's model."""
-        return self.genotype.with_name("model.onnx") if self.out is None else self.out
+        if self.out is not None:
+            return self.out
+        # The package's own folder is no place for results.
+        is_bundled = self.genotype_file != self.genotype
+        return Path(f"{self.genotype}.onnx") if is_bundled else self.genotype.with_name("model.onnx")
+
+    @property
+    def genotype_file(self) -> Path:
+        """Where the genotype lies. UserError for a name that is none."""
+        return genotype_file(self.genotype)
 
     @property
     def weights_file(self) -> Path | None:
         """The trained weights; None: random ones. UserError where there are none beside the genotype."""
         if self.random_weights:
             return None
-        return weights_beside(self.genotype) if self.weights is None else self.weights
+        return weights_beside(self.genotype_file) if self.weights is None else self.weights
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hinas.export.commands import app
 from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.search.bundled_genotypes import GENOTYPES_FOLDER
 
 
 @pytest.fixture
@@ -37,3 +40,25 @@ def test_a_single_file_or_a_quiet_run_needs_no_such_line(genotype: Path, capsys:
     assert "1 of 1" not in capsys.readouterr().err
     list(run_export(ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino", quiet=True)))
     assert capsys.readouterr().err == ""
+
+
+def test_a_bundled_genotype_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = ExportSettings(genotype=Path("color"), quiet=True)
+    assert settings.model == Path("color.onnx")
+    assert settings.weights_file == GENOTYPES_FOLDER / "color.safetensors"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_bundled_genotype_gives_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    list(run_export(ExportSettings(genotype=Path("gray"), quiet=True)))
+    assert (tmp_path / "gray.onnx").read_bytes() == (MODELS_FOLDER / "gray.onnx").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gray.onnx", "gray.report.json"]
+
+
+def test_an_unknown_name_is_told_the_known_ones(mistake: Callable[..., str], tmp_path: Path) -> None:
+    said = mistake(app, "colour", "--out", tmp_path / "m.onnx")
+    assert "colour: no such file, and no bundled genotype of that name; bundled: color, gray, photo" in said
+    assert "missing.json: cannot be read" in mistake(app, "missing.json", "--out", tmp_path / "m.onnx")
