@@ -17,6 +17,7 @@ from .graph.variants import (
     ModelInterface,
     Target,
     precisions_of,
+    require_runnable,
     targets_of,
 )
 
@@ -134,6 +135,7 @@ class ExportSettings:
     quiet: Annotated[bool, Option("--quiet", help="Print nothing on success.")] = False
 
     def __post_init__(self) -> None:
+        require_runnable(self.targets, self.precisions)
         if self.random_weights and self.weights is not None:
             raise UserError("--weights and --random-weights: give one of the two")
         if self.random_weights and self.check is not None:

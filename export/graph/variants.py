@@ -1,6 +1,8 @@
 """The kinds of model file that can be asked for: target engine, precision, interface. Standard library only."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,6 +24,22 @@ def targets_of(text: str) -> tuple[Target, ...]:
 def precisions_of(text: str) -> tuple[Precision, ...]:
     """Read names separated by commas, each once; UserError for a name that is no precision."""
     return chosen_names("--precision", text, PRECISIONS)
+
+
+_NOT_RUN: Mapping[tuple[Target, Precision], str] = {
+    (
+        "ort",
+        "bf16",
+    ): "ONNX Runtime has no bf16 convolutions on a processor; take --target openvino for bf16, or fp32 or int8 for ort",
+}
+"""What the library of a target cannot run, and what to take instead."""
+
+
+def require_runnable(targets: Iterable[Target], precisions: Iterable[Precision]) -> None:
+    """Raise UserError for the first precision that the library of a target cannot run."""
+    for target, precision in product(targets, precisions):
+        if advice := _NOT_RUN.get((target, precision)):
+            raise UserError(f"--target {target} --precision {precision}: {advice}")
 
 
 def file_of(variant: tuple[Target, Precision], first_variant: tuple[Target, Precision], first: Path) -> Path:

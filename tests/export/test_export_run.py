@@ -62,3 +62,14 @@ def test_an_unknown_name_is_told_the_known_ones(mistake: Callable[..., str], tmp
     said = mistake(app, "colour", "--out", tmp_path / "m.onnx")
     assert "colour: no such file, and no bundled genotype of that name; bundled: color, gray, photo" in said
     assert "missing.json: cannot be read" in mistake(app, "missing.json", "--out", tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("targets", ["ort", "openvino,ort"])
+def test_a_precision_that_the_library_cannot_run_is_refused_before_anything_is_made(
+    genotype: Path, mistake: Callable[..., str], targets: str
+) -> None:
+    said = mistake(app, genotype, "--random-weights", "--target", targets, "--precision", "fp32,bf16")
+    assert "--target ort --precision bf16: ONNX Runtime has no bf16" in said and "--target openvino" in said
+    assert list(genotype.parent.iterdir()) == [genotype]
+    for target, precision in (("openvino", "bf16"), ("tensorrt", "bf16"), ("ort", "fp16")):
+        ExportSettings(genotype=genotype, random_weights=True, target=target, precision=precision)

@@ -191,13 +191,15 @@ def test_every_precision_for_every_target_has_the_interface(
     for picture in picture_folder.iterdir():
         with Image.open(picture) as opened:
             opened.resize((120, 101)).save(calibration / picture.name)
-    result = _export(
-        genotype, "--random-weights", *options, "--precision", ",".join(PRECISIONS), "--target", ",".join(TARGETS),
-        "--calibration", calibration,
-    )  # fmt: skip
-    assert result.exit_code == 0, result.output
+    # ONNX Runtime takes all but bf16.
+    for name, targets, precisions in (("a", TARGETS[1:], PRECISIONS), ("b", TARGETS[:1], ("fp32", "fp16", "int8"))):
+        result = _export(
+            genotype, "--random-weights", *options, "--precision", ",".join(precisions), "--target", ",".join(targets),
+            "--calibration", calibration, "--out", genotype.with_name(f"{name}.onnx"),
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
     written = [onnx.load(path) for path in genotype.parent.glob("*.onnx")]
-    assert len(written) == len(PRECISIONS) * len(TARGETS)
+    assert len(written) == len(PRECISIONS) * len(TARGETS) - 1
     assert {_manifest(model).precision for model in written} == set(PRECISIONS)
     pixels = np.random.default_rng(0).integers(0, 256, (1, 16, 24, 1), np.uint8)
     outputs: dict[str, list[np.ndarray]] = {name: [] for name in PRECISIONS}
