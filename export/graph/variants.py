@@ -27,10 +27,7 @@ def precisions_of(text: str) -> tuple[Precision, ...]:
 
 
 _NOT_RUN: Mapping[tuple[Target, Precision], str] = {
-    (
-        "ort",
-        "bf16",
-    ): "ONNX Runtime has no bf16 convolutions on a processor; take --target openvino for bf16, or fp32 or int8 for ort",
+    ("ort", "bf16"): "ONNX Runtime has no bf16 convolutions on a processor; take --target openvino, or fp32 or int8",
 }
 """What the library of a target cannot run, and what to take instead."""
 
