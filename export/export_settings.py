@@ -95,6 +95,10 @@ class ExportSettings:
             help="float: values 0..1, for hinas-denoise; uint8: pixels (N, H, W, C) in and out, for other programs."
         ),
     ] = "float"
+    any_size: Annotated[
+        bool,
+        Option("--any-size", help="Pad and crop inside the graph, for programs that feed pictures of any size."),
+    ] = False
     fixed_shape: Annotated[
         bool, Option("--fixed-shape", help="The model takes windows of --tile WIDTHxHEIGHT, --batch at once, alone.")
     ] = False
@@ -159,6 +163,10 @@ class ExportSettings:
                 raise UserError(
                     f"{_dashed(option)}: concerns {' or '.join(map(_dashed, others))} alone; add one, or leave it"
                 )
+        if self.any_size and self.fixed_shape:
+            raise UserError("--any-size and --fixed-shape: give one of the two")
+        if self.any_size and self.engine:
+            raise UserError("--any-size: an engine takes tiles, which hinas-denoise pads itself; leave one out")
         if self.fixed_shape and isinstance(self.build_request.tile, int):
             raise UserError("--fixed-shape: needs the width and height of its one window; give --tile WIDTHxHEIGHT")
         if self.fixed_shape and len(set(batch)) > 1:
@@ -223,7 +231,7 @@ class ExportSettings:
         """What the models take and give."""
         tile, batch = self.build_request.tile, self.build_request.batch
         if not self.fixed_shape or isinstance(tile, int):
-            return ModelInterface(io=self.io)
+            return ModelInterface(io=self.io, sizes="any" if self.any_size else "aligned")
         return ModelInterface(io=self.io, shape=FixedShape(batch=batch[0], height=tile[0], width=tile[1]))
 
     def _is_given(self, option: str) -> bool:

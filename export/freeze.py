@@ -120,6 +120,7 @@ def finished_model(
         model,
         interface,
         alignment=given.alignment,
+        scale=given.scale,
         runnable=partial(runnable, precision=precision, target=target),
     )
     model = with_doc_strings(model, interface, given)

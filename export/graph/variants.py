@@ -57,12 +57,17 @@ class FixedShape:
     """Pixels; a multiple of the alignment."""
 
 
+Sizes = Literal["aligned", "any"]
+"""`aligned`: H and W are multiples of the network's alignment; `any`: the graph pads and crops."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelInterface:
     """The type, layout and size of a model's inputs and outputs; the default is what the runtime takes."""
 
     io: Io = "float"
     """`float`: (N, C, H, W), 0..1; `uint8`: (N, H, W, C)."""
+    sizes: Sizes = "aligned"
     shape: FixedShape | None = None
     """The one shape of all inputs; None: any."""
 
@@ -75,7 +80,9 @@ class ModelInterface:
         """Which sizes it takes, of a network of this alignment."""
         if self.shape is not None:
             return f"{self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
-        return "any size" if alignment == 1 else f"any H and W that are multiples of {alignment}"
+        if alignment == 1 or self.sizes == "any":
+            return "any size"
+        return f"any H and W that are multiples of {alignment}"
 
     def require_aligned(self, alignment: int) -> None:
         """Raise UserError where a network of this alignment cannot take the shape."""

@@ -39,8 +39,8 @@ _SETTINGS = {
     "use_tf32": 0,
 }
 _ON_THE_PROCESSOR = {
-    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Gather", "Mul", "Range", "Reshape",
-    "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where",
+    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Gather", "Max", "Min", "Mul", "Range",
+    "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where",
 }  # fmt: skip
 """What ONNX Runtime may compute on the processor: it does so with shapes, a few whole numbers."""
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hinas.export import export_run
 from hinas.export.commands import app
 from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
+from hinas.export.freeze import PlainExport, plain_export
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from hinas.search.bundled_genotypes import GENOTYPES_FOLDER
+from hinas.search.genotype import genotype_from_json
 
 
 @pytest.fixture
@@ -20,8 +23,19 @@ def genotype(small_document: Callable[[int], dict[str, Any]], tmp_path: Path) ->
     return path
 
 
+@pytest.fixture(scope="module")
+def plain(small_document: Callable[[int], dict[str, Any]]) -> PlainExport:
+    return plain_export(genotype_from_json(json.dumps(small_document(1))), None)
+
+
+@pytest.fixture
+def exported_once(plain: PlainExport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is exported for all tests once: that is what takes seconds."""
+    monkeypatch.setattr(export_run, "plain_export", lambda *_: plain)
+
+
 def test_of_several_files_each_is_announced_with_the_time_left(
-    genotype: Path, capsys: pytest.CaptureFixture[str]
+    genotype: Path, capsys: pytest.CaptureFixture[str], exported_once: None
 ) -> None:
     done: list[object] = []
     settings = ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino,tensorrt")
@@ -35,7 +49,9 @@ def test_of_several_files_each_is_announced_with_the_time_left(
     ]
 
 
-def test_a_single_file_or_a_quiet_run_needs_no_such_line(genotype: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_file_or_a_quiet_run_needs_no_such_line(
+    genotype: Path, capsys: pytest.CaptureFixture[str], exported_once: None
+) -> None:
     list(run_export(ExportSettings(genotype=genotype, random_weights=True)))
     assert "1 of 1" not in capsys.readouterr().err
     list(run_export(ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino", quiet=True)))
