@@ -35,7 +35,8 @@ def with_any_size(model: onnx.ModelProto, *, alignment: int, scale: int) -> onnx
     graph.initializer.extend(
         numpy_helper.from_array(np.array(value, np.int64), name) for name, value in constants.items()
     )
-    for item in (graph.input[0], graph.output[0]):
+    noisy = next(item for item in graph.input if item.name == "noisy")
+    for item in (noisy, graph.output[0]):
         factor = "" if scale == 1 or item.name == "noisy" else f"{scale}*"
         for name, axis in _AXES.items():
             item.type.tensor_type.shape.dim[axis].dim_param = f"{factor}{name}"

@@ -77,8 +77,7 @@ def with_interface(
     scale: int = 1,
     runnable: Callable[[onnx.ModelProto], onnx.ModelProto] = lambda model: model,
 ) -> onnx.ModelProto:
-    """A model of aligned sizes and float32 with another interface; what it computes is held to the given one's, bit for
-    bit.
+    """A float32 model of aligned sizes with another interface; it computes what the given one does, bit for bit.
 
     The comparison runs both node by node in ONNX Runtime, as `runnable` makes them where it has no kernels for a
     precision. Raises RuntimeError, a defect of ours, where they differ.
