@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar, get_type_hints
 import typer
 
 from .errors import UserError
+from .installation import install_advice
 from .standard_streams import drop_standard_output, make_streams_usable
 from .stop_signals import CTRL_C_CODE, StoppedBySignal, signals_raise
 
@@ -76,7 +77,7 @@ def require_libraries(command: str, *names: str, extras: str) -> None:
     """Raise UserError, saying what to install, where a library that `command` needs is missing."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise UserError(f"{command} needs {', '.join(missing)}; install: pip install 'hinas[{extras}]'")
+        raise UserError(f"{command} needs {', '.join(missing)}; install: {install_advice(extras)}")
 
 
 _Name = TypeVar("_Name", bound=str)

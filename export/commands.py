@@ -17,6 +17,7 @@ def export(settings: ExportSettings) -> None:
     \b
     Examples:
       hinas-export runs/color/genotype.json
+      hinas-export color
       hinas-export runs/color/genotype.json --target ort,openvino --measure
       hinas-export runs/color/genotype.json --precision fp32,fp16 --check photos
       hinas-export runs/color/genotype.json --engine --tile 1024

@@ -40,6 +40,8 @@ class ExportReport:
     alignment: int
     interface: ModelInterface
     """What the model takes and gives."""
+    sigma_range: tuple[float, float] | None
+    """The values of the input `sigma` it is made for, in grey levels 0..255; None: it has no such input."""
     file_bytes: int
     parity: NumericsReport
     """The rewritten model in fp32, in ONNX Runtime, against torch; batch norms were folded in the model alone."""
@@ -71,11 +73,14 @@ class ExportReport:
             "halo": f"{self.halo} px, {_PROOF[self.tiling]}",
             "alignment": f"{self.alignment} px",
             "file": f"{self.file_bytes:,} bytes, {self.precision}, opset {self.opset}",
-            "input": str(self.interface),
+            "input": self.interface.text(self.alignment),
             f"rewritten for {self.target}": ", ".join(applied) or "nothing to rewrite",
             "largest difference from torch": f"{self.parity.largest_difference:.1e} "
             f"over {len(self.parity.sizes)} sizes (limit {self.parity.tolerance:.0e})",
         }
+        if self.sigma_range is not None:
+            low, high = self.sigma_range
+            rows["sigma"] = f"(N,), in grey levels 0..255, made for {low:g} to {high:g}"
         if self.difference_from_fp32 is not None:
             rows["largest difference from fp32"] = f"{self.difference_from_fp32:.1e} on random pixels"
         if self.precision != "fp32":

@@ -1,19 +1,22 @@
 """One run of hinas-export: genotype and weights in; a model for each target, its report and its engine out."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import UserError
+from ..runtime.model.manifest import Precision
 from ..search.genotype import read_genotype
+from ..search.learning.progress import duration_text
 from .checks.accuracy_gate import Gate, TooMuchLostError, gate_for
 from .checks.check_images import check_images
 from .export_settings import ExportSettings
 from .freeze import PlainExport, finished_model, plain_export, write_export
-from .graph.variants import file_of
+from .graph.variants import Target, file_of
 from .precisions.calibration import calibration_batches
 from .precisions.table import CalibrationInputs
 from .rewrites.measure_rewrites import Effort, check_measurable, measured_target
@@ -32,14 +35,14 @@ class Report(Protocol):
         ...
 
 
-def run_export(settings: ExportSettings) -> Iterator[Report]:
+def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
     """Write every file asked for; yields the report of each as soon as it is on disk.
 
-    Raises UserError for anything a person can mend, before the first file where that can be known; precisions that do
-    not pass the gate are named when all others are written.
+    `clock` gives seconds. Raises UserError for anything a person can mend, before the first file where that can be
+    known; precisions that do not pass the gate are named when all others are written.
     """
     served = _triton_request(settings)
-    genotype = read_genotype(settings.genotype)
+    genotype = read_genotype(settings.genotype_file)
     weights = settings.weights_file
     if settings.measure:
         check_measurable(settings.targets)
@@ -49,7 +52,12 @@ def run_export(settings: ExportSettings) -> Iterator[Report]:
     calibration = () if settings.calibration is None else _calibration(plain, settings.calibration)
     failures: list[str] = []
     first = (settings.targets[0], settings.precisions[0])
-    for variant in product(settings.targets, settings.precisions):
+    variants = list(product(settings.targets, settings.precisions))
+    started = clock()
+    for number, variant in enumerate(variants):
+        if len(variants) > 1 and not settings.quiet:
+            left = (clock() - started) / number * (len(variants) - number) if number else None
+            print(_progress_line(number + 1, len(variants), variant, left), file=sys.stderr)
         try:
             content, report = finished_model(plain, *variant, gate, calibration, settings.interface)
         except TooMuchLostError as error:
@@ -77,6 +85,12 @@ def run_export(settings: ExportSettings) -> Iterator[Report]:
             yield EngineReport(engine)
     if served is not None:
         _announce(settings, write_triton_model(served, settings.model, settings.targets[0], engine))
+
+
+def _progress_line(number: int, count: int, variant: tuple[Target, Precision], seconds_left: float | None) -> str:
+    target, precision = variant
+    left = "" if seconds_left is None else f", {duration_text(seconds_left)} left"
+    return f"{number} of {count}: {precision} for {target}{left}"
 
 
 def _triton_request(settings: ExportSettings) -> TritonRequest | None:

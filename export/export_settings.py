@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from ..errors import UserError
 from ..runtime.model.manifest import Io, Precision
+from ..search.bundled_genotypes import genotype_file
 from .graph.variants import (
     PRECISIONS,
     TARGETS,
@@ -16,6 +17,7 @@ from .graph.variants import (
     ModelInterface,
     Target,
     precisions_of,
+    require_runnable,
     targets_of,
 )
 
@@ -38,9 +40,15 @@ _CONCERNED: Mapping[str, tuple[str, ...]] = {
 class ExportSettings:
     """What a person asks of hinas-export, as given; None or False: not given. UserError for what cannot be meant."""
 
-    genotype: Annotated[Path, Argument(help="The genotype.json of the network.", show_default=False)]
+    genotype: Annotated[
+        Path, Argument(help="The genotype.json of the network, or a bundled name such as color.", show_default=False)
+    ]
     out: Annotated[
-        Path | None, Option(help="The model file. Default: model.onnx beside the genotype.", show_default=False)
+        Path | None,
+        Option(
+            help="The model file. Default: model.onnx beside the genotype; NAME.onnx in this folder for a bundled one.",
+            show_default=False,
+        ),
     ] = None
     weights: Annotated[
         Path | None,
@@ -87,6 +95,10 @@ class ExportSettings:
             help="float: values 0..1, for hinas-denoise; uint8: pixels (N, H, W, C) in and out, for other programs."
         ),
     ] = "float"
+    any_size: Annotated[
+        bool,
+        Option("--any-size", help="Pad and crop inside the graph, for programs that feed pictures of any size."),
+    ] = False
     fixed_shape: Annotated[
         bool, Option("--fixed-shape", help="The model takes windows of --tile WIDTHxHEIGHT, --batch at once, alone.")
     ] = False
@@ -127,6 +139,7 @@ class ExportSettings:
     quiet: Annotated[bool, Option("--quiet", help="Print nothing on success.")] = False
 
     def __post_init__(self) -> None:
+        require_runnable(self.targets, self.precisions)
         if self.random_weights and self.weights is not None:
             raise UserError("--weights and --random-weights: give one of the two")
         if self.random_weights and self.check is not None:
@@ -150,6 +163,10 @@ class ExportSettings:
                 raise UserError(
                     f"{_dashed(option)}: concerns {' or '.join(map(_dashed, others))} alone; add one, or leave it"
                 )
+        if self.any_size and self.fixed_shape:
+            raise UserError("--any-size and --fixed-shape: give one of the two")
+        if self.any_size and self.engine:
+            raise UserError("--any-size: an engine takes tiles, which hinas-denoise pads itself; leave one out")
         if self.fixed_shape and isinstance(self.build_request.tile, int):
             raise UserError("--fixed-shape: needs the width and height of its one window; give --tile WIDTHxHEIGHT")
         if self.fixed_shape and len(set(batch)) > 1:
@@ -162,14 +179,23 @@ class ExportSettings:
     @property
     def model(self) -> Path:
         """The file of the first target's and precision's model."""
-        return self.genotype.with_name("model.onnx") if self.out is None else self.out
+        if self.out is not None:
+            return self.out
+        # The package's own folder is no place for results.
+        is_bundled = self.genotype_file != self.genotype
+        return Path(f"{self.genotype}.onnx") if is_bundled else self.genotype.with_name("model.onnx")
+
+    @property
+    def genotype_file(self) -> Path:
+        """Where the genotype lies. UserError for a name that is none."""
+        return genotype_file(self.genotype)
 
     @property
     def weights_file(self) -> Path | None:
         """The trained weights; None: random ones. UserError where there are none beside the genotype."""
         if self.random_weights:
             return None
-        return weights_beside(self.genotype) if self.weights is None else self.weights
+        return weights_beside(self.genotype_file) if self.weights is None else self.weights
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -205,7 +231,7 @@ class ExportSettings:
         """What the models take and give."""
         tile, batch = self.build_request.tile, self.build_request.batch
         if not self.fixed_shape or isinstance(tile, int):
-            return ModelInterface(io=self.io)
+            return ModelInterface(io=self.io, sizes="any" if self.any_size else "aligned")
         return ModelInterface(io=self.io, shape=FixedShape(batch=batch[0], height=tile[0], width=tile[1]))
 
     def _is_given(self, option: str) -> bool:

@@ -23,6 +23,7 @@ from .checks.accuracy_gate import Gate, PrecisionTrial, passed
 from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
 from .checks.model_runs import opened, opened_in_onnxruntime, runnable
 from .export_report import ExportReport
+from .graph.doc_strings import with_doc_strings
 from .graph.graph_cost import cost_of_graph
 from .graph.model_interface import with_interface
 from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm, with_folded_branches
@@ -119,8 +120,10 @@ def finished_model(
         model,
         interface,
         alignment=given.alignment,
+        scale=given.scale,
         runnable=partial(runnable, precision=precision, target=target),
     )
+    model = with_doc_strings(model, interface, given)
     manifest = ModelManifest(
         channels=given.channels,
         scale=given.scale,
@@ -152,6 +155,7 @@ def finished_model(
         tiling=plain.geometry.tiling,
         alignment=given.alignment,
         interface=interface,
+        sigma_range=plain.trained_range if given.conditioned else None,
         file_bytes=len(content),
         parity=parity,
         difference_from_fp32=difference,

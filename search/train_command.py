@@ -1,5 +1,6 @@
 """The command `hinas-train`: parse, call, print."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,6 @@ from .learning.choices import PixelLoss, RateCurve, TrainingOptimizer
 from .options import (
     Compile,
     Device,
-    MaxMinutes,
     OutFolder,
     Precision,
     Quiet,
@@ -32,7 +32,10 @@ def train(
         str | None,
         typer.Option(help="Noise in grey levels: one level, 30, or a range. Default: the task's, 0:75 for denoise."),
     ] = None,
-    iterations: Annotated[int, typer.Option(min=1)] = 400_000,
+    iterations: Annotated[
+        int | None,
+        typer.Option(min=1, help="Default: 400000, or with --max-minutes as many as fit.", show_default=False),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1)] = 24,
     crop: Annotated[int, typer.Option(min=16, help="Side of the square patches, pixels.")] = 64,
     optimizer: Annotated[TrainingOptimizer, typer.Option()] = "muon",
@@ -63,7 +66,14 @@ def train(
         Path | None, typer.Option(help="Weights of this genotype to begin with, for fine-tuning. Default: random.")
     ] = None,
     resume: Resume = False,
-    max_minutes: MaxMinutes = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Train so long; the learning rate has fallen to 0 by then. With --resume so many minutes more, the "
+            "rate as if all had been planned at once. With --iterations: stop, resumably, after this time.",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a genotype's compact network from scratch on a folder of clean images.
@@ -74,7 +84,10 @@ def train(
     from .learning.computing import Computing
     from .tasks.interface import TaskOptions
     from .training.train_request import TrainRequest
-    from .training.training_settings import USUAL_RATES, TrainingSettings
+    from .training.training_settings import USUAL_ITERATIONS, USUAL_RATES, TrainingSettings
+
+    if iterations is None and not (max_minutes is not None and max_minutes < math.inf):
+        iterations = USUAL_ITERATIONS
 
     request = TrainRequest(
         genotype=genotype,
@@ -91,7 +104,7 @@ def train(
             optimizer=optimizer,
             learning_rate=USUAL_RATES[optimizer] if learning_rate is None else learning_rate,
             schedule=schedule,
-            warmup=min(500, max(1, iterations // 20)),
+            warmup=500 if iterations is None else min(500, max(1, iterations // 20)),
             pixel_loss=loss,
             ssim_weight=ssim_weight,
             seed=seed,

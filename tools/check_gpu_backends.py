@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from hinas.errors import UserError
+from hinas.installation import install_advice
 from hinas.runtime.backends.backend import Backend
 from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.engines.gpu import first_gpu
@@ -60,7 +61,7 @@ def built_engine(model: Path, folder: Path, tile: str, batch: str) -> Path:
     try:
         import tensorrt  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UserError(f"TensorRT is not installed: pip install 'hinas[gpu]' ({error})") from error
+        raise UserError(f"TensorRT is not installed: {install_advice('gpu')} ({error})") from error
     request = request_from_texts(
         tile=tile,
         batch=batch,

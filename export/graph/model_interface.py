@@ -1,4 +1,4 @@
-"""Casts and layout inside the graph: pixels as they lie in a picture's memory in, pixels out."""
+"""Models with another interface than the runtime's: pixels in and out, one shape, any size; each is compared."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from .any_size import with_any_size
 from .fixed_shape import with_fixed_shape
 from .variants import FOR_THE_RUNTIME, ModelInterface
 
@@ -65,7 +66,7 @@ def _as_pixels(item: onnx.ValueInfoProto) -> None:
 
 
 _CHECKED_SIZES = ((1, 1), (3, 5))
-"""(height, width) in units of the alignment, of a model for any size."""
+"""(height, width) in units of the alignment, of a model for all aligned sizes."""
 
 
 def with_interface(
@@ -73,9 +74,10 @@ def with_interface(
     interface: ModelInterface,
     *,
     alignment: int,
+    scale: int = 1,
     runnable: Callable[[onnx.ModelProto], onnx.ModelProto] = lambda model: model,
 ) -> onnx.ModelProto:
-    """A model of any size and float32 with another interface; what it computes is held to the given one's, bit for bit.
+    """A float32 model of aligned sizes with another interface; it computes what the given one does, bit for bit.
 
     The comparison runs both node by node in ONNX Runtime, as `runnable` makes them where it has no kernels for a
     precision. Raises RuntimeError, a defect of ours, where they differ.
@@ -83,28 +85,40 @@ def with_interface(
     if interface == FOR_THE_RUNTIME:
         return model
     result = model if interface.shape is None else with_fixed_shape(model, interface.shape)
+    if interface.sizes == "any":
+        result = with_any_size(result, alignment=alignment, scale=scale)
     if interface.io == "uint8":
         result = with_uint8_interface(result)
-    for batch, height, width in _checked_shapes(interface, alignment):
-        _require_same_answer(runnable(model), runnable(result), interface, (batch, height, width))
+    for shape in _checked_shapes(interface, alignment):
+        _require_same_answer(runnable(model), runnable(result), interface, shape, alignment=alignment, scale=scale)
     return result
 
 
 def _checked_shapes(interface: ModelInterface, alignment: int) -> list[tuple[int, int, int]]:
     if interface.shape is not None:
         return [(interface.shape.batch, interface.shape.height, interface.shape.width)]
+    if interface.sizes == "any":
+        return [(2, 1, 1), (1, alignment, 2 * alignment - 1), (1, 3 * alignment + 1, 2 * alignment)]
     return [(2, alignment * height, alignment * width) for height, width in _CHECKED_SIZES]
 
 
 def _require_same_answer(
-    model: onnx.ModelProto, changed: onnx.ModelProto, interface: ModelInterface, shape: tuple[int, int, int]
+    model: onnx.ModelProto,
+    changed: onnx.ModelProto,
+    interface: ModelInterface,
+    shape: tuple[int, int, int],
+    *,
+    alignment: int,
+    scale: int,
 ) -> None:
     batch, height, width = shape
     inputs = {item.name: item.type.tensor_type.shape.dim for item in model.graph.input}
     pixels = np.random.default_rng(0).integers(0, 256, (batch, height, width, inputs["noisy"][1].dim_value), np.uint8)
     values = np.ascontiguousarray(np.moveaxis(np.divide(pixels, np.float32(255), dtype=np.float32), 3, 1))
     sigma = {"sigma": np.linspace(0, 75, batch, dtype=np.float32)} if "sigma" in inputs else {}
-    expected = _answer(model, {"noisy": values} | sigma)
+    padding = [(0, 0), (0, 0), (0, -height % alignment), (0, -width % alignment)]
+    padded = _answer(model, {"noisy": np.pad(values, padding, mode="reflect")} | sigma)
+    expected = padded[:, :, : scale * height, : scale * width]
     if interface.io == "uint8":
         expected = np.moveaxis(np.clip(np.rint(expected * np.float32(255)), 0, 255), 1, 3).astype(np.uint8)
     got = _answer(changed, {"noisy": pixels if interface.io == "uint8" else values} | sigma)

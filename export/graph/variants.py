@@ -1,6 +1,8 @@
 """The kinds of model file that can be asked for: target engine, precision, interface. Standard library only."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,6 +26,19 @@ def precisions_of(text: str) -> tuple[Precision, ...]:
     return chosen_names("--precision", text, PRECISIONS)
 
 
+_NOT_RUN: Mapping[tuple[Target, Precision], str] = {
+    ("ort", "bf16"): "ONNX Runtime has no bf16 convolutions on a processor; take --target openvino, or fp32 or int8",
+}
+"""What the library of a target cannot run, and what to take instead."""
+
+
+def require_runnable(targets: Iterable[Target], precisions: Iterable[Precision]) -> None:
+    """Raise UserError for the first precision that the library of a target cannot run."""
+    for target, precision in product(targets, precisions):
+        if advice := _NOT_RUN.get((target, precision)):
+            raise UserError(f"--target {target} --precision {precision}: {advice}")
+
+
 def file_of(variant: tuple[Target, Precision], first_variant: tuple[Target, Precision], first: Path) -> Path:
     """Where a model goes: `first` for the first target and precision; what differs from them goes before the suffix."""
     differing = [name for name, usual in zip(variant, first_variant, strict=True) if name != usual]
@@ -42,20 +57,32 @@ class FixedShape:
     """Pixels; a multiple of the alignment."""
 
 
+Sizes = Literal["aligned", "any"]
+"""`aligned`: H and W are multiples of the network's alignment; `any`: the graph pads and crops."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelInterface:
     """The type, layout and size of a model's inputs and outputs; the default is what the runtime takes."""
 
     io: Io = "float"
     """`float`: (N, C, H, W), 0..1; `uint8`: (N, H, W, C)."""
+    sizes: Sizes = "aligned"
     shape: FixedShape | None = None
     """The one shape of all inputs; None: any."""
 
-    def __str__(self) -> str:
+    def text(self, alignment: int) -> str:
+        """For a person, of a network of this alignment."""
         axes = "(N, H, W, C), 0..255" if self.io == "uint8" else "(N, C, H, W), 0..1"
-        if self.shape is None:
-            return f"{self.io} {axes}, any size"
-        return f"{self.io} {axes}, {self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+        return f"{self.io} {axes}, {self.sizes_text(alignment)}"
+
+    def sizes_text(self, alignment: int) -> str:
+        """Which sizes it takes, of a network of this alignment."""
+        if self.shape is not None:
+            return f"{self.shape.batch} x {self.shape.width}x{self.shape.height} alone"
+        if alignment == 1 or self.sizes == "any":
+            return "any size"
+        return f"any H and W that are multiples of {alignment}"
 
     def require_aligned(self, alignment: int) -> None:
         """Raise UserError where a network of this alignment cannot take the shape."""

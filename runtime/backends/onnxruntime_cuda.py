@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...installation import install_advice
 from ..model.manifest import ModelManifest
 from ..tiling.window_limits import OutOfMemoryError
 from .backend import Backend, RunTimes
@@ -38,8 +39,8 @@ _SETTINGS = {
     "use_tf32": 0,
 }
 _ON_THE_PROCESSOR = {
-    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Gather", "Mul", "Range", "Reshape",
-    "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where",
+    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Gather", "Max", "Min", "Mul", "Range",
+    "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where",
 }  # fmt: skip
 """What ONNX Runtime may compute on the processor: it does so with shapes, a few whole numbers."""
 
@@ -53,7 +54,7 @@ class OnnxRuntimeCuda(Backend):
         if not has_cuda_provider(ort):
             raise UserError(
                 f"onnxruntime {ort.__version__} has no {PROVIDER}; "
-                "pip uninstall onnxruntime, then pip install 'hinas[gpu]'"
+                f"pip uninstall onnxruntime, then {install_advice('gpu')}"
             )
         options = session_options(ort, threads)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

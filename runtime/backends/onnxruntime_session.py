@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
+from ...installation import install_advice
 from ..model.manifest import ModelManifest
 from ..model.model_bytes import model_bytes
 from .graph_check import GraphInput, check_any_size, check_interface, check_threads, first_line
@@ -20,7 +21,7 @@ def imported_onnxruntime(*, extras: str) -> Any:
         # Ctrl-C while its compiled part starts comes out of it as an ImportError.
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
-        raise UserError(f"onnxruntime is not installed; install it: pip install 'hinas[{extras}]' ({error})") from error
+        raise UserError(f"onnxruntime is not installed; install it: {install_advice(extras)} ({error})") from error
     return onnxruntime
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...installation import install_advice
 from ..engines.engine_file import Engine, read_engine
 from ..engines.gpu import Gpu, first_gpu
 from .graph_check import GraphInput, check_interface
@@ -131,7 +132,7 @@ def _imported_tensorrt() -> Any:
     try:
         import tensorrt  # pyright: ignore[reportMissingImports]
     except (ImportError, OSError) as error:
-        raise UserError(f"TensorRT is not installed, or does not load: pip install 'hinas[gpu]' ({error})") from error
+        raise UserError(f"TensorRT is not installed, or does not load: {install_advice('gpu')} ({error})") from error
     return tensorrt
 
 

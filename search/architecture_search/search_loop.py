@@ -55,7 +55,8 @@ def search(
 ) -> None:
     """Run epochs until the schedule's end, or until `max_seconds` of this run are over.
 
-    `save` and `report` are called after every epoch. Raises FloatingPointError when a loss is no longer finite.
+    `save` and `report` are called after every epoch, `step_done` after every step of a phase. Raises
+    FloatingPointError when a loss is no longer finite.
     """
     schedule, method = searched.schedule, searched.method
     started = time.monotonic()
@@ -95,14 +96,24 @@ def search(
             break
 
 
+def num_steps(state: SearchState, searched: Searched, epochs: range) -> int:
+    """Steps of all phases in these epochs, counted from 0."""
+    active = (phase for epoch in epochs for phase in _taking_part(state, searched) if epoch >= phase.first_epoch)
+    return searched.steps_per_epoch * sum(1 for _ in active)
+
+
+def _taking_part(state: SearchState, searched: Searched) -> list[Phase]:
+    # Random search learns no architecture.
+    return [phase for phase in state.phases if searched.method == "gradient" or "kernels" in phase.learns]
+
+
 def _epoch(
     state: SearchState, searched: Searched, step_done: Callable[[], None]
 ) -> tuple[Mapping[str, float | None], float | None]:
     """Mean loss of each phase, and the expected latency in ms at the end."""
     schedule = searched.schedule
     state.searcher.set_temperature(temperature_of(state.epoch, schedule))
-    # Random search learns no architecture.
-    taking_part = [phase for phase in state.phases if searched.method == "gradient" or "kernels" in phase.learns]
+    taking_part = _taking_part(state, searched)
     for phase in taking_part:
         factor = phase.rate_factor(state.epoch / schedule.epochs)
         for group in (group for optimizer in phase.optimizers for group in optimizer.param_groups):
@@ -113,7 +124,7 @@ def _epoch(
         for phase in taking_part:
             if state.epoch >= phase.first_epoch:
                 losses[phase.name].append(_step(state, searched, phase).detach())
-        step_done()
+                step_done()
     expected = None
     if searched.latency is not None and searched.method == "gradient":
         with torch.no_grad():

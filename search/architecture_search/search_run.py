@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from ...errors import UserError
 from ..genotype import Score, write_genotype
@@ -16,6 +15,7 @@ from ..images.training_images import PatchSource
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.progress import Progress
 from ..learning.run_folder import prepared_run_folder
 from ..spaces.registry import network_description, space_named
 from ..tasks.interface import Task
@@ -25,10 +25,11 @@ from .genotype_drawing import draw_genotype
 from .latency_table import table_for
 from .search_curves import draw_search_curves
 from .search_history import write_search_history
-from .search_loop import Searched, search
+from .search_loop import Searched, num_steps, search
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
 from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
+from .undecided import undecided_choices
 
 
 def run_search(request: SearchRequest) -> str:
@@ -78,17 +79,18 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         save_checkpoint(search_content(state, settings, _identity(space)), checkpoint)
         write_search_history(state.history, request.out / "history.csv")
 
-    steps = searched.steps_per_epoch
-    with tqdm(
-        total=schedule.epochs * steps,
-        initial=state.epoch * steps,
+    if not request.resume:
+        # Ctrl-C in the first epoch leaves something to go on with, too.
+        save()
+    with Progress(
         unit="step",
-        disable=request.quiet or not sys.stderr.isatty(),
-    ) as bar:
+        total=num_steps(state, searched, range(schedule.epochs)),
+        done=num_steps(state, searched, range(state.epoch)),
+        is_quiet=request.quiet,
+    ) as progress:
 
         def report(current: SearchState) -> None:
-            if not request.quiet:
-                tqdm.write(_epoch_line(current), file=sys.stderr)
+            progress.note(_epoch_line(current, schedule.epochs, progress.left_text))
 
         try:
             search(
@@ -97,10 +99,14 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
                 save=save,
                 report=report,
-                step_done=lambda: (bar.update(), None)[1],
+                step_done=progress.step,
             )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
+        except KeyboardInterrupt:
+            if ranks.is_first:
+                progress.note(f"{checkpoint}: holds all whole epochs; go on with --resume")
+            raise
     return "" if not ranks.is_first else _write_result(request, state, images=len(loaded.images))
 
 
@@ -177,6 +183,12 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     path = request.out / "genotype.json"
     genotype = found_genotype(request, found.description, score, images=images)
     write_genotype(genotype, path)
+    if request.method == "gradient" and state.epoch >= epochs and not request.quiet:
+        for text in undecided_choices(state.history[-1].entropies, state.searcher.largest_entropies_bits()):
+            print(
+                f"warning: {text}; search longer than --epochs {epochs}, or compare networks with --method random",
+                file=sys.stderr,
+            )
     draw_genotype(genotype, request.out / "genotype")
     if request.perturbed:
         changes = state.searcher.perturbed(found.description, Random(request.seed))
@@ -189,10 +201,10 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
 
 
-def _epoch_line(state: SearchState) -> str:
+def _epoch_line(state: SearchState, num_epochs: int, left: str) -> str:
     row = state.history[-1]
     losses = (f"{name} loss {loss:.5f}" for name, loss in row.losses.items() if loss is not None)
-    parts = [f"epoch {row.epoch}: {', '.join(losses)}"]
+    parts = [f"epoch {row.epoch} of {num_epochs}{left}: {', '.join(losses)}"]
     parts += [f"entropy of {name} {bits:.3f} bits" for name, bits in row.entropies.items()]
     if row.latency_ms is not None:
         parts.append(f"expected {row.latency_ms:.1f} ms")

@@ -73,7 +73,7 @@ def train_round(
     """Train a candidate to the end of a round and score it; None where the time is over before.
 
     The checkpoint stays at the place where the rate begins to fall; `weights` gets the averaged weights of the end.
-    `step_done` is told the iterations done since the last call. A training that diverges scores -inf dB.
+    `step_done` is told how many iterations more are done. A training that diverges scores -inf dB.
     """
     state, scores = _opened_state(candidate, trainer, checkpoint), finished_scores(checkpoint, trainer)
     total = trainer.schedule.iterations[round_index]
@@ -85,10 +85,11 @@ def train_round(
         save_checkpoint({**content, "scores": [asdict(one) for one in scores]}, checkpoint)
 
     seconds_before = state.seconds
-    level = replace(settings, iterations=total - total // 5, schedule="constant")
+    num_level = total - total // 5
+    level = replace(settings, iterations=num_level, schedule="constant")
     try:
         _train(state, level, candidate, trainer, max_seconds=max_seconds, save=save, step_done=step_done)
-        if state.iteration < level.iterations:
+        if state.iteration < num_level:
             return None
         # The fall is of a copy: the next round goes on from before it.
         falling = _opened_state(candidate, trainer, checkpoint)
@@ -141,13 +142,6 @@ def _train(
     save: Callable[[], None],
     step_done: Callable[[int], None],
 ) -> None:
-    reported = state.iteration
-
-    def report(current: TrainingState, loss: float, score: ValidationScore | None) -> None:
-        nonlocal reported
-        step_done(current.iteration - reported)
-        reported = current.iteration
-
     train(
         state,
         settings,
@@ -161,5 +155,6 @@ def _train(
         max_seconds=max_seconds,
         save=save,
         save_every_seconds=_SAVE_EVERY_SECONDS,
-        report=report,
+        report=lambda *_: None,
+        step_done=lambda _: step_done(1),
     )

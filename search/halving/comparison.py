@@ -1,16 +1,13 @@
 """The rounds of a comparison: train those that are left, score them, keep the best."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from tqdm import tqdm
 
 from ..architecture_search.search_request import SearchRequest
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore
+from ..learning.progress import Progress
 from .candidate_files import CandidateFiles
 from .candidate_training import Trainer, finished_scores, train_round
 from .candidates import Candidate
@@ -37,29 +34,30 @@ def compare(
             for one in candidates
         ]
 
-    with tqdm(
-        total=_planned_iterations(trainer, ranks), unit="it", disable=request.quiet or not sys.stderr.isatty()
-    ) as bar:
-        for index, count in enumerate(schedule.survivors):
-            if index:
-                left = [one.candidate for one in best_first(standings(), index - 1)[:count]]
-            own: dict[int, ValidationScore] = {}
-            for turn, candidate in enumerate(left):
-                if turn % ranks.count != ranks.rank:
-                    continue
-                bar.set_postfix_str(f"round {index + 1} of {schedule.rounds}, network {candidate.number}")
-                score = _trained(candidate, trainer, files, index, seconds - (time.monotonic() - started), bar.update)
-                if score is None:
+    with Progress(unit="it", total=_planned_iterations(trainer, ranks), is_quiet=request.quiet) as progress:
+        try:
+            for index, count in enumerate(schedule.survivors):
+                if index:
+                    left = [one.candidate for one in best_first(standings(), index - 1)[:count]]
+                own: dict[int, ValidationScore] = {}
+                for turn, candidate in enumerate(left):
+                    if turn % ranks.count != ranks.rank:
+                        continue
+                    left_s = seconds - (time.monotonic() - started)
+                    score = _trained(candidate, trainer, files, index, left_s, progress.step)
+                    if score is None:
+                        break
+                    own[candidate.number] = score
+                    progress.note(_score_line(candidate, score, schedule.iterations[index]) + progress.left_text)
+                for number, score in ranks.gathered(own).items():
+                    scores[number].append(score)
+                if ranks.is_first:
+                    write_standings(standings(), schedule.iterations, request.out / "networks.csv")
+                if any(len(scores[one.number]) <= index for one in left):
                     break
-                own[candidate.number] = score
-                if not request.quiet:
-                    tqdm.write(_score_line(candidate, score, schedule.iterations[index]), file=sys.stderr)
-            for number, score in ranks.gathered(own).items():
-                scores[number].append(score)
-            if ranks.is_first:
-                write_standings(standings(), schedule.iterations, request.out / "networks.csv")
-            if any(len(scores[one.number]) <= index for one in left):
-                break
+        except KeyboardInterrupt:
+            progress.note(f"{files.list_of_candidates}: what was compared is kept; go on with --resume")
+            raise
     return standings()
 
 
@@ -69,7 +67,7 @@ def _trained(
     files: CandidateFiles,
     round_index: int,
     seconds: float,
-    step_done: Callable[[int], Any],
+    step_done: Callable[[int], None],
 ) -> ValidationScore | None:
     checkpoint = files.checkpoint(candidate.number)
     done = finished_scores(checkpoint, trainer)

@@ -64,13 +64,13 @@ class Ranks:
         torch.distributed.all_gather_object(parts, dict(values))
         return {key: value for part in parts for key, value in part.items()}
 
-    def agreed(self, decision: bool) -> bool:
-        """What the first process decided."""
+    def agreed(self, decision: Value) -> Value:
+        """What the first process decided, or measured."""
         if self.count == 1:
             return decision
-        flags: list[bool] = [decision]
-        torch.distributed.broadcast_object_list(flags, src=0)
-        return flags[0]
+        decisions: list[Value] = [decision]
+        torch.distributed.broadcast_object_list(decisions, src=0)
+        return decisions[0]
 
 
 @contextmanager

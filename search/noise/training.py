@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..learning.muon import Muon
-from ..training.train_loop import learning_rate_factor
+from ..training.learning_rate import learning_rate_factor
 from .batches import NoiseBatch
 from .network import LEVEL_OFFSET, NoiseNetwork
 

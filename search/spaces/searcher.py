@@ -62,6 +62,10 @@ class Searcher(nn.Module, ABC):
         """Mean entropy of each kind of choice, in bits: 0 when everything is decided."""
 
     @abstractmethod
+    def largest_entropies_bits(self) -> Mapping[str, float]:
+        """The same where nothing is decided: all choices evenly probable."""
+
+    @abstractmethod
     def random_description(self, draw: Random) -> SpaceDescription:
         """A network of the space, every choice drawn evenly."""
 

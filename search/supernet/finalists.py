@@ -1,7 +1,6 @@
 """The best networks of an evolution over the shared kernels, with the kernels they go on from."""
 
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -9,7 +8,6 @@ from random import Random
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from tqdm import tqdm
 
 from ...atomic_files import written_whole
 from ...errors import UserError
@@ -21,6 +19,7 @@ from ..halving.candidate_training import Trainer
 from ..halving.candidates import Candidate, LatencyBand, latency_band
 from ..learning.distributed import Ranks
 from ..learning.metrics import validate
+from ..learning.progress import Progress
 from ..learning.weights import save_weights
 from ..spaces.interface import SpaceDescription
 from ..spaces.single_path import SinglePathSupernet
@@ -37,11 +36,12 @@ def chosen_finalists(
     schedule, band = request.space.supernet, latency_band(request)
     total = schedule.population + schedule.generations * (schedule.population - schedule.parents)
     everyone: Sequence[Scored[Genotype]] = ()
-    with tqdm(total=total, unit="network", disable=request.quiet or not sys.stderr.isatty()) as bar:
+    with Progress(unit="network", total=total, is_quiet=request.quiet) as progress:
 
         def score(genotype: Genotype) -> float:
-            bar.update()
-            return shared_score(supernet, genotype, trainer, num_images=schedule.validation_images)
+            found = shared_score(supernet, genotype, trainer, num_images=schedule.validation_images)
+            progress.step()
+            return found
 
         for everyone in evolved(
             _breeding(request, supernet, band),
@@ -51,9 +51,9 @@ def chosen_finalists(
             parents=schedule.parents,
             draw=Random(request.seed),
         ):
-            if everyone and not request.quiet:
+            if everyone:
                 newest = max(one.generation for one in everyone)
-                tqdm.write(f"generation {newest}: best {everyone[0].score:.2f} dB", file=sys.stderr)
+                progress.note(f"generation {newest}: best {everyone[0].score:.2f} dB{progress.left_text}")
     if not everyone:
         raise UserError(f"--latency-band: no network {band} was found; widen the band or the space")
     finalists = [

@@ -1,11 +1,9 @@
 """One run of `hinas-search --method supernet`: shared kernels, an evolution over them, the best few trained on."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from ...errors import UserError
 from ..architecture_search.search_request import SearchRequest
@@ -18,6 +16,7 @@ from ..halving.training_data import trainer_of
 from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.progress import Progress
 from ..learning.run_folder import prepared_run_folder
 from ..spaces.registry import space_named
 from .finalists import chosen_finalists
@@ -87,17 +86,11 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
         if ranks.is_first:
             save_checkpoint(state_content(state, identity), checkpoint)
 
-    with tqdm(
-        total=schedule.iterations,
-        initial=state.iteration,
-        unit="step",
-        disable=request.quiet or not sys.stderr.isatty(),
-    ) as bar:
+    with Progress(unit="step", total=schedule.iterations, done=state.iteration, is_quiet=request.quiet) as progress:
 
         def step_done(loss: float) -> None:
-            bar.update()
-            if state.iteration % 100 == 0 and not request.quiet:
-                tqdm.write(f"step {state.iteration} of {schedule.iterations}: loss {loss:.5f}", file=sys.stderr)
+            progress.step()
+            progress.line(f"step {progress.done} of {schedule.iterations}{progress.pace_text}: loss {loss:.5f}")
 
         try:
             train_supernet(
@@ -114,6 +107,10 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
             )
         except FloatingPointError as error:
             raise UserError(f"{error}; lower --set supernet.learning_rate and search again") from error
+        except KeyboardInterrupt:
+            save()
+            progress.note(f"{checkpoint}: step {state.iteration} is kept; go on with --resume")
+            raise
     return state
 
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from torch.nn.parallel import DistributedDataParallel
 from ...errors import UserError
 from ...network_input import NetworkInput
 from ..images.training_images import PatchSource
-from ..learning.choices import RateCurve
 from ..learning.device import autocast
 from ..learning.distributed import Ranks
 from ..learning.losses import denoising_loss
 from ..learning.metrics import ValidationScore, validate
 from ..learning.muon import Muon
 from ..tasks.interface import Task
+from .learning_rate import learning_rate_factor, learning_rate_factor_at
 from .training_settings import TrainingSettings
 
 
@@ -98,16 +98,6 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.started_from = content.get("started_from")
 
 
-def learning_rate_factor(iteration: int, *, warmup: int, iterations: int, schedule: RateCurve) -> float:
-    """Linear warm-up, then down to 0 at `iterations`, or constant."""
-    rise = min(1.0, (iteration + 1) / max(1, warmup))
-    if schedule == "constant":
-        return rise
-    if schedule == "trapezoid":
-        return rise * min(1.0, max(0.0, (iterations - iteration) / (0.2 * iterations)))
-    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
-
-
 def train(
     state: TrainingState,
     settings: TrainingSettings,
@@ -122,33 +112,43 @@ def train(
     save: Callable[[], None],
     save_every_seconds: float,
     report: Callable[[TrainingState, float, ValidationScore | None], None],
+    step_done: Callable[[int | None], None] = lambda num_planned: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
 
-    Without validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at
-    every history row, and with a loss of the last iteration in between. Raises FloatingPointError when the loss is no
+    Without `settings.iterations` the learning rate follows the time, and `max_seconds` must be finite. Without
+    validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at every
+    history row, and with a loss of the last iteration in between; `step_done` after every iteration, with how many are
+    planned, None as long as that is not known; `clock` gives seconds. Raises FloatingPointError when the loss is no
     longer finite (the last checkpoint is from before).
     """
+    assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
     together = _together(state.network, ranks, device)
     forward = torch.compile(together, mode="reduce-overhead") if compiled else together
-    started = last_saved = last_time = time.monotonic()
+    started = last_saved = last_time = clock()
+    first_iteration, times = state.iteration, _RunTimes(earlier=state.seconds, limit=max_seconds)
     losses: list[Tensor] = []
     state.network.train()
-    while state.iteration < settings.iterations:
-        factor = learning_rate_factor(
-            state.iteration, warmup=settings.warmup, iterations=settings.iterations, schedule=settings.schedule
-        )
+    while settings.iterations is None or state.iteration < settings.iterations:
+        factor = _rate_factor(settings, state.iteration, times)
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
         losses.append(_step(state, settings, forward, patches, task, network_input, ranks).detach())
         state.iteration += 1
-        now = time.monotonic()
+        now = clock()
         state.seconds += now - last_time
         last_time = now
-        out_of_time = max_seconds < math.inf and ranks.agreed(now - started >= max_seconds)
-        finished = state.iteration >= settings.iterations or out_of_time
+        if max_seconds < math.inf:
+            elapsed = ranks.agreed(now - started)
+            times = replace(times, elapsed=elapsed)
+            if state.iteration == first_iteration + 1:
+                times = replace(times, start_up=elapsed)
+        out_of_time = times.elapsed >= max_seconds
+        finished = out_of_time or state.iteration == settings.iterations
+        step_done(_num_planned(settings, state.iteration, state.iteration - first_iteration, times))
         if finished or state.iteration % settings.log_every == 0:
             loss = ranks.mean(torch.stack(losses).mean()).item()
             losses.clear()
@@ -179,6 +179,43 @@ def train(
             last_saved = now
         if out_of_time:
             break
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RunTimes:
+    """The time of a run in seconds, the same in all processes."""
+
+    earlier: float
+    """Of the runs that this one goes on with."""
+    limit: float
+    elapsed: float = 0.0
+    start_up: float = 0.0
+    """Of the first iteration. It may compile, which would take the warm-up's time."""
+
+
+def _rate_factor(settings: TrainingSettings, iteration: int, times: _RunTimes) -> float:
+    if settings.iterations is not None:
+        return learning_rate_factor(
+            iteration, warmup=settings.warmup, iterations=settings.iterations, schedule=settings.schedule
+        )
+    before = times.earlier - times.start_up
+    return learning_rate_factor_at(
+        before + times.elapsed,
+        iteration=iteration,
+        warmup=settings.warmup,
+        end_seconds=before + times.limit,
+        schedule=settings.schedule,
+    )
+
+
+def _num_planned(settings: TrainingSettings, iteration: int, num_run: int, times: _RunTimes) -> int | None:
+    """How many iterations there will be, after `num_run` of this run; None as long as their pace is not known."""
+    if settings.iterations is not None:
+        return settings.iterations
+    measured = times.elapsed - times.start_up
+    if num_run < 2 or measured <= 0:
+        return None
+    return iteration + round(max(0.0, times.limit - times.elapsed) * (num_run - 1) / measured)
 
 
 def _together(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:

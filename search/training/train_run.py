@@ -2,14 +2,14 @@
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ...atomic_files import written_whole
 from ...errors import UserError
@@ -21,6 +21,7 @@ from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
+from ..learning.progress import Progress, duration_text
 from ..learning.run_folder import prepared_run_folder
 from ..learning.weights import load_weights, save_weights
 from ..tasks.interface import Task, TaskOptions
@@ -33,19 +34,19 @@ from .training_settings import TrainingSettings
 SAVE_EVERY_SECONDS = 120.0
 
 
-def run_training(request: TrainRequest) -> str:
+def run_training(request: TrainRequest, *, clock: Callable[[], float] = time.monotonic) -> str:
     """Train (or go on training) and write `weights.safetensors`, `history.csv` and `checkpoint.pt` to `request.out`.
 
     Under torchrun the processes learn together and the first one writes. Returns a line that says what was reached,
-    empty in the other processes. Raises UserError for anything a person can mend.
+    empty in the other processes. `clock` gives seconds. Raises UserError for anything a person can mend.
     """
     device = own_device(chosen_device(request.computing.device))
     with joined_ranks(device) as ranks:
-        summary = _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+        summary = _run(request if ranks.is_first else replace(request, quiet=True), device, ranks, clock)
         return summary if ranks.is_first else ""
 
 
-def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
+def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Callable[[], float]) -> str:
     genotype = read_genotype(request.genotype)
     network_input = genotype.network_input
     check_batch(request.settings.batch, ranks)
@@ -68,6 +69,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, recorded, genotype, checkpoint)
         restore_state(state, content)
+    recorded["planned_minutes"] = _planned_minutes(request, state)
     if ranks.is_first:
         write_genotype(genotype, request.out / "genotype.json")
 
@@ -81,16 +83,19 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
             training=training_record(state, recorded, images=len(images.training), device=device),
         )
 
-    first = state.iteration
-    with tqdm(
-        total=settings.iterations, initial=first, unit="it", disable=request.quiet or not sys.stderr.isatty()
-    ) as bar:
+    with Progress(
+        unit="it", total=settings.iterations, done=state.iteration, is_quiet=request.quiet, clock=clock
+    ) as progress:
+
+        def step_done(num_planned: int | None) -> None:
+            progress.total = num_planned
+            progress.step()
 
         def report(current: TrainingState, loss: float, score: ValidationScore | None) -> None:
-            bar.update(current.iteration - bar.n)
-            bar.set_postfix_str(f"loss {loss:.4f}")
-            if score is not None and not request.quiet:
-                tqdm.write(_score_line(current, loss, score), file=sys.stderr)
+            if score is None:
+                progress.line(_line(progress, loss))
+            else:
+                progress.note(f"{_line(progress, loss)}, validation {_score_text(score)}")
 
         try:
             train(
@@ -106,14 +111,24 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks) -> str:
                 save=save,
                 save_every_seconds=SAVE_EVERY_SECONDS,
                 report=report,
+                step_done=step_done,
+                clock=clock,
             )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: lower --learning-rate and train again") from error
         except KeyboardInterrupt:
             if ranks.is_first:
                 save()
+                progress.note(f"{checkpoint}: iteration {state.iteration} is kept; go on with --resume")
             raise
     return _summary(state, settings, request.out)
+
+
+def _planned_minutes(request: TrainRequest, state: TrainingState) -> float | None:
+    """The time that the learning rate falls over, earlier runs included; None where it falls over iterations."""
+    if request.settings.iterations is not None or request.max_minutes is None:
+        return None
+    return round(state.seconds / 60 + request.max_minutes, 2)
 
 
 @dataclass(frozen=True)
@@ -199,13 +214,21 @@ def _write_history(history: list[HistoryRow], path: Path) -> None:
         writer.writerows(asdict(row) for row in history)
 
 
-def _score_line(state: TrainingState, loss: float, score: ValidationScore) -> str:
+def _line(progress: Progress, loss: float) -> str:
+    planned = "" if progress.total is None else f" of {progress.total}"
+    return f"iteration {progress.done}{planned}{progress.pace_text}: loss {loss:.5f}"
+
+
+def _score_text(score: ValidationScore) -> str:
     cases = ", ".join(f"{psnr:.2f} dB at {case}" for case, psnr in score.psnr_db_by_case.items())
-    return f"iteration {state.iteration}: loss {loss:.5f}, validation {cases}, SSIM {score.ssim:.4f}"
+    return f"{cases}, SSIM {score.ssim:.4f}"
 
 
 def _summary(state: TrainingState, settings: TrainingSettings, out: Path) -> str:
     last = state.history[-1] if state.history else None
     score = f", validation {last.psnr_db:.2f} dB" if last and last.psnr_db is not None else ""
-    more = "" if state.iteration >= settings.iterations else "; go on with --resume"
-    return f"{out / 'weights.safetensors'}: {state.iteration} of {settings.iterations} iterations{score}{more}"
+    weights, done = out / "weights.safetensors", state.iteration
+    if settings.iterations is None:
+        return f"{weights}: {done} iterations in {duration_text(state.seconds)}{score}"
+    more = "" if done >= settings.iterations else "; go on with --resume"
+    return f"{weights}: {done} of {settings.iterations} iterations{score}{more}"

@@ -7,19 +7,23 @@ from ..learning.choices import Arithmetic, PixelLoss, RateCurve, TrainingOptimiz
 USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
 """Highest learning rate of each optimizer where none is given."""
 
+USUAL_ITERATIONS = 400_000
+"""Where neither a number nor a time is given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """Everything that decides the result of a training, for one initial network, one task and one set of images."""
 
-    iterations: int = 400_000
+    iterations: int | None = USUAL_ITERATIONS
+    """None: as many as the time allows, with a learning rate that follows the time."""
     batch: int = 24
     crop: int = 64
     """Side of a square patch in pixels, a multiple of the network's stride."""
     optimizer: TrainingOptimizer = "muon"
     learning_rate: float = 2e-3
     warmup: int = 500
-    """Iterations over which the learning rate rises from 0."""
+    """Iterations over which the learning rate rises from 0; by the clock at most a twentieth of the time."""
     schedule: RateCurve = "cosine"
     pixel_loss: PixelLoss = "l1"
     ssim_weight: float = 0.0

@@ -10,6 +10,7 @@ from typing import Any
 
 import onnx
 import pytest
+from hinas.installation import install_advice
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 
@@ -38,7 +39,7 @@ def test_without_tensorrt_the_model_is_written_and_one_line_says_what_is_missing
     result = _export(genotype, "--random-weights", "--quiet", "--engine")
     assert result.returncode == 2
     assert result.stderr.startswith("error: --engine needs tensorrt")
-    assert result.stderr.endswith("install: pip install 'hinas[gpu]'\n")
+    assert result.stderr.endswith(f"install: {install_advice('gpu')}\n")
     assert result.stderr.count("\n") == 1
     onnx.checker.check_model(genotype.with_name("model.onnx"))
     assert genotype.with_name("model.report.json").is_file()

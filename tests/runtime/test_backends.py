@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from hinas.errors import UserError
+from hinas.installation import install_advice
 from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 from hinas.runtime.backends.onnxruntime_session import imported_onnxruntime
 from hinas.runtime.backends.open_backend import open_backend
@@ -146,7 +147,7 @@ def test_without_onnxruntime_one_line_says_what_to_install(models: Models) -> No
         "except UserError as error: print(error)\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith("onnxruntime is not installed; install it: pip install 'hinas[cpu]'")
+    assert result.stdout.startswith(f"onnxruntime is not installed; install it: {install_advice('cpu')}")
     assert result.stdout.count("\n") == 1
 
 

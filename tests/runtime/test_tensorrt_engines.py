@@ -336,7 +336,7 @@ def test_what_is_missing_on_the_machine_is_said(
     with pytest.raises(UserError, match="no usable GPU: pycuda or NVIDIA's driver is missing"):
         open_backend("tensorrt", path)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(UserError, match=r"TensorRT is not installed, or does not load: pip install 'hinas\[gpu\]'"):
+    with pytest.raises(UserError, match=r'TensorRT is not installed, or does not load: pip install ".*\[gpu\]"'):
         open_backend("tensorrt", path)
 
 

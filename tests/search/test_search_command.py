@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hinas.errors import UserError
+from hinas.search.architecture_search.undecided import undecided_choices
 from hinas.search.genotype import read_genotype
 from hinas.search.search_command import app
 from PIL import Image
@@ -132,3 +133,20 @@ def test_images_and_out_are_asked_for(search: Search, picture_folder: Path, tmp_
         assert message in str(CliRunner().invoke(app, arguments).exception)
     result = search(tmp_path / "nowhere", "--out", tmp_path / "x", *SMALL)
     assert result.returncode == 2 and "nowhere" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_an_undecided_search_says_so_and_what_to_do(search: Search, picture_folder: Path, tmp_path: Path) -> None:
+    undecided = search(picture_folder, "--out", tmp_path / "run", *SMALL)
+    assert undecided.returncode == 0, undecided.stderr
+    (line,) = [line for line in undecided.stderr.splitlines() if "alpha is undecided" in line]
+    assert line.startswith("warning: alpha is undecided, with an entropy of 2.81 of at most 2.81 bits")
+    assert "search longer than --epochs 3, or compare networks with --method random" in line
+    compared = search(picture_folder, "--out", tmp_path / "other", *SMALL, "--method", "random", "--set", "samples=2")
+    assert "undecided" not in compared.stderr
+
+
+def test_only_a_choice_close_to_the_largest_entropy_is_undecided() -> None:
+    largest = {"alpha": 2.81, "beta": 1.2}
+    assert undecided_choices({"alpha": 2.6, "beta": 0.4}, largest) == []
+    (text,) = undecided_choices({"alpha": 1.1, "beta": 1.19}, largest)
+    assert text.startswith("beta is undecided, with an entropy of 1.19 of at most 1.20 bits")

@@ -57,6 +57,15 @@ def _searcher(settings: Any, task: TaskDescription) -> Any:
     return HINAS.searcher(settings, task)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_entropies_are_those_of_even_choices(kind: str) -> None:
+    searcher = _searcher(small_settings(**KINDS[kind]), GREY)
+    with torch.no_grad():
+        searcher.architecture.alpha.zero_()
+        searcher.architecture.beta.zero_()
+    assert searcher.largest_entropies_bits() == pytest.approx(searcher.entropies_bits(), abs=1e-5)
+
+
 def _decided(supernet: Any, seed: int) -> None:
     """Give the last convolution weights: it starts at zero, which would make all outputs alike."""
     torch.manual_seed(seed)

@@ -107,11 +107,14 @@ def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
     assert not wrong.exists()
 
 
-def test_max_minutes_stops_resumably(train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
+def test_max_minutes_stops_a_given_number_of_iterations_resumably(
+    train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
-    stopped = train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", "--max-minutes", "0")
+    limits = ("--iterations", "9", "--max-minutes", "0")
+    stopped = train(genotype_file, picture_folder, "--out", out, "--crop", "16", "--batch", "1", *limits)
     assert stopped.returncode == 0, stopped.stderr
-    assert "1 of 400000 iterations" in stopped.stdout
+    assert "1 of 9 iterations" in stopped.stdout
     assert "go on with --resume" in stopped.stdout
     assert (out / "checkpoint.pt").is_file()
 

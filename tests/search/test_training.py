@@ -17,14 +17,8 @@ from hinas.search.learning.distributed import Ranks
 from hinas.search.learning.metrics import psnr_db, validate
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.tasks.interface import Task
-from hinas.search.training.train_loop import (
-    TrainingState,
-    learning_rate_factor,
-    new_state,
-    restore_state,
-    state_content,
-    train,
-)
+from hinas.search.training.learning_rate import learning_rate_factor
+from hinas.search.training.train_loop import TrainingState, new_state, restore_state, state_content, train
 from hinas.search.training.training_settings import TrainingSettings
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
 from .receptive_field import geometry
-from .search_settings import Settings
+from .search_settings import CANDIDATES, Settings
 from .space import NetworkDescription
 from .supernet import Supernet
 
@@ -116,10 +116,23 @@ class HinasSearcher(Searcher):
         with torch.no_grad():
             now = self.architecture()
             found = {"alpha": _entropy_bits(torch.stack(now.operations)).mean().item()}
-            choices = self.architecture.allowed.sum(-1) > 1
-            if self.settings.width_search == "searched" and bool(choices.any()):
+            choices = self._choices_of_exits()
+            if bool(choices.any()):
                 found["beta"] = _entropy_bits(torch.stack(now.exits))[choices].mean().item()
         return found
+
+    def largest_entropies_bits(self) -> Mapping[str, float]:
+        """The logarithms of how many operations and exits there are, as means over the same places."""
+        largest = {"alpha": math.log2(len(CANDIDATES))}
+        choices = self._choices_of_exits()
+        if bool(choices.any()):
+            largest["beta"] = self.architecture.allowed.sum(-1)[choices].float().log2().mean().item()
+        return largest
+
+    def _choices_of_exits(self) -> Tensor:
+        """(layers, H) which levels have a choice that is learnt."""
+        several = self.architecture.allowed.sum(-1) > 1
+        return several if self.settings.width_search == "searched" else torch.zeros_like(several)
 
     def perturbed(self, description: SpaceDescription, draw: Random) -> Mapping[str, SpaceDescription]:
         """The paper's R1 (an operation of each cell replaced) and R2 (a connection of each cell changed)."""
