@@ -186,15 +186,15 @@ def test_ctrl_c_in_a_search_says_how_to_go_on_even_in_the_first_epoch(
 def test_ctrl_c_in_a_halving_says_how_to_go_on(
     in_process: Command, picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hinas.search.halving import halving_run
+    from hinas.search.halving import comparison
 
     def interrupted(*given: Any, **named: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(halving_run, "train_round", interrupted)
+    monkeypatch.setattr(comparison, "train_round", interrupted)
     changes = ("widths=[8]", "middle=[1,2]", "blocks=[1,1]", "halving.candidates=2", "halving.rounds=1")
     small = [part for change in changes for part in ("--set", change)]
     given = (picture_folder, "--out", tmp_path / "run", "--space", "pyramid", "--channels", "1", *small)
     stopped = in_process(search_command.app, *given, "--crop", "32", "--device", "cpu", "--threads", "1")
     assert stopped.returncode == 130
-    assert "halving.json: holds what was compared; go on with --resume" in stopped.stderr
+    assert "halving.json: what was compared is kept; go on with --resume" in stopped.stderr
