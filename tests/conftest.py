@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--genotypes",
         type=int,
-        default=6,
+        default=4,
         help="random genotypes to try the export on; 50 are of every kind",
     )
 

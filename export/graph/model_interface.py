@@ -74,7 +74,7 @@ def with_interface(
     interface: ModelInterface,
     *,
     alignment: int,
-    scale: int = 1,
+    scale: int,
     runnable: Callable[[onnx.ModelProto], onnx.ModelProto] = lambda model: model,
 ) -> onnx.ModelProto:
     """A float32 model of aligned sizes with another interface; it computes what the given one does, bit for bit.

@@ -108,14 +108,14 @@ def test_tensorrt_takes_every_interface(finished: list[onnx.ModelProto]) -> None
         alignment = _manifest(model).alignment
         shape = FixedShape(batch=1, height=2 * alignment, width=alignment)
         for interface in (PIXELS, ModelInterface(shape=shape)):
-            made = with_interface(model, interface, alignment=alignment)
+            made = with_interface(model, interface, alignment=alignment, scale=1)
             onnx.checker.check_model(made, full_check=True)
             for version in ((8, 6), (10, 16), (11, 4)):
                 assert unsupported_nodes(for_older_parser(made) if version[0] < 10 else made, version) == []
             if interface.io == "uint8":
                 assert [made.graph.node[at].op_type for at in (0, -1)] == ["Cast", "Cast"]
                 assert sum("noisy" in node.input for node in made.graph.node) == 1
-            again = with_interface(model, interface, alignment=alignment)
+            again = with_interface(model, interface, alignment=alignment, scale=1)
             assert again.SerializeToString(deterministic=True) == made.SerializeToString(deterministic=True)
 
 
@@ -128,10 +128,10 @@ def test_a_model_that_gives_another_answer_is_not_let_through(
         return made
 
     model = finished[0]
-    with_interface(model, PIXELS, alignment=_manifest(model).alignment)
+    with_interface(model, PIXELS, alignment=_manifest(model).alignment, scale=1)
     monkeypatch.setattr(model_interface, "with_uint8_interface", without_rounding)
     with pytest.raises(RuntimeError, match="another answer"):
-        with_interface(model, PIXELS, alignment=_manifest(model).alignment)
+        with_interface(model, PIXELS, alignment=_manifest(model).alignment, scale=1)
 
 
 def test_an_engines_profile_lies_as_the_pixels_do() -> None:

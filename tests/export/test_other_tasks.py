@@ -102,7 +102,7 @@ def test_an_enlarging_network_exports_and_matches(alignment: int) -> None:
 )
 def test_an_enlarging_model_takes_and_gives_pixels(enlarging: nn.Module, interface: ModelInterface) -> None:
     # It is held to the model's own answer inside.
-    made = with_interface(onnx_from_network(enlarging, GIVEN), interface, alignment=1)
+    made = with_interface(onnx_from_network(enlarging, GIVEN), interface, alignment=1, scale=2)
     pixels: Any = np.zeros((2, 6, 4, 1), np.uint8)
     output = opened_in_onnxruntime(made)({"noisy": pixels})
     assert output.shape == (2, 12, 8, 1)

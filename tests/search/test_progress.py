@@ -197,4 +197,4 @@ def test_ctrl_c_in_a_halving_says_how_to_go_on(
     given = (picture_folder, "--out", tmp_path / "run", "--space", "pyramid", "--channels", "1", *small)
     stopped = in_process(search_command.app, *given, "--crop", "32", "--device", "cpu", "--threads", "1")
     assert stopped.returncode == 130
-    assert "halving.json: what was compared is kept; go on with --resume" in stopped.stderr
+    assert "networks.json: what was compared is kept; go on with --resume" in stopped.stderr

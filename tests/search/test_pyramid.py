@@ -238,10 +238,12 @@ def test_settings_that_do_not_go_together_are_refused(mistake: Any, change: str,
     assert said in mistake(app, "--space", "pyramid", "--print-space", "--set", change)
 
 
-def test_a_search_says_that_its_methods_are_not_built_yet(mistake: Any, picture_folder: Any, tmp_path: Any) -> None:
+def test_a_preset_is_printed_and_another_spaces_method_is_refused(
+    mistake: Any, picture_folder: Any, tmp_path: Any
+) -> None:
     printed = CliRunner().invoke(app, ["--space", "pyramid", "--preset", "stacks", "--print-space"])
     assert printed.exit_code == 0 and json.loads(printed.stdout)["settings"]["levels"] == [1, 1]
     (tmp_path / "space.json").write_text(printed.stdout)
-    said = mistake(app, picture_folder, "--out", tmp_path / "run", "--space", tmp_path / "space.json")
-    assert "--method gradient: not built yet for the space pyramid, only for hinas" in said
+    given = ("--out", tmp_path / "run", "--space", tmp_path / "space.json", "--method", "gradient")
+    assert "--method gradient: not for the space pyramid, only for hinas" in mistake(app, picture_folder, *given)
     assert not (tmp_path / "run").exists()
