@@ -76,7 +76,7 @@ def test_a_bundled_genotype_gives_the_bundled_model(tmp_path: Path, monkeypatch:
 
 def test_an_unknown_name_is_told_the_known_ones(mistake: Callable[..., str], tmp_path: Path) -> None:
     said = mistake(app, "colour", "--out", tmp_path / "m.onnx")
-    assert "colour: no such file, and no bundled genotype of that name; bundled: color, gray, photo" in said
+    assert "colour: no such file, and no bundled genotype of that name; bundled: color, gray, gray-fast, photo" in said
     assert "missing.json: cannot be read" in mistake(app, "missing.json", "--out", tmp_path / "m.onnx")
 
 

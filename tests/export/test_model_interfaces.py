@@ -45,7 +45,7 @@ def finished(random_document: Callable[[int], dict[str, Any]]) -> list[onnx.Mode
     for seed, target in RANDOM:
         plain = plain_export(genotype_from_json(json.dumps(random_document(seed))), None)
         models.append(onnx.load_from_string(finished_model(plain, target)[0]))
-    assert {_manifest(model).alignment for model in models} == {1, 2, 4}
+    assert {_manifest(model).alignment for model in models} >= {1, 2, 4}
     assert {_manifest(model).conditioned for model in models} == {True, False}
     assert {_manifest(model).channels for model in models} == {1, 3}
     return models
