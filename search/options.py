@@ -17,7 +17,7 @@ Compile = Annotated[
     bool | None, typer.Option("--compile/--no-compile", help="Compiled, graphed steps. Default: on CUDA only.")
 ]
 Seed = Annotated[int, typer.Option(min=0)]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds.")]
 MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop, resumably, after this time.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 OutFolder = Annotated[Path, typer.Option(help="Folder for weights, history and checkpoint.", show_default=False)]

@@ -1,5 +1,6 @@
 """What a person asks of hinas-search, as one validated value. No torch."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,11 @@ class SearchRequest:
     quiet: bool
     command: str
     """The command line, for the genotype's provenance."""
+
+    @property
+    def max_seconds(self) -> float:
+        """Of this run; infinite where it has no limit."""
+        return math.inf if self.max_minutes is None else 60 * self.max_minutes
 
     def __post_init__(self) -> None:
         """UserError where the space does not have the method, or the method not the option."""

@@ -96,7 +96,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
             search(
                 state,
                 searched,
-                max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
+                max_seconds=request.max_seconds,
                 save=save,
                 report=report,
                 step_done=progress.step,

@@ -15,9 +15,9 @@ from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore, validate
 from ..learning.weights import load_weights, save_weights
 from ..spaces.halving_schedule import HalvingSchedule
-from ..tasks.interface import Task
+from ..tasks.interface import Task, TaskOptions
 from ..training.train_loop import TrainingState, new_state, restore_state, state_content, train
-from ..training.training_record import training_record
+from ..training.training_record import recorded_task, training_record
 from ..training.training_settings import TrainingSettings
 from .candidates import Candidate
 
@@ -30,6 +30,8 @@ class Trainer:
 
     schedule: HalvingSchedule
     task: Task
+    options: TaskOptions
+    """What was asked of the task, for the record."""
     patches: PatchSource
     validation_images: Sequence[np.ndarray]
     device: torch.device
@@ -78,7 +80,7 @@ def train_round(
     state, scores = _opened_state(candidate, trainer, checkpoint), finished_scores(checkpoint, trainer)
     total = trainer.schedule.iterations[round_index]
     settings = _settings(trainer, total)
-    recorded = {**asdict(settings), "task": trainer.task.name}
+    recorded = {**asdict(settings), **recorded_task(trainer.task, trainer.options)}
 
     def save() -> None:
         content = state_content(state, recorded, candidate.genotype.identity)

@@ -1,10 +1,8 @@
 """The rounds of a comparison: train those that are left, score them, keep the best."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
-from ..architecture_search.search_request import SearchRequest
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore
 from ..learning.progress import Progress
@@ -15,15 +13,20 @@ from .standings import Standing, best_first, write_standings
 
 
 def compare(
-    request: SearchRequest, candidates: Sequence[Candidate], trainer: Trainer, files: CandidateFiles, ranks: Ranks
+    candidates: Sequence[Candidate],
+    trainer: Trainer,
+    files: CandidateFiles,
+    ranks: Ranks,
+    *,
+    max_seconds: float,
+    is_quiet: bool,
 ) -> Sequence[Standing]:
-    """Round after round, until the last or until the request's minutes are over; writes networks.csv.
+    """Round after round, until the last or until `max_seconds` are over; writes networks.csv.
 
     Every process trains networks of its own. What the candidates' checkpoints have finished is not done again.
     """
     schedule = trainer.schedule
     started = time.monotonic()
-    seconds = math.inf if request.max_minutes is None else 60 * request.max_minutes
     parameters = {one.number: sum(p.numel() for p in one.genotype.built().parameters()) for one in candidates}
     scores: dict[int, list[ValidationScore]] = {one.number: [] for one in candidates}
     left = list(candidates)
@@ -34,7 +37,7 @@ def compare(
             for one in candidates
         ]
 
-    with Progress(unit="it", total=_planned_iterations(trainer, ranks), is_quiet=request.quiet) as progress:
+    with Progress(unit="it", total=_planned_iterations(trainer, ranks), is_quiet=is_quiet) as progress:
         try:
             for index, count in enumerate(schedule.survivors):
                 if index:
@@ -43,7 +46,7 @@ def compare(
                 for turn, candidate in enumerate(left):
                     if turn % ranks.count != ranks.rank:
                         continue
-                    left_s = seconds - (time.monotonic() - started)
+                    left_s = max_seconds - (time.monotonic() - started)
                     score = _trained(candidate, trainer, files, index, left_s, progress.step)
                     if score is None:
                         break
@@ -52,7 +55,7 @@ def compare(
                 for number, score in ranks.gathered(own).items():
                     scores[number].append(score)
                 if ranks.is_first:
-                    write_standings(standings(), schedule.iterations, request.out / "networks.csv")
+                    write_standings(standings(), schedule.iterations, files.out / "networks.csv")
                 if any(len(scores[one.number]) <= index for one in left):
                     break
         except KeyboardInterrupt:

@@ -47,7 +47,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         candidates = _drawn(request, trainer)
         if ranks.is_first:
             keep_candidates(candidates, request, trainer, files)
-    standings = compare(request, candidates, trainer, files, ranks)
+    standings = compare(candidates, trainer, files, ranks, max_seconds=request.max_seconds, is_quiet=request.quiet)
     return write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 
@@ -58,4 +58,6 @@ def _drawn(request: SearchRequest, trainer: Trainer) -> Sequence[Candidate]:
     stride = max(one.genotype.network_input.alignment for one in drawn) * request.space.task.scale
     if schedule.crop % stride:
         raise UserError(f"--crop: got {schedule.crop}, expected a multiple of {stride}, a network's stride")
+    if schedule.validation_side < stride:
+        raise UserError(f"--set halving.validation_side: got {schedule.validation_side}, expected at least {stride}")
     return drawn

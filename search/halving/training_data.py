@@ -30,6 +30,7 @@ def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.
     return Trainer(
         schedule=schedule,
         task=chosen(described.name, options),
+        options=options,
         patches=PatchSource(training, device=device),
         validation_images=[_middle(image, schedule.validation_side) for image in validation],
         device=device,

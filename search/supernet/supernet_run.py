@@ -1,5 +1,6 @@
 """One run of `hinas-search --method supernet`: shared kernels, an evolution over them, the best few trained on."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def run_supernet_search(request: SearchRequest) -> str:
 
 
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
+    started = time.monotonic()
     schedule = request.space.supernet
     check_batch(schedule.batch, ranks)
     if request.computing.threads is not None:
@@ -57,7 +59,8 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         if ranks.is_first:
             keep_candidates(candidates, request, trainer, files)
         ranks.agreed(True)
-    standings = compare(request, candidates, trainer, files, ranks)
+    left_s = request.max_seconds - (time.monotonic() - started)
+    standings = compare(candidates, trainer, files, ranks, max_seconds=left_s, is_quiet=request.quiet)
     return write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 
@@ -100,7 +103,7 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
                 patches=trainer.patches,
                 arithmetic=trainer.arithmetic,
                 ranks=ranks,
-                max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
+                max_seconds=request.max_seconds,
                 save=save,
                 save_every_seconds=_SAVE_EVERY_SECONDS,
                 step_done=step_done,

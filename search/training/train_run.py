@@ -24,11 +24,11 @@ from ..learning.metrics import ValidationScore
 from ..learning.progress import Progress, duration_text
 from ..learning.run_folder import prepared_run_folder
 from ..learning.weights import load_weights, save_weights
-from ..tasks.interface import Task, TaskOptions
+from ..tasks.interface import Task
 from ..tasks.registry import configured_task
 from .train_loop import HistoryRow, TrainingState, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
-from .training_record import training_record
+from .training_record import recorded_task, training_record
 from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
@@ -64,7 +64,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
-    recorded = {**asdict(settings), **_recorded_task(task, request.task)}
+    recorded = {**asdict(settings), **recorded_task(task, request.task)}
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, recorded, genotype, checkpoint)
@@ -150,15 +150,6 @@ def _images(request: TrainRequest, channels: int) -> _Images:
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
     return images
-
-
-def _recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
-    """What a record of the training says of its task."""
-    return {
-        "task": task.name,
-        "sigma_range": None if task.level_range is None else list(task.level_range),
-        "quantised_share": options.quantised_share,
-    }
 
 
 def _check_request(request: TrainRequest, task: Task, network_input: NetworkInput) -> None:

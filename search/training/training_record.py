@@ -7,7 +7,17 @@ from typing import Any
 import torch
 
 from ... import __version__
+from ..tasks.interface import Task, TaskOptions
 from .train_loop import TrainingState
+
+
+def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
+    """What a record of a training says of its task."""
+    return {
+        "task": task.name,
+        "sigma_range": None if task.level_range is None else list(task.level_range),
+        "quantised_share": options.quantised_share,
+    }
 
 
 def training_record(

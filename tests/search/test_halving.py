@@ -1,6 +1,7 @@
 """Successive halving: who takes part, what a survivor's training is, who stays, and the command."""
 
 import csv
+import json
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -26,11 +27,13 @@ from hinas.search.spaces.halving_schedule import HalvingSchedule
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named
 from hinas.search.tasks.denoise import Denoise
+from hinas.search.tasks.interface import TaskOptions
 from hinas.search.training.train_loop import new_state, train
 from hinas.search.training.training_settings import TrainingSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -66,7 +69,8 @@ def _table(space: SearchSpace) -> LatencyTable:
 def _trainer(schedule: HalvingSchedule, folder: Path) -> Trainer:
     images = load_images(folder, channels=1, smallest_side=32).images
     return Trainer(
-        schedule=schedule, task=Denoise(), patches=PatchSource(images, device=CPU), validation_images=images[:1],
+        schedule=schedule, task=Denoise(), options=TaskOptions(), patches=PatchSource(images, device=CPU),
+        validation_images=images[:1],
         device=CPU, arithmetic="fp32", compiled=False, seed=3, images=len(images),
     )  # fmt: skip
 
@@ -151,6 +155,9 @@ def test_a_survivors_training_is_one_training_of_the_whole_length(picture_folder
         network_input=candidate.genotype.network_input, compiled=False, ranks=Ranks(), max_seconds=math.inf,
         save=lambda: None, save_every_seconds=math.inf, report=lambda *_: None,
     )  # fmt: skip
+    with safe_open(weights, framework="np") as opened:
+        recorded = json.loads(opened.metadata()["hinas.training"])["settings"]
+    assert (recorded["task"], recorded["sigma_range"], recorded["iterations"]) == ("denoise", [0.0, 75.0], 30)
     kept = load_file(weights)
     for name, value in state.average.state_dict().items():
         assert torch.equal(value, kept[name]), name
@@ -266,6 +273,9 @@ def test_what_halving_cannot_do_is_said(picture_folder: Path, tmp_path: Path, mi
         ("--latency-table", str(table), "--latency-band", "60"): "two times in ms",
         ("--latency-table", str(table), "--latency-band", "1:2"): "different networks between 1 and 2 ms",
         ("--crop", "36"): "--crop: got 36, expected a multiple of",
+        ("--set", 'resolutions=["quarter"]', "--set", "levels=[4,4]", "--set", "halving.validation_side=16"): (
+            "halving.validation_side: got 16, expected at least 32"
+        ),
         ("--epochs", "3"): "halving.first_iterations",
         ("--perturbed",): "--perturbed",
         ("--resume",): "no search to resume from",

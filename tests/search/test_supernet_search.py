@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -165,6 +166,19 @@ def test_the_command_finds_a_network_and_can_be_gone_on_with(
 
     again = in_process(app, *_arguments(picture_folder, out, "--resume"))
     assert again.stdout == found.stdout
+
+
+def test_the_minutes_are_those_of_the_whole_search(
+    picture_folder: Path, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the shared kernels have taken is not there for the finalists: here the clock jumps over all of it."""
+    from hinas.search.supernet import supernet_run
+
+    hour = iter(range(0, 3600 * 100, 3600))
+    monkeypatch.setattr(supernet_run, "time", SimpleNamespace(monotonic=lambda: next(hour)))
+    result = in_process(app, *_arguments(picture_folder, tmp_path / "run", "--max-minutes", "30"))
+    assert result.returncode == 0, result.stderr
+    assert "no network has been scored yet; go on with --resume" in result.stdout
 
 
 def test_the_finalists_go_on_from_the_shared_kernels(picture_folder: Path, tmp_path: Path, in_process: Any) -> None:
