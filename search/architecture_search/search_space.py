@@ -10,7 +10,7 @@ from pydantic import SerializeAsAny, ValidationError, field_validator
 from ...errors import UserError
 from ..learning.choices import Method
 from ..spaces.halving_schedule import HalvingSchedule
-from ..spaces.interface import Frozen, SpaceSettings, TaskDescription
+from ..spaces.interface import Frozen, Kind, SpaceSettings, TaskDescription
 from ..spaces.registry import space_named, space_names, space_settings
 from ..spaces.schedule import SearchSchedule
 from ..spaces.space import Preset, Space
@@ -110,11 +110,18 @@ def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace
             task=space.task,
             settings=space_settings(space.space, settings),
             schedule=SearchSchedule.model_validate(schedule),
-            halving=HalvingSchedule.model_validate(groups["halving"]),
-            supernet=SupernetSchedule.model_validate(groups["supernet"]),
+            halving=_group(HalvingSchedule, "halving", groups),
+            supernet=_group(SupernetSchedule, "supernet", groups),
         )
     except ValidationError as error:
         raise UserError(f"--set {mistake_in(error)}") from error
+
+
+def _group(kind: type[Kind], name: str, groups: Mapping[str, Any]) -> Kind:
+    try:
+        return kind.model_validate(groups[name])
+    except ValidationError as error:
+        raise UserError(f"--set {name}.{mistake_in(error)}") from error
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

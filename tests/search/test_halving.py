@@ -279,7 +279,7 @@ def test_what_halving_cannot_do_is_said(picture_folder: Path, tmp_path: Path, mi
         ("--epochs", "3"): "halving.first_iterations",
         ("--perturbed",): "--perturbed",
         ("--resume",): "no search to resume from",
-        ("--set", "halving.kept=2"): "kept: Input should be less than or equal to 1",
+        ("--set", "halving.kept=2"): "--set halving.kept: Input should be less than or equal to 1",
     }.items():
         assert message in mistake(app, *run, *more), more
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())

@@ -1,0 +1,58 @@
+"""The scores of shared kernels beside those of trainings from scratch."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare_rankings import main
+from hinas.search.search_command import app
+from PIL import Image
+
+SMALL: dict[str, Any] = {
+    "widths": [8, 16], "middle": [1, 3], "blocks": [1, 2], "levels": [1, 2], "resolutions": ["half"],
+    "supernet.iterations": 4, "supernet.batch": 2, "supernet.crop": 32, "supernet.random_paths": 1,
+    "supernet.population": 3, "supernet.parents": 2, "supernet.generations": 0, "supernet.finalists": 1,
+    "halving.candidates": 4, "halving.rounds": 2, "halving.growth": 2, "halving.kept": 1,
+    "halving.first_iterations": 10, "halving.batch": 2, "halving.crop": 32, "halving.validation_side": 32,
+}  # fmt: skip
+
+
+def _searched(in_process: Any, images: Path, out: Path, method: str) -> Path:
+    changes = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}".replace("'", '"'))]
+    arguments = [str(images), "--out", str(out), "--space", "pyramid", "--method", method, "--channels", "1", *changes]
+    done = in_process(app, *arguments, "--device", "cpu", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_every_network_is_scored_twice_and_other_seeds_are_refused(
+    picture_folder: Path,
+    tmp_path: Path,
+    in_process: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    supernet = _searched(in_process, picture_folder, tmp_path / "supernet", "supernet")
+    truth = _searched(in_process, picture_folder, tmp_path / "truth", "halving")
+    picture = tmp_path / "rankings.png"
+    arguments = ["", str(supernet), str(truth), str(picture_folder), "--out", str(picture)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    capsys.readouterr()
+    main()
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    networks = [line for line in table if line[0].isdigit()]
+    assert sorted(int(line[0]) for line in networks) == [1, 2, 3, 4]
+    last = [float(line[-1]) for line in networks]
+    assert last == sorted(last, reverse=True)
+    assert len({line[1] for line in networks}) > 1, "networks with one set of kernels still differ"
+    taus = [float(text) for text in table[-1][1:]]
+    assert len(taus) == 2 and all(-1 <= value <= 1 for value in taus)
+    with Image.open(picture) as drawn:
+        assert drawn.width > 300
+
+    listed = truth / "networks.json"
+    listed.write_text(listed.read_text().replace('"seed": 0', '"seed": 4'))
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit, match="another seed"):
+        main()
