@@ -81,8 +81,10 @@ def plain_export(genotype: Genotype, weights: Path | None) -> PlainExport:
     training = None if weights is None else load_weights(network, weights, identity=genotype.identity)
     place, given = genotype.geometry, genotype.network_input
     folded = with_folded_batchnorm(with_folded_branches(network))
-    if place.tiling == "exact" and (probed := probed_halo(folded, given, halo=place.halo)) != place.halo:
-        raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
+    if place.tiling == "exact":
+        probed = probed_halo(folded, given, halo=place.halo)
+        if probed > place.halo or (place.reach == "halo" and probed < place.halo):
+            raise RuntimeError(f"{genotype.identity}: computed halo {place.halo} px, the probe found {probed} px")
     model = onnx_from_network(folded, given)
     return PlainExport(model=model, network=network, genotype=genotype, geometry=place, training=training)
 

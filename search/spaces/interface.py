@@ -67,6 +67,8 @@ class Geometry:
     """Tile origins and sizes are multiples of this, in input pixels."""
     tiling: Literal["exact", "approximate"] = "exact"
     """`approximate` where an operation sees the whole image, such as channel attention: no halo is enough."""
+    reach: Literal["halo", "up_to_halo"] = "halo"
+    """`up_to_halo` where the picture decides how far the network looks, such as by offsets with a limit."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -91,7 +91,8 @@ def _choices(genotype: Genotype) -> set[object]:
 def test_fifty_random_genotypes_are_of_every_kind(random_document: Any) -> None:
     """What `--genotypes 50` tries: every value of the schema's choices, and several of what it leaves open."""
     chosen = set().union(*(_choices(_genotype(random_document(seed))) for seed in range(50)))
-    named = {*get_args(Operation), *get_args(Activation), *get_args(Squeeze)}
+    # Deformable convolutions are not exact in tiles; test_deformation.py is about them.
+    named = {*get_args(Operation), *get_args(Activation), *get_args(Squeeze)} - {"def_3x3"}
     for kind, name in ((NetworkDescription, "normalisation"), (Stem, "resolution")):
         named |= set(get_args(kind.model_fields[name].annotation))
     assert named <= chosen

@@ -12,7 +12,7 @@ from hinas.export.checks.check_numerics import check_numerics
 from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.network_input import NetworkInput
 from hinas.search.spaces.hinas.architecture import most_probable_path, one_hot_architecture, strongest_edges
-from hinas.search.spaces.hinas.search_settings import CANDIDATES, Settings
+from hinas.search.spaces.hinas.search_settings import V1_CANDIDATES, V2_CANDIDATES, Settings
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings
 from hypothesis import given
@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "stem": {"resolution": "full", "channels": 6},
     },
     "leaky": {"activation": "leaky_relu"},
+    "operations of v1": {"candidates": V1_CANDIDATES},
 }
 
 
@@ -132,13 +133,13 @@ def test_each_node_keeps_its_two_strongest_edges_and_never_none(seed: int, nodes
     settings = Settings.model_validate(small_settings(nodes=nodes).model_dump())
     weights = np.random.default_rng(seed).dirichlet(np.ones(7), settings.num_edges)
     # Where none wins by far, it still does not count.
-    weights[::2, CANDIDATES.index("none")] += 5
+    weights[::2, V2_CANDIDATES.index("none")] += 5
     row = 0
     for node, edges in enumerate(strongest_edges(weights, settings)):
         values = {
-            (name, source): weights[row + source][CANDIDATES.index(name)]
+            (name, source): weights[row + source][V2_CANDIDATES.index(name)]
             for source in range(2 + node)
-            for name in CANDIDATES
+            for name in V2_CANDIDATES
             if name != "none"
         }
         best_of_edge = {
@@ -174,7 +175,7 @@ def test_none_contributes_nothing() -> None:
     supernet = _searcher(settings, GREY)
     _decided(supernet, 0)
     with torch.no_grad():
-        supernet.architecture.alpha[0, 0, CANDIDATES.index("none")] = 200.0
+        supernet.architecture.alpha[0, 0, V2_CANDIDATES.index("none")] = 200.0
         noisy, sigma = torch.rand(2, 1, 16, 16), torch.tensor([30.0, 50.0])
         before = supernet(noisy, sigma)
         # Edge 0 reads the previous layer: another image there changes nothing either.

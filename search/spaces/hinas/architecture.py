@@ -1,6 +1,6 @@
 """Alpha and beta, what a supernet makes of them (the weight of every operation and exit), and the cells they end as.
 
-E edges of a cell, O = 7 candidate operations, H levels; layer 0 is the start part. Once a search has ended they are
+E edges of a cell, O candidate operations, H levels; layer 0 is the start part. Once a search has ended they are
 NumPy arrays of probabilities: operations (layers, E, O), routing (layers, H, H), where routing[l, i, j] is the
 probability that level i of layer l goes on to level j of layer l + 1. Impossible exits have probability 0.
 """
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .search_settings import CANDIDATES, Settings
+from .search_settings import Settings
 from .space import Cell, Edge
 
-_NONE = CANDIDATES.index("none")
 Present = tuple[tuple[bool, ...], ...]
 
 
@@ -50,7 +49,7 @@ class ArchitectureParameters(nn.Module):
         super().__init__()
         self.settings = settings
         sets = settings.layers if settings.layerwise else 1
-        self.alpha = nn.Parameter(1e-3 * torch.randn(sets, settings.num_edges, len(CANDIDATES)))
+        self.alpha = nn.Parameter(1e-3 * torch.randn(sets, settings.num_edges, len(settings.candidates)))
         shape = (settings.layers, settings.levels, settings.levels)
         self.beta = nn.Parameter(1e-3 * torch.randn(shape))
         allowed = torch.zeros(shape, dtype=torch.bool)
@@ -72,7 +71,7 @@ class ArchitectureParameters(nn.Module):
         return Architecture(
             operations=operations,
             exits=tuple(exits),
-            present=((((True,) * len(CANDIDATES),) * settings.num_edges),) * settings.layers,
+            present=((((True,) * len(settings.candidates),) * settings.num_edges),) * settings.layers,
             paths=tuple(
                 tuple(
                     tuple(exit in settings.exits(layer, level) for exit in range(settings.levels))
@@ -89,12 +88,12 @@ def one_hot_architecture(cells: tuple[Cell, ...], settings: Settings, device: to
     exits: list[Tensor] = []
     level = 0
     for cell in cells:
-        weights = torch.zeros(settings.num_edges, len(CANDIDATES))
-        weights[:, _NONE] = 1
+        weights = torch.zeros(settings.num_edges, len(settings.candidates))
+        weights[:, settings.none] = 1
         for node, edges in enumerate(cell.nodes):
             for name, source in edges:
                 row = weights[settings.edge_index(node, source)]
-                row[_NONE], row[CANDIDATES.index(name)] = 0, 1
+                row[settings.none], row[settings.candidates.index(name)] = 0, 1
         operations.append(weights)
         exit = torch.zeros(settings.levels, settings.levels)
         exit[level, cell.level] = 1
@@ -125,14 +124,13 @@ def strongest_edges(operations_EO: np.ndarray, settings: Settings) -> tuple[tupl
 
     The stronger edge stands first; equal ones keep the order of their inputs.
     """
-    real = np.delete(operations_EO, _NONE, axis=1)
-    names = [name for name in CANDIDATES if name != "none"]
+    real = np.delete(operations_EO, settings.none, axis=1)
     nodes: list[tuple[Edge, Edge]] = []
     for node in range(settings.nodes):
         rows = [real[settings.edge_index(node, source)] for source in range(2 + node)]
         order = sorted(range(2 + node), key=lambda source, rows=rows: -float(rows[source].max()))
-        first, second = ((names[int(rows[source].argmax())], source) for source in order[:2])
-        nodes.append((first, second))  # pyright: ignore[reportArgumentType]  (names are Operations)
+        edges: list[Edge] = [(settings.operations[int(rows[source].argmax())], source) for source in order[:2]]
+        nodes.append((edges[0], edges[1]))
     return tuple(nodes)
 
 

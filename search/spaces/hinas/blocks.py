@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..interface import Block
 from .search_settings import Settings
-from .space import Cell, Edge, NetworkDescription
-
-_OPERATIONS = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5")
+from .space import Cell, Edge, NetworkDescription, Operation
 
 
 def operation_block(description: NetworkDescription, operation: str, level: int) -> Block:
@@ -85,7 +83,9 @@ def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     for path in _paths(settings):
         probes.append(settings.description([settings.plain_cell(level) for level in path]))
         for level in sorted(set(path) - seen):
-            for operation in _OPERATIONS:
+            for operation in settings.operations:
+                if operation == "skip":
+                    continue
                 cells = [
                     _cell_of(operation, level, settings) if other == level else settings.plain_cell(other)
                     for other in path
@@ -130,10 +130,10 @@ def _covering(paths: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return kept
 
 
-def _cell_of(operation: str, level: int, settings: Settings) -> Cell:
+def _cell_of(operation: Operation, level: int, settings: Settings) -> Cell:
     """A cell whose every node has the operation on one edge: a chain through the nodes."""
     nodes: list[tuple[Edge, Edge]] = []
     for node in range(settings.nodes):
         source = 0 if node == 0 else 1 + node
-        nodes.append(((operation, source), ("skip", 1 if node == 0 else 0)))  # pyright: ignore[reportArgumentType]
+        nodes.append(((operation, source), ("skip", 1 if node == 0 else 0)))
     return Cell(level=level, nodes=tuple(nodes))

@@ -11,11 +11,8 @@ from torch import Tensor
 from ..interface import Block
 from .architecture import Architecture
 from .blocks import frame_block, node_block, operation_block, squeeze_block
-from .receptive_field import END_RADIUS, RADIUS, START_RADIUS
-from .search_settings import CANDIDATES, Settings
-
-_NONE = CANDIDATES.index("none")
-_COSTLY = [index for index, name in enumerate(CANDIDATES) if name not in ("none", "skip")]
+from .receptive_field import END_RADIUS, START_RADIUS, radius_of
+from .search_settings import Settings
 
 
 def expected_blocks(architecture: Architecture, settings: Settings, channels: int) -> Mapping[Block, Tensor]:
@@ -34,8 +31,9 @@ def expected_blocks(architecture: Architecture, settings: Settings, channels: in
         per_operation = _operations_of_cell(architecture.operations[layer - 1], settings)
         for level in settings.reached_levels(layer):
             add(node_block(description, level), settings.nodes * reach[level])
-            for index in _COSTLY:
-                add(operation_block(description, CANDIDATES[index], level), reach[level] * per_operation[index])
+            for index, name in enumerate(settings.candidates):
+                if name not in ("none", "skip"):
+                    add(operation_block(description, name, level), reach[level] * per_operation[index])
         before, exits = architecture.reach(layer - 1), architecture.exits[layer - 1]
         for source in settings.reached_levels(layer - 1):
             for level in settings.exits(layer - 1, source):
@@ -60,7 +58,7 @@ def _operations_of_cell(operations_EO: Tensor, settings: Settings) -> Tensor:
     total = operations_EO.new_zeros(operations_EO.shape[1])
     for node in range(settings.nodes):
         rows = operations_EO[[settings.edge_index(node, source) for source in range(2 + node)]]
-        total = total + 2 * rows.sum(0) / (1 - rows[:, _NONE]).sum()
+        total = total + 2 * rows.sum(0) / (1 - rows[:, settings.none]).sum()
     return total
 
 
@@ -76,7 +74,8 @@ def expected_halo(architecture: Architecture, settings: Settings) -> Tensor:
     """
     description = settings.description((settings.plain_cell(),) * settings.layers)
     strides = torch.tensor([float(description.level_stride(level)) for level in range(settings.levels)])
-    radius = torch.tensor([float(RADIUS.get(name, 0)) for name in CANDIDATES])
+    limit = settings.offset_limit
+    radius = torch.tensor([float(radius_of(name, limit)) for name in settings.candidates])
     start = torch.tensor(float(START_RADIUS))
     outputs = [start, start]
     for layer in range(1, settings.layers + 1):
@@ -86,7 +85,7 @@ def expected_halo(architecture: Architecture, settings: Settings) -> Tensor:
         for node in range(settings.nodes):
             rows = operations[[settings.edge_index(node, source) for source in range(2 + node)]]
             real = rows.clone()
-            real[:, _NONE] = 0
+            real[:, settings.none] = 0
             kept = real.sum(1)
             adds = (real @ radius.to(operations)) / kept.clamp_min(1e-6) * pixels
             seen = [state + add for state, add in zip(states[: 2 + node], adds, strict=True)]

@@ -10,7 +10,7 @@ from ..space import Preset, Space
 from .blocks import blocks, latency_probes
 from .random_networks import random_description
 from .receptive_field import geometry
-from .search_settings import Settings
+from .search_settings import V1_CANDIDATES, Settings
 from .space import Cell, NetworkDescription, Operation
 
 if TYPE_CHECKING:
@@ -40,6 +40,25 @@ PRESETS: Mapping[str, Preset] = {
             "conditioning": None,
         },
     ),
+    "v1": Preset(
+        about="HiNAS v1 as published (section 3.1): deformable convolutions, one cell for all layers, no residual",
+        settings={
+            "layers": 4,
+            "nodes": 5,
+            "width": 10,
+            "compact_width": 20,
+            "width_factors": (1.0, 2.0, 4.0),
+            "candidates": V1_CANDIDATES,
+            "layerwise": False,
+            "residual": False,
+            "stem": {"resolution": "full", "channels": 64},
+            "end": {"channels": 128, "early_channels": 48},
+            "normalisation": "batch",
+            "activation": "relu",
+            "conditioning": None,
+        },
+        schedule={"batch": 12, "ssim_weight": 0.5},
+    ),
 }
 
 
@@ -56,7 +75,7 @@ class HinasPricing(Pricing):
 
 
 class HinasSpace(Space):
-    """HiNAS v2 (Zhang et al., arXiv 2012.13212)."""
+    """HiNAS v2 (Zhang et al., arXiv 2012.13212), and v1 (arXiv 1909.08228) as a preset."""
 
     name = "hinas"
     description_type = NetworkDescription

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...learning.distributed import batch_mean
+from .deformation import Deformation
 from .operations import activation
-from .search_settings import CANDIDATES
-from .space import Activation
+from .search_settings import Settings
 
 _DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}
 """Kernel and dilation of the operations that are one convolution."""
 _SEPARABLE = {"sep_3x3": 3, "sep_5x5": 5}
+_DEFORMABLE = "def_3x3"
 
 
 def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None) -> Tensor:
@@ -38,31 +39,35 @@ def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None) -> Tensor:
 class OutgoingEdges(nn.Module):
     """The edges that leave one state, each with all candidate operations."""
 
-    def __init__(self, width: int, num_edges: int, act: Activation) -> None:
+    def __init__(self, width: int, num_edges: int, settings: Settings) -> None:
         super().__init__()
         self.width = width
         self.num_edges = num_edges
-        self.activation = activation(act)
-        self.dense = nn.ParameterDict(
-            {name: _kernels(num_edges, width, width, kernel) for name, (kernel, _) in _DENSE.items()}
-        )
+        self.candidates = settings.candidates
+        self.activation = activation(settings.activation)
+        dense = {name: kernel for name, (kernel, _) in _DENSE.items() if name in self.candidates}
+        separable = {name: kernel for name, kernel in _SEPARABLE.items() if name in self.candidates}
+        self.dense = nn.ParameterDict({name: _kernels(num_edges, width, width, size) for name, size in dense.items()})
         self.depthwise = nn.ParameterDict(
-            {f"{name}_{turn}": _kernels(num_edges, width, 1, k) for name, k in _SEPARABLE.items() for turn in (0, 1)}
+            {f"{name}_{turn}": _kernels(num_edges, width, 1, k) for name, k in separable.items() for turn in (0, 1)}
         )
         self.pointwise = nn.ParameterDict(
-            {f"{name}_{turn}": _kernels(num_edges, width, width, 1) for name in _SEPARABLE for turn in (0, 1)}
+            {f"{name}_{turn}": _kernels(num_edges, width, width, 1) for name in separable for turn in (0, 1)}
         )
+        deformable = num_edges if _DEFORMABLE in self.candidates else 0
+        self.deformations = nn.ModuleList(Deformation(width, settings.offset_limit) for _ in range(deformable))
+        self.deformable = nn.ParameterList([_kernels(num_edges, width, width, 3)] if deformable else [])
 
     def forward(
         self, state_BWHW: Tensor, weights_EO: Tensor, present_EO: Sequence[Sequence[bool]]
     ) -> list[Tensor | None]:
-        """(B, W, H, W') and alpha's weights (E, 7) -> each edge's sum (B, W, H, W'), None where nothing is present.
+        """(B, W, H, W') and alpha's weights (E, O) -> each edge's sum (B, W, H, W'), None where nothing is present.
 
         `present_EO` says which operations run at all; those left out count as zero.
         """
         sums: list[Tensor | None] = [None] * len(present_EO)
         activated = self.activation(state_BWHW)
-        for column, name in enumerate(CANDIDATES):
+        for column, name in enumerate(self.candidates):
             edges = [edge for edge, row in enumerate(present_EO) if row[column]]
             if name == "none" or not edges:
                 continue
@@ -83,6 +88,9 @@ class OutgoingEdges(nn.Module):
             kernel, dilation = _DENSE[name]
             kernels = self.dense[name][which].flatten(0, 1)
             y = F.conv2d(x, kernels, padding=dilation * (kernel // 2), dilation=dilation)
+        elif name == _DEFORMABLE:
+            kernels = self.deformable[0].flatten(2)[..., None, None]
+            y = torch.cat([F.conv2d(self.deformations[edge](x), kernels[edge]) for edge in edges], dim=1)
         else:
             padding = _SEPARABLE[name] // 2
             y = F.conv2d(x, self._composed(name, 0, which), padding=padding)
@@ -97,6 +105,9 @@ class OutgoingEdges(nn.Module):
 
     def copy_operation(self, name: str, edge: int, target: nn.Module) -> None:
         """Put the kernels of one operation of one edge into the compact network's module of that operation."""
+        if name == _DEFORMABLE:
+            self._copy_deformable(edge, target)
+            return
         convolutions = [module for module in target.modules() if isinstance(module, nn.Conv2d)]
         if name in _DENSE:
             kernels = [self.dense[name]]
@@ -107,6 +118,13 @@ class OutgoingEdges(nn.Module):
         with torch.no_grad():
             for convolution, kernel in zip(convolutions, kernels, strict=True):
                 convolution.weight.copy_(kernel[edge])
+
+    @torch.no_grad()
+    def _copy_deformable(self, edge: int, target: nn.Module) -> None:
+        deformation, convolution = list(target.children())[:2]
+        assert isinstance(convolution, nn.Conv2d)
+        deformation.load_state_dict(self.deformations[edge].state_dict())
+        convolution.weight.copy_(self.deformable[0][edge].flatten(1)[..., None, None])
 
 
 def _kernels(num_edges: int, out_channels: int, in_channels: int, kernel: int) -> nn.Parameter:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..image_input import image_of_maps, maps_of_image
+from .deformation import start_as_convolutions
 from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
 from .space import Activation, Cell, NetworkDescription, Squeeze
 
@@ -36,6 +37,7 @@ class CellNetwork(nn.Module):
         squeezes: Squeeze,
         norm: str,
         act: Activation,
+        offset_limit: int | None,
     ) -> None:
         super().__init__()
         width = own.channels
@@ -46,7 +48,8 @@ class CellNetwork(nn.Module):
         self.squeeze_before = input_of(before_previous, own, squeezes=squeezes, norm=norm) if 1 in read else None
         self.activation = activation(act)
         self.edges = nn.ModuleList(
-            nn.ModuleList(operation(name, width, norm=norm, act=act) for name, _ in node) for node in cell.nodes
+            nn.ModuleList(operation(name, width, norm=norm, act=act, offset_limit=offset_limit) for name, _ in node)
+            for node in cell.nodes
         )
         self.output = Layer(width * len(cell.nodes), own.stride)
 
@@ -183,6 +186,7 @@ class CompactNetwork(nn.Module):
                     squeezes=description.squeeze,
                     norm=norm,
                     act=act,
+                    offset_limit=description.offset_limit,
                 )
             )
             previous, before = cells[-1].output, previous
@@ -228,5 +232,6 @@ def build(description: NetworkDescription, channels: int) -> CompactNetwork:
             for name, module in network.cells.named_modules():
                 if isinstance(module, nn.Conv2d) and ".edges." in name:
                     module.weight.mul_(0.5)
+    start_as_convolutions(network)
     nn.init.zeros_(network.end.last.weight)
     return network

@@ -1,4 +1,4 @@
-"""The candidate operations of HiNAS v2 (section 3.1), one table for every network built from them.
+"""The candidate operations of HiNAS v1 and v2, one table for every network built from them.
 
 Each convolution operation of the paper is LeakyReLU(0.2) -> convolution -> batch norm. Its first activation is the
 same for all edges that leave a state, so the cell applies it and an operation starts at its convolution.
@@ -6,6 +6,7 @@ same for all edges that leave a state, so the cell applies it and an operation s
 
 from torch import nn
 
+from .deformation import Deformation
 from .space import Activation, Operation
 
 NEGATIVE_SLOPE = 0.2
@@ -41,7 +42,7 @@ def _separable(width: int, kernel: int, *, norm: str) -> list[nn.Module]:
     return [depthwise, *convolution(width, width, 1, norm=norm)]
 
 
-def operation(name: Operation, width: int, *, norm: str, act: Activation) -> nn.Module:
+def operation(name: Operation, width: int, *, norm: str, act: Activation, offset_limit: int | None) -> nn.Module:
     """The operation `name` on a `width`-channel map that the cell has activated; `skip` is the identity."""
     match name:
         case "skip":
@@ -52,6 +53,8 @@ def operation(name: Operation, width: int, *, norm: str, act: Activation) -> nn.
             return nn.Sequential(*convolution(width, width, 3, norm=norm, dilation=2))
         case "dil_5x5":
             return nn.Sequential(*convolution(width, width, 5, norm=norm, dilation=2))
+        case "def_3x3":
+            return nn.Sequential(Deformation(width, offset_limit), *convolution(9 * width, width, 1, norm=norm))
         case "sep_3x3" | "sep_5x5":
             kernel = 3 if name == "sep_3x3" else 5
             return nn.Sequential(

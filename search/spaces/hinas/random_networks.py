@@ -1,12 +1,10 @@
 """Random networks of the space: for random search, checking a latency table, and the papers' ablations R1 and R2."""
 
+from collections.abc import Sequence
 from random import Random
-from typing import get_args
 
 from .search_settings import Settings
 from .space import Cell, Edge, NetworkDescription, Operation
-
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 def random_description(settings: Settings, draw: Random) -> NetworkDescription:
@@ -15,23 +13,27 @@ def random_description(settings: Settings, draw: Random) -> NetworkDescription:
     level = 0
     for layer in range(settings.layers):
         level = draw.choice(settings.exits(layer, level))
-        cells.append(Cell(level=level, nodes=tuple(_random_node(node, draw) for node in range(settings.nodes))))
+        cells.append(
+            Cell(level=level, nodes=tuple(_random_node(node, settings, draw) for node in range(settings.nodes)))
+        )
     return settings.description(cells)
 
 
-def _random_node(node: int, draw: Random) -> tuple[Edge, Edge]:
+def _random_node(node: int, settings: Settings, draw: Random) -> tuple[Edge, Edge]:
     first, second = draw.sample(range(2 + node), 2)
-    return (draw.choice(OPERATIONS), first), (draw.choice(OPERATIONS), second)
+    return (draw.choice(settings.operations), first), (draw.choice(settings.operations), second)
 
 
-def with_operations_replaced(description: NetworkDescription, draw: Random) -> NetworkDescription:
+def with_operations_replaced(
+    description: NetworkDescription, operations: Sequence[Operation], draw: Random
+) -> NetworkDescription:
     """R1 (HiNAS v2, section 4.2.4): in each cell one edge carries another operation."""
     cells: list[Cell] = []
     for cell in description.cells:
         nodes = [list(node) for node in cell.nodes]
         node, edge = draw.randrange(len(nodes)), draw.randrange(2)
         operation, source = nodes[node][edge]
-        nodes[node][edge] = (draw.choice([other for other in OPERATIONS if other != operation]), source)
+        nodes[node][edge] = (draw.choice([other for other in operations if other != operation]), source)
         cells.append(cell.model_copy(update={"nodes": tuple((first, second) for first, second in nodes)}))
     return description.model_copy(update={"cells": tuple(cells)})
 

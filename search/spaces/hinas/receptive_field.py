@@ -2,13 +2,25 @@
 
 from ..interface import Geometry
 from ..view import View, joined
+from .search_settings import Candidate
 from .space import NetworkDescription
 
-RADIUS: dict[str, int] = {"conv_3x3": 1, "sep_3x3": 2, "sep_5x5": 4, "dil_3x3": 2, "dil_5x5": 4, "skip": 0}
-"""Pixels each operation adds on every side; a separable operation is two convolutions."""
+_RADIUS: dict[Candidate, int] = {"conv_3x3": 1, "sep_3x3": 2, "sep_5x5": 4, "dil_3x3": 2, "dil_5x5": 4}
+_USUAL_OFFSET = 3
+"""Pixels: what tiles overlap for offsets without a limit, beside the kernel's own; they are blended there."""
 START_RADIUS = 2
 END_RADIUS = 3
 """Of their 3x3 convolutions one after the other."""
+
+
+def radius_of(operation: Candidate, offset_limit: int | None) -> int:
+    """Pixels an operation adds on every side; a separable operation is two convolutions.
+
+    A deformable one looks aside by its offsets, and samples between pixels: rounding may touch one pixel more.
+    """
+    if operation == "def_3x3":
+        return 2 + (_USUAL_OFFSET if offset_limit is None else offset_limit)
+    return _RADIUS.get(operation, 0)
 
 
 def geometry(description: NetworkDescription) -> Geometry:
@@ -22,7 +34,19 @@ def geometry(description: NetworkDescription) -> Geometry:
         stride = stem * description.level_stride(cell.level)
         states = [previous.resampled(stride), before.resampled(stride)]
         for node in cell.nodes:
-            states.append(joined(states[source].convolved(RADIUS[operation]) for operation, source in node))
+            states.append(
+                joined(
+                    states[source].convolved(radius_of(operation, description.offset_limit))
+                    for operation, source in node
+                )
+            )
         before, previous = previous, joined(states[2:])
     end = joined([previous.resampled(stem), early]).convolved(END_RADIUS)
-    return Geometry(halo=end.halo, alignment=period)
+    deforms = any(operation == "def_3x3" for cell in description.cells for node in cell.nodes for operation, _ in node)
+    has_limit = description.offset_limit is not None
+    return Geometry(
+        halo=end.halo,
+        alignment=period,
+        tiling="approximate" if deforms and not has_limit else "exact",
+        reach="up_to_halo" if deforms else "halo",
+    )

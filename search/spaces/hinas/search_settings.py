@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..conditioning import Conditioning
 from ..interface import SpaceSettings
-from .space import Activation, Cell, Edge, End, NetworkDescription, Stem
+from .space import Activation, Cell, Edge, End, NetworkDescription, OffsetLimit, Operation, Stem
 
 WidthSearch = Literal["searched", "fixed", "doubled"]
 """`searched` learns beta; `fixed` keeps every layer on level 0; `doubled` goes up one level with every layer."""
+
+
+Candidate = Operation | Literal["none"]
+
+V2_CANDIDATES: tuple[Candidate, ...] = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip", "none")
+"""Of HiNAS v2 (section 3.1)."""
+
+V1_CANDIDATES: tuple[Candidate, ...] = ("conv_3x3", "sep_3x3", "dil_3x3", "def_3x3", "skip", "none")
+"""Of HiNAS v1 (section 2.1)."""
 
 
 class Settings(SpaceSettings):
@@ -29,6 +38,10 @@ class Settings(SpaceSettings):
     )
     level_strides: tuple[Literal[1, 2, 4, 8], ...] | None = None
     width_search: WidthSearch = "searched"
+    candidates: tuple[Candidate, ...] = V2_CANDIDATES
+    """The operations an edge chooses from, in the order of alpha's last axis."""
+    offset_limit: OffsetLimit = None
+    """Of deformable convolutions, in pixels of the cell's maps; None: none."""
     stem: Stem = Stem(resolution="half", channels=32)
     end: End = End(channels=64, early_channels=32)
     normalisation: Literal["batch", "none"] = "none"
@@ -50,6 +63,25 @@ class Settings(SpaceSettings):
         # The description's own checks, before anything is built.
         self.description(tuple(self.plain_cell() for _ in range(self.layers)))
         return self
+
+    @field_validator("candidates")
+    @classmethod
+    def _candidates_leave_a_choice(cls, value: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("an operation stands there twice")
+        if "none" not in value or "skip" not in value or len(value) < 3:
+            raise ValueError("expected skip, none and at least one convolution")
+        return value
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The candidates that an edge of a found cell can carry."""
+        return tuple(name for name in self.candidates if name != "none")
+
+    @property
+    def none(self) -> int:
+        """Where `none` stands among the candidates."""
+        return self.candidates.index("none")
 
     def plain_cell(self, level: int = 0) -> Cell:
         """A cell of skips alone."""
@@ -97,13 +129,10 @@ class Settings(SpaceSettings):
             level_strides=self.level_strides,
             normalisation=self.normalisation,
             activation=self.activation,
+            offset_limit=self.offset_limit,
             residual=self.residual,
             stem=self.stem,
             end=self.end,
             conditioning=self.conditioning,
             cells=tuple(cells),
         )
-
-
-CANDIDATES = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip", "none")
-"""The candidate operations (HiNAS v2, section 3.1), in the order of alpha's last axis."""

@@ -13,11 +13,12 @@ from ..schedule import SearchSchedule
 from ..searcher import Phase, Searcher
 from .architecture import ArchitectureParameters, discretised_cells, one_hot_architecture
 from .blocks import blocks
+from .deformation import start_as_convolutions
 from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
 from .receptive_field import geometry
-from .search_settings import CANDIDATES, Settings
+from .search_settings import Settings
 from .space import NetworkDescription
 from .supernet import Supernet
 
@@ -123,7 +124,7 @@ class HinasSearcher(Searcher):
 
     def largest_entropies_bits(self) -> Mapping[str, float]:
         """The logarithms of how many operations and exits there are, as means over the same places."""
-        largest = {"alpha": math.log2(len(CANDIDATES))}
+        largest = {"alpha": math.log2(len(self.settings.candidates))}
         choices = self._choices_of_exits()
         if bool(choices.any()):
             largest["beta"] = self.architecture.allowed.sum(-1)[choices].float().log2().mean().item()
@@ -137,7 +138,8 @@ class HinasSearcher(Searcher):
     def perturbed(self, description: SpaceDescription, draw: Random) -> Mapping[str, SpaceDescription]:
         """The paper's R1 (an operation of each cell replaced) and R2 (a connection of each cell changed)."""
         found = own(description, NetworkDescription)
-        return {"r1": with_operations_replaced(found, draw), "r2": with_connections_changed(found, draw)}
+        replaced = with_operations_replaced(found, self.settings.operations, draw)
+        return {"r1": replaced, "r2": with_connections_changed(found, draw)}
 
 
 def build_supernet(settings: Settings, channels: int) -> HinasSearcher:
@@ -148,6 +150,7 @@ def build_supernet(settings: Settings, channels: int) -> HinasSearcher:
             nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    start_as_convolutions(supernet)
     if settings.residual:
         nn.init.zeros_(supernet.supernet.end.last.weight)
     return supernet

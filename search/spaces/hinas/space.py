@@ -11,12 +11,17 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from ..conditioning import Conditioning
 from ..interface import Frozen, SpaceDescription
 
-Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip"]
-"""An operation a discretised edge may carry (HiNAS v2, section 3.1); `none` is an absent edge."""
+Operation = Literal["conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "def_3x3", "skip"]
+"""An operation a discretised edge may carry; `none` is an absent edge.
+
+Those of HiNAS v2 (section 3.1), and `def_3x3` of v1 (section 2.1): a modulated deformable convolution.
+"""
 
 Activation = Literal["leaky_relu", "relu"]
 
 Squeeze = Literal["always", "where_needed"]
+
+OffsetLimit = Annotated[int, Field(ge=1, le=16)] | None
 
 Edge = tuple[Operation, Annotated[int, Field(ge=0)]]
 """(operation, input): input 0 is the previous layer's output, 1 the one before it, 2 + i is node i."""
@@ -66,7 +71,9 @@ class NetworkDescription(SpaceDescription):
     on maps smaller by this factor than level 0's, along each side; the paper's are all 1. `normalisation`: `batch` as
     in the paper, `none` puts biases in its place. `activation`: `leaky_relu` (slope 0.2) as in HiNAS v2, `relu` as in
     v1. `squeeze`: `always` sends every input of a cell through a 1x1 convolution as in the paper, `where_needed` only
-    an input whose channels or resolution are not the cell's. `residual`: the network predicts the noise.
+    an input whose channels or resolution are not the cell's. `offset_limit`: how many pixels of the cell's maps a
+    deformable convolution looks aside at most; None: as far as it has learnt to, as published, and tiles are then no
+    longer exact. `residual`: the network predicts the noise.
     """
 
     width: Annotated[int, Field(ge=1, le=512)]
@@ -79,6 +86,7 @@ class NetworkDescription(SpaceDescription):
     normalisation: Literal["batch", "none"] = "batch"
     activation: Activation = "leaky_relu"
     squeeze: Squeeze = "always"
+    offset_limit: OffsetLimit = None
     residual: bool = True
     stem: Stem = Stem()
     end: End = End()
@@ -101,11 +109,13 @@ class NetworkDescription(SpaceDescription):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_the_default_squeeze(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_new_and_default(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Genotypes from before there was a choice keep their identity.
         content = serialise(self)
         if self.squeeze == "always":
             del content["squeeze"]
+        if self.offset_limit is None:
+            content.pop("offset_limit", None)
         return content
 
     def is_squeezed(self, source_level: int, source_nodes: int, level: int) -> bool:

@@ -136,7 +136,7 @@ class MixedCell(nn.Module):
         super().__init__()
         self.settings = settings
         outgoing = [nodes, nodes, *range(nodes - 1, 0, -1)]
-        self.states = nn.ModuleList(OutgoingEdges(width, edges, settings.activation) for edges in outgoing)
+        self.states = nn.ModuleList(OutgoingEdges(width, edges, settings) for edges in outgoing)
 
     def forward(self, previous: Tensor, before: Tensor, operations_EO: Tensor, present: Present) -> Tensor:
         """Two (B, W, H, W') inputs, alpha's weights and which of them run -> (B, nodes * W, H, W')."""
