@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import UserError
 from .interface import Task, TaskOptions
 
-_TASKS: Mapping[str, str] = {"camera": "Camera", "denoise": "Denoise"}
+_TASKS: Mapping[str, str] = {"camera": "Camera", "denoise": "Denoise", "derain": "Derain"}
 """A task's name, which is its module's, and the name of its class."""
 
 
