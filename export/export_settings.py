@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from ..errors import UserError
 from ..runtime.model.manifest import Io, Precision
-from ..search.bundled_genotypes import genotype_file
+from ..search.bundled_genotypes import genotype_file, weights_beside
 from .graph.variants import (
     PRECISIONS,
     TARGETS,
@@ -195,7 +195,7 @@ class ExportSettings:
         """The trained weights; None: random ones. UserError where there are none beside the genotype."""
         if self.random_weights:
             return None
-        return weights_beside(self.genotype_file) if self.weights is None else self.weights
+        return found_weights(self.genotype_file) if self.weights is None else self.weights
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -238,16 +238,15 @@ class ExportSettings:
         return getattr(self, option) not in (None, False)
 
 
-def weights_beside(genotype: Path) -> Path:
-    """The weights beside a genotype file: `<name>.safetensors`, else `weights.safetensors`."""
-    candidates = (genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors"))
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise UserError(
-        f"{candidates[0]}: no such weights file; train with hinas-train, give --weights FILE, "
-        "or --random-weights for timing"
-    )
+def found_weights(genotype: Path) -> Path:
+    """The weights beside a genotype file; UserError where there are none."""
+    found = weights_beside(genotype)
+    if found is None:
+        raise UserError(
+            f"{genotype.with_suffix('.safetensors')}: no such weights file; train with hinas-train, give --weights "
+            "FILE, or --random-weights for timing"
+        )
+    return found
 
 
 def _dashed(name: str) -> str:

@@ -21,3 +21,9 @@ def genotype_file(genotype: Path) -> Path:
         known = ", ".join(bundled_genotypes())
         raise UserError(f"{name}: no such file, and no bundled genotype of that name; bundled: {known}")
     return genotype
+
+
+def weights_beside(genotype: Path) -> Path | None:
+    """The weights beside a genotype file, `<name>.safetensors` or else `weights.safetensors`; None without any."""
+    candidates = (genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -53,6 +53,21 @@ def train(
             help="Share of patches with noise as 8-bit files hold it. Default: 0.5 for denoise.",
         ),
     ] = None,
+    degraded: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of the same pictures with noise, by the same names: train on these pairs. Default: noise is "
+            "simulated.",
+            show_default=False,
+        ),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="A bundled name, or a genotype with its weights beside it: learn its output as much as the images.",
+            show_default=False,
+        ),
+    ] = None,
     validation: Annotated[
         Path | None, typer.Option(help="Images to validate on. Default: every 50th training image is held out.")
     ] = None,
@@ -112,6 +127,8 @@ def train(
         ),
         computing=Computing(device=device, precision=precision, threads=threads, compiled=compile_steps),
         validation=validation,
+        degraded=degraded,
+        teacher=teacher,
         start_from=start_from,
         resume=resume,
         max_minutes=max_minutes,

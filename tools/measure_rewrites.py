@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 from hinas.errors import UserError
-from hinas.export.export_settings import weights_beside
+from hinas.export.export_settings import found_weights
 from hinas.export.freeze import plain_export
 from hinas.export.graph.variants import Target
 from hinas.export.rewrites.measure_rewrites import ENGINES, PLAIN, Effort, engines_of, measured_models
@@ -41,7 +41,7 @@ def main() -> None:
 def weights_or_none(genotype: Path) -> Path | None:
     """The weights beside a genotype, if there are any."""
     try:
-        return weights_beside(genotype)
+        return found_weights(genotype)
     except UserError:
         return None
 

@@ -22,6 +22,7 @@ from ..learning.metrics import ValidationScore, validate
 from ..learning.muon import Muon
 from ..tasks.interface import Task
 from .learning_rate import learning_rate_factor, learning_rate_factor_at
+from .teacher import Teacher
 from .training_settings import TrainingSettings
 
 
@@ -106,6 +107,7 @@ def train(
     validation_images: Sequence[np.ndarray],
     task: Task,
     network_input: NetworkInput,
+    teacher: Teacher | None = None,
     compiled: bool,
     ranks: Ranks,
     max_seconds: float,
@@ -118,10 +120,10 @@ def train(
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
 
     Without `settings.iterations` the learning rate follows the time, and `max_seconds` must be finite. Without
-    validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at every
-    history row, and with a loss of the last iteration in between; `step_done` after every iteration, with how many are
-    planned, None as long as that is not known; `clock` gives seconds. Raises FloatingPointError when the loss is no
-    longer finite (the last checkpoint is from before).
+    validation images nothing is scored. A teacher's output counts as much as the clean images. `save` is called every
+    `save_every_seconds` and at the end; `report` at every history row, and with a loss of the last iteration in
+    between; `step_done` after every iteration, with how many are planned, None as long as that is not known; `clock`
+    gives seconds. Raises FloatingPointError when the loss is no longer finite (the last checkpoint is from before).
     """
     assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
@@ -136,7 +138,7 @@ def train(
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        losses.append(_step(state, settings, forward, patches, task, network_input, ranks).detach())
+        losses.append(_step(state, settings, forward, patches, task, network_input, teacher, ranks).detach())
         state.iteration += 1
         now = clock()
         state.seconds += now - last_time
@@ -239,23 +241,30 @@ def _step(
     patches: PatchSource,
     task: Task,
     network_input: NetworkInput,
+    teacher: Teacher | None,
     ranks: Ranks,
 ) -> Tensor:
     pairs = task.drawn(patches.draw(settings.batch, settings.crop, state.generator), state.generator)
     degraded, clean = ranks.share(pairs.degraded_BCHW), ranks.share(pairs.clean_BCHW)
+    level = None if pairs.level_B is None else ranks.share(pairs.level_B)
     given = [degraded]
     if network_input.conditioned:
-        assert pairs.level_B is not None, f"the task {task.name} tells no strength"
-        given.append(ranks.share(pairs.level_B))
+        assert level is not None, f"the task {task.name} tells no strength"
+        given.append(level)
     with autocast(clean.device, settings.precision):
         output = forward(*given)
-    loss = denoising_loss(
-        output.float(),
-        clean,
-        pixel=settings.pixel_loss,
-        ssim_weight=settings.ssim_weight,
-        mean_of_batch=ranks.mean,
-    )
+    wanted = [clean] if teacher is None else [clean, teacher.output(degraded, level)]
+    parts = [
+        denoising_loss(
+            output.float(),
+            target,
+            pixel=settings.pixel_loss,
+            ssim_weight=settings.ssim_weight,
+            mean_of_batch=ranks.mean,
+        )
+        for target in wanted
+    ]
+    loss = torch.stack(parts).mean()
     for optimizer in state.optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -22,6 +22,10 @@ class TrainRequest:
     computing: Computing
     validation: Path | None
     """Images to validate on; None: every 50th training image is held out."""
+    degraded: Path | None = None
+    """The same pictures with their degradation, by the same names; None: the task simulates it."""
+    teacher: Path | None = None
+    """A genotype with weights beside it, or a bundled name, whose output is learnt too."""
     start_from: Path | None
     """Weights to begin with, of the same genotype; None: random ones."""
     resume: bool

@@ -26,12 +26,16 @@ from ..learning.run_folder import prepared_run_folder
 from ..learning.weights import load_weights, save_weights
 from ..tasks.interface import Task
 from ..tasks.registry import configured_task
+from .given_pairs import GivenPairs, load_pairs
+from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
 from .training_record import recorded_task, training_record
 from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
+_BEFORE_THERE_WAS = {"pairs": "simulated"}
+"""What checkpoints of earlier versions do not say."""
 
 
 def run_training(request: TrainRequest, *, clock: Callable[[], float] = time.monotonic) -> str:
@@ -54,17 +58,24 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
         torch.set_num_threads(request.computing.threads)
     settings = replace(request.settings, precision=chosen_precision(request.computing.precision, device))
     task = configured_task(genotype.task.name, replace(request.task, scale=genotype.task.scale))
+    if request.degraded is not None:
+        task = GivenPairs(task=task)
     _check_request(request, task, network_input)
     torch.manual_seed(settings.seed)
     network = genotype.built()
     earlier = None
     if request.start_from is not None:
         earlier = load_weights(network, request.start_from, identity=genotype.identity)
+    teacher = None
+    if request.teacher is not None:
+        teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
     images = _images(request, network_input.channels)
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
     recorded = {**asdict(settings), **recorded_task(task, request.task)}
+    recorded["pairs"] = "simulated" if request.degraded is None else "of files"
+    recorded["teacher"] = None if teacher is None else teacher.identity
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, recorded, genotype, checkpoint)
@@ -105,6 +116,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
                 validation_images=images.validation,
                 task=task,
                 network_input=network_input,
+                teacher=teacher,
                 compiled=request.computing.compiles_on(device.type),
                 ranks=ranks,
                 max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
@@ -138,7 +150,11 @@ class _Images:
 
 
 def _images(request: TrainRequest, channels: int) -> _Images:
-    loaded = load_images(request.images, channels=channels, smallest_side=request.settings.crop)
+    smallest_side = request.settings.crop
+    if request.degraded is not None:
+        pairs = load_pairs(request.images, request.degraded, channels=channels, smallest_side=smallest_side)
+        return _Images(*_held_out(pairs.images))
+    loaded = load_images(request.images, channels=channels, smallest_side=smallest_side)
     warnings = list(loaded.warnings)
     if request.validation is None:
         images = _Images(*_held_out(loaded.images))
@@ -153,6 +169,11 @@ def _images(request: TrainRequest, channels: int) -> _Images:
 
 
 def _check_request(request: TrainRequest, task: Task, network_input: NetworkInput) -> None:
+    if request.degraded is not None:
+        if request.validation is not None:
+            raise UserError("--validation: of pairs every 50th is held out; leave it out")
+        if network_input.scale != 1:
+            raise UserError(f"--degraded: {request.genotype} enlarges, and its pairs are simulated; leave it out")
     if request.resume and request.start_from is not None:
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
     multiple = network_input.alignment * network_input.scale
@@ -184,7 +205,7 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
     free = {"iterations", "learning_rate", "warmup", "schedule", "validation_every", "log_every"}
     for name, now in recorded.items():
-        then = content["settings"].get(name)
+        then = content["settings"].get(name, _BEFORE_THERE_WAS.get(name))
         if name not in free and now != then:
             raise UserError(f"{path}: trained with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 

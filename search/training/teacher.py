@@ -1,0 +1,58 @@
+"""A trained network that another one learns from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import UserError
+from ...network_input import NetworkInput
+from ..bundled_genotypes import genotype_file, weights_beside
+from ..genotype import read_genotype
+from ..learning.weights import load_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A network whose output is learnt as much as the clean images."""
+
+    identity: str
+    """Its genotype's."""
+    network: nn.Module
+    """Trained, in evaluation mode, without gradients."""
+    given: NetworkInput
+
+    @torch.no_grad()
+    def output(self, degraded_BCHW: Tensor, level_B: Tensor | None) -> Tensor:
+        """What it makes of a batch; (B, C, scale * H, scale * W) float32, not clipped."""
+        if not self.given.conditioned:
+            return self.network(degraded_BCHW).float()
+        assert level_B is not None
+        return self.network(degraded_BCHW, level_B).float()
+
+
+def opened_teacher(genotype: Path, learner: NetworkInput, task: str, *, crop: int, device: torch.device) -> Teacher:
+    """The network of a genotype, or of a bundled name, with the weights beside it.
+
+    UserError where it has none, or where it does not take and return what the learner does.
+    """
+    file = genotype_file(genotype)
+    found = read_genotype(file)
+    given = found.network_input
+    if (found.task.name, given.channels, given.scale) != (task, learner.channels, learner.scale):
+        raise UserError(
+            f"--teacher {genotype}: for {found.task.name}, {given.channels} channels, scale {given.scale}; "
+            f"expected {task}, {learner.channels} channels, scale {learner.scale}"
+        )
+    if given.conditioned and not learner.conditioned:
+        raise UserError(f"--teacher {genotype}: conditioned on a strength, which this training does not have")
+    if crop % (given.alignment * given.scale):
+        raise UserError(f"--crop: got {crop}, expected a multiple of {given.alignment * given.scale}, the teacher's")
+    weights = weights_beside(file)
+    if weights is None:
+        raise UserError(f"--teacher {genotype}: no weights beside it, such as {file.with_suffix('.safetensors')}")
+    network = found.built()
+    load_weights(network, weights, identity=found.identity)
+    network = network.to(device).to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Teacher(identity=found.identity, network=network.requires_grad_(False), given=given)

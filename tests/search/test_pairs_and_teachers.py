@@ -1,0 +1,187 @@
+"""What a training learns from besides simulated noise: pairs of files, and another network."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hinas.errors import UserError
+from hinas.network_input import NetworkInput
+from hinas.search.genotype import genotype_from_json
+from hinas.search.images.image_folder import load_images
+from hinas.search.images.training_images import PatchSource
+from hinas.search.learning.distributed import Ranks
+from hinas.search.learning.weights import save_weights
+from hinas.search.tasks.denoise import Denoise
+from hinas.search.train_command import app
+from hinas.search.training.given_pairs import GivenPairs, load_pairs
+from hinas.search.training.teacher import Teacher, opened_teacher
+from hinas.search.training.train_loop import TrainingState, new_state, train
+from hinas.search.training.training_settings import TrainingSettings
+from PIL import Image
+from safetensors import safe_open
+
+CPU = torch.device("cpu")
+INPUT = NetworkInput(channels=1, alignment=2, level_range=(0.0, 75.0))
+
+
+@pytest.fixture
+def inverted_folder(picture_folder: Path, tmp_path: Path) -> Path:
+    """The same pictures as negatives, as TIFF."""
+    folder = tmp_path / "degraded"
+    folder.mkdir()
+    for file in picture_folder.iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(file))).save(folder / f"{file.stem}.tiff")
+    return folder
+
+
+def test_both_pictures_of_a_pair_are_cut_flipped_and_turned_alike(picture_folder: Path, inverted_folder: Path) -> None:
+    pairs = load_pairs(picture_folder, inverted_folder, channels=3, smallest_side=16)
+    assert [image.shape[2] for image in pairs.images] == [6, 6, 6]
+    task = GivenPairs(task=Denoise())
+    draw = torch.Generator().manual_seed(0)
+    drawn = task.drawn(PatchSource(pairs.images, device=CPU).draw(20, 24, draw), draw)
+    torch.testing.assert_close(drawn.degraded_BCHW, 1 - drawn.clean_BCHW)
+    assert drawn.clean_BCHW.std() > 0.1
+    rms = 255 * (drawn.degraded_BCHW - drawn.clean_BCHW).square().mean(dim=(1, 2, 3)).sqrt()
+    assert drawn.level_B is not None
+    torch.testing.assert_close(drawn.level_B, rms.clamp(0, 75))
+    assert rms.max() > 75
+
+
+def _one_name_missing(folder: Path) -> str:
+    (folder / "picture-1.tiff").unlink()
+    return r"picture-1\.png: has no picture of the same name in .*degraded"
+
+
+def _one_too_many(folder: Path) -> str:
+    Image.new("RGB", (90, 70)).save(folder / "more.png")
+    return r"more\.png: has no picture of the same name in .*pictures"
+
+
+def _another_size(folder: Path) -> str:
+    Image.new("RGB", (80, 70)).save(folder / "picture-0.tiff")
+    return r"picture-0\.tiff: 80x70 pixels, but .*picture-0\.png has 90x70"
+
+
+def _one_name_twice(folder: Path) -> str:
+    Image.new("RGB", (90, 70)).save(folder / "picture-0.png")
+    return r"picture-0\.(png|tiff): two pictures of this name"
+
+
+@pytest.mark.parametrize("spoil", [_one_name_missing, _one_too_many, _another_size, _one_name_twice])
+def test_pictures_that_are_no_pairs_are_named(
+    picture_folder: Path, inverted_folder: Path, spoil: Callable[[Path], str]
+) -> None:
+    message = spoil(inverted_folder)
+    with pytest.raises(UserError, match=message):
+        load_pairs(picture_folder, inverted_folder, channels=3, smallest_side=16)
+
+
+@pytest.fixture
+def genotype_file(small_document: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(small_document(3)))
+    return path
+
+
+def test_the_command_trains_on_pairs_and_says_so(
+    picture_folder: Path, inverted_folder: Path, genotype_file: Path, tmp_path: Path, in_process: Any, mistake: Any
+) -> None:
+    out = tmp_path / "run"
+    run = [str(genotype_file), str(picture_folder), "--out", str(out), "--batch", "2", "--crop", "16", "--device",
+           "cpu", "--threads", "1"]  # fmt: skip
+    done = in_process(app, *run, "--iterations", "3", "--degraded", str(inverted_folder))
+    assert done.returncode == 0, done.stderr
+    assert "dB at pairs" in done.stderr
+    with safe_open(out / "weights.safetensors", framework="np") as weights:
+        record = json.loads(weights.metadata()["hinas.training"])
+    assert record["settings"]["pairs"] == "of files" and record["images"] == 3
+    assert "trained with pairs of files" in mistake(app, *run, "--iterations", "5", "--resume")
+    assert "--validation" in mistake(
+        app, *run, "--iterations", "5", "--degraded", str(inverted_folder), "--validation", str(picture_folder)
+    )
+
+
+def _state(document: dict[str, Any], settings: TrainingSettings) -> TrainingState:
+    torch.manual_seed(settings.seed)
+    return new_state(genotype_from_json(json.dumps(document)).built(), settings, device=CPU)
+
+
+class _Same(torch.nn.Module):
+    def forward(self, image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        return image
+
+
+class _Black(torch.nn.Module):
+    def forward(self, image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(image)
+
+
+def _trained(state: TrainingState, settings: TrainingSettings, source: PatchSource, teacher: Teacher | None) -> None:
+    train(
+        state,
+        settings,
+        patches=source,
+        validation_images=(),
+        task=Denoise(range=(0.0, 0.0)),
+        network_input=INPUT,
+        teacher=teacher,
+        compiled=False,
+        ranks=Ranks(),
+        max_seconds=math.inf,
+        save=lambda: None,
+        save_every_seconds=1e9,
+        report=lambda *_: None,
+    )
+
+
+def test_the_loss_is_half_of_the_images_and_half_of_the_teacher(small_document: Any, picture_folder: Path) -> None:
+    """Without noise the untrained network, which is the identity, is perfect, and only a wrong teacher costs."""
+    settings = TrainingSettings(iterations=1, batch=4, crop=16, warmup=1, log_every=1, pixel_loss="mse")
+    source = PatchSource(load_images(picture_folder, channels=1, smallest_side=16).images, device=CPU)
+    losses: list[float] = []
+    for network in (None, _Same(), _Black()):
+        state = _state(small_document(1), settings)
+        teacher = None if network is None else Teacher(identity="x", network=network, given=INPUT)
+        _trained(state, settings, source, teacher)
+        losses.append(state.history[0].loss)
+    clean = source.draw(4, 16, torch.Generator().manual_seed(settings.seed))
+    assert losses[:2] == pytest.approx([0, 0], abs=1e-6)
+    assert losses[2] == pytest.approx(float(clean.square().mean()) / 2, rel=0.01)
+
+
+def test_a_teacher_is_a_genotype_with_weights_or_a_bundled_name(small_document: Any, tmp_path: Path) -> None:
+    file = tmp_path / "wise.json"
+    file.write_text(json.dumps(small_document(1)))
+    with pytest.raises(UserError, match=r"no weights beside it, such as .*wise\.safetensors"):
+        opened_teacher(file, INPUT, "denoise", crop=16, device=CPU)
+    genotype = genotype_from_json(file.read_text())
+    network = genotype.built().eval()
+    save_weights(network, file.with_suffix(".safetensors"), identity=genotype.identity, training={})
+    teacher = opened_teacher(file, INPUT, "denoise", crop=16, device=CPU)
+    image, level = torch.rand(1, 1, 16, 16), torch.tensor([25.0])
+    assert teacher.identity == genotype.identity
+    torch.testing.assert_close(teacher.output(image, level), network(image, level).detach())
+    assert opened_teacher(Path("gray"), INPUT, "denoise", crop=16, device=CPU).given.channels == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "learner", "task", "crop", "message"),
+    [
+        ("color", INPUT, "denoise", 16, "--teacher color: for denoise, 3 channels"),
+        ("gray", INPUT, "camera", 16, "--teacher gray: for denoise"),
+        ("gray", NetworkInput(channels=1), "denoise", 16, "conditioned on a strength"),
+        ("gray", INPUT, "denoise", 17, "--crop: got 17, expected a multiple of 2"),
+        ("grey", INPUT, "denoise", 16, "no bundled genotype"),
+    ],
+)
+def test_a_teacher_of_something_else_is_refused(
+    name: str, learner: NetworkInput, task: str, crop: int, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        opened_teacher(Path(name), learner, task, crop=crop, device=CPU)
