@@ -1,5 +1,6 @@
 """How far an output pixel of a HiNAS network sees, from the description alone: the exact halo and the alignment."""
 
+from ...bicubic import ENLARGEMENT_REACH
 from ..interface import Geometry
 from ..view import View, joined
 from .space import NetworkDescription
@@ -11,7 +12,7 @@ END_RADIUS = 3
 """Of their 3x3 convolutions one after the other."""
 
 
-def geometry(description: NetworkDescription) -> Geometry:
+def geometry(description: NetworkDescription, scale: int = 1) -> Geometry:
     """The halo over all paths through cells and nodes, and the coarsest stride as alignment."""
     stem = description.stride
     coarsest = max(description.level_stride(cell.level) for cell in description.cells)
@@ -25,4 +26,5 @@ def geometry(description: NetworkDescription) -> Geometry:
             states.append(joined(states[source].convolved(RADIUS[operation]) for operation, source in node))
         before, previous = previous, joined(states[2:])
     end = joined([previous.resampled(stem), early]).convolved(END_RADIUS)
-    return Geometry(halo=end.halo, alignment=period)
+    base = ENLARGEMENT_REACH if description.residual and scale > 1 else 0
+    return Geometry(halo=max(end.halo, base), alignment=period)
