@@ -11,7 +11,7 @@ ENLARGEMENT_REACH = 2
 """Pixels of the small picture, on each side of the one it lies in, that a pixel of the large one depends on."""
 
 
-def cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+def cubic(distance: NDArray[np.floating]) -> NDArray[np.float64]:
     """The kernel at distances in pixels; zero from 2 on."""
     x = np.abs(distance)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
