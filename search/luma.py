@@ -1,4 +1,4 @@
-"""Brightness as super-resolution is scored on: Y of ITU-R BT.601, 16 to 235, as MATLAB's rgb2ycbcr. Imports no torch."""
+"""Brightness as super-resolution is scored on: Y of BT.601 in 16 to 235, as MATLAB's rgb2ycbcr. Imports no torch."""
 
 Y_OF_BLACK = 16 / 255
 """Where white is 1."""

@@ -41,7 +41,7 @@ def train(
         int | None,
         typer.Option(
             min=16,
-            help="Side of the square patches of clean pixels. Default: 64, times the scale where pictures are enlarged.",
+            help="Side of the square patches of clean pixels. Default: 64, times the scale if it enlarges.",
             show_default=False,
         ),
     ] = None,

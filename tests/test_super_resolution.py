@@ -13,7 +13,15 @@ from hinas.search.search_command import app as search_app
 from hinas.search.train_command import app as train_app
 from PIL import Image
 
-SMALL = ("layers=1", "nodes=1", "width=4", "compact_width=4", "stem.channels=4", "end.channels=4", "end.early_channels=2")
+SMALL = (
+    "layers=1",
+    "nodes=1",
+    "width=4",
+    "compact_width=4",
+    "stem.channels=4",
+    "end.channels=4",
+    "end.early_channels=2",
+)
 ONE_THREAD = ("--threads", "1", "--device", "cpu")
 
 

@@ -32,7 +32,7 @@ def small_and_clean(pixels: NDArray[np.uint8], scale: int) -> tuple[NDArray[np.f
 
 def luma(pixels: NDArray[np.uint8] | Pixels) -> NDArray[np.float64]:
     """(H, W) or (H, W, 3) in grey levels 0..255 -> (H, W) Y of BT.601 in 16..235."""
-    values = clipped(pixels.astype(np.float64))
+    values = np.clip(pixels.astype(np.float64), 0, 255)
     weighted = values @ np.array(Y_WEIGHTS) if values.ndim == 3 else values * sum(Y_WEIGHTS)
     return 255 * Y_OF_BLACK + weighted
 

@@ -8,7 +8,6 @@ from ..quality.measure_quality import NOISY_INPUT
 from ..results.entries import Results
 from .tradeoff import PAPERS_SIZE, Panel, Quality, denoising_entries, super_resolution_entries, tradeoff_panels
 
-
 _AGAINST_TIME = ": quality against the mean time of a set's images"
 
 

@@ -1,4 +1,4 @@
-"""From a network's last feature maps to the image: blocks of pixels, and what a residual network's answer is taken from.
+"""From a network's last feature maps to the image: blocks of pixels, and what a residual network begins with.
 
 Shapes: B batch, C image channels, H, W input size; S = stride times scale.
 """
@@ -35,7 +35,7 @@ def _shuffled(maps: Tensor, block: int) -> Tensor:
 
 
 class BicubicEnlargement(nn.Module):
-    """Bicubic enlargement by a whole factor, exact away from the border, as one convolution, to be followed by a pixel shuffle.
+    """Bicubic enlargement by a whole factor, exact away from the border: a convolution, before a pixel shuffle.
 
     Only operators that every inference library computes alike; `Resize` has conventions. Beyond the border the image
     goes on as its last pixels, so that any size from 1x1 up works.

@@ -52,7 +52,9 @@ class SuperResolution(Task):
     def from_options(cls, options: TaskOptions) -> Self:
         """The scale, and the share of small patches that are rounded to 8 bits."""
         if options.scale not in SCALES:
-            raise UserError(f"--scale: got {options.scale}, super-resolution enlarges 2, 3 or 4 times; give one of them")
+            raise UserError(
+                f"--scale: got {options.scale}, super-resolution enlarges 2, 3 or 4 times; give one of them"
+            )
         if options.levels is not None or options.level_range is not None:
             raise UserError("--sigma: super-resolution takes no noise level; leave it out")
         if options.quantised_share is None:

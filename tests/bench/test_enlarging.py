@@ -67,9 +67,9 @@ def test_the_border_and_the_colour_do_not_count(images: ImageSet) -> None:
     clean = np.asarray(Image.open(images.files[0]))
 
     def changed(small: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        output = clean[:60, :69].astype(np.float32) / 255
+        output: NDArray[np.float32] = clean[:60, :69].astype(np.float32) / 255
         # As much brightness from red as is taken from blue.
-        output = output + np.array([24.966, 0, -65.481], np.float32) / 1000
+        output += np.array([24.966, 0, -65.481], np.float32) / 1000
         output[:3] = output[-3:] = output[:, :3] = output[:, -3:] = 0.5
         return output
 
@@ -84,7 +84,7 @@ def test_the_border_and_the_colour_do_not_count(images: ImageSet) -> None:
 
 
 def test_grey_and_colour_have_one_brightness() -> None:
-    grey = np.arange(0, 256, 5, np.uint8).reshape(4, 13)
+    grey = np.arange(0, 256, 5).astype(np.uint8).reshape(4, 13)
     np.testing.assert_allclose(luma(grey), luma(np.stack([grey] * 3, axis=-1)))
     np.testing.assert_allclose(luma(grey)[0, :2], [16, 16 + 5 * 219 / 255])
 
@@ -98,6 +98,7 @@ def test_a_picture_too_small_for_a_scale_is_left_out(images: ImageSet, tmp_path:
     assert warnings == [f"{tmp_path / 'flat.png'}: 60x16 is smaller than 19x19, which x4 needs, skipped"]
 
 
+@pytest.mark.slow
 def test_a_session_scores_models_that_enlarge_beside_bicubic(
     tiny: Callable[..., Path], models: dict[str, Path], images: ImageSet, tmp_path: Path
 ) -> None:

@@ -142,7 +142,10 @@ class HinasSearcher(Searcher):
 
 
 def build_supernet(settings: Settings, channels: int, scale: int = 1) -> HinasSearcher:
-    """A fresh supernet for a task that enlarges `scale` times; the last convolution starts at zero, so that a residual one begins as the identity."""
+    """A fresh supernet for a task that enlarges `scale` times.
+
+    The last convolution starts at zero, so that a residual one begins as the identity.
+    """
     supernet = HinasSearcher(settings, channels, scale)
     for module in supernet.modules():
         if isinstance(module, nn.Conv2d):

@@ -70,7 +70,8 @@ class PyramidNetwork(nn.Module):
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
         """Restore: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
 
-        The output is `scale` times as high and wide. H and W are multiples of the stride, times two for each further level.
+        The output is `scale` times as high and wide. H and W are multiples of the stride, times two for each further
+        level.
         """
         given = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.stem(given)
