@@ -55,7 +55,7 @@ def session_methods(
             note(f"note: {network.name}: {network.caveat}")
     classical: list[str] = []
     if peers is not None:
-        names = peer_names(peers, frozenset(network.manifest.channels for network in networks))
+        names = peer_names(peers, frozenset((one.manifest.channels, one.manifest.scale) for one in networks))
         files = peer_files(names, peer_weights, folder)
         taken = {network.model for network in networks}
         algorithms = [CLASSICAL[name].title for name in names if name in CLASSICAL]

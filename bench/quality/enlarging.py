@@ -11,7 +11,7 @@ from ...search.bicubic import enlarged, reduced
 from ...search.luma import Y_OF_BLACK, Y_WEIGHTS
 from .clean_images import ImageSet, clean_pixels
 from .measure_quality import ImageScore, ScoredMethod
-from .psnr_ssim import SMALLEST_SIDE, Pixels, SsimReference, clipped, psnr_db
+from .psnr_ssim import SMALLEST_SIDE, Pixels, SsimReference, psnr_db
 
 BICUBIC = "bicubic enlargement"
 """The baseline's name in results: what MATLAB's imresize, and hardly another program, gives."""
@@ -27,14 +27,15 @@ def small_and_clean(pixels: NDArray[np.uint8], scale: int) -> tuple[NDArray[np.f
         least = SMALLEST_SIDE + 2 * scale
         raise UserError(f"{width}x{height} is smaller than {least}x{least}, which x{scale} needs")
     clean = pixels[:height, :width]
-    return np.rint(clipped(reduced(clean.astype(np.float64), scale))).astype(np.float32), clean
+    return np.rint(reduced(clean.astype(np.float64), scale)).clip(0, 255).astype(np.float32), clean
 
 
 def luma(pixels: NDArray[np.uint8] | Pixels) -> NDArray[np.float64]:
     """(H, W) or (H, W, 3) in grey levels 0..255 -> (H, W) Y of BT.601 in 16..235."""
-    values = np.clip(pixels.astype(np.float64), 0, 255)
-    weighted = values @ np.array(Y_WEIGHTS) if values.ndim == 3 else values * sum(Y_WEIGHTS)
-    return 255 * Y_OF_BLACK + weighted
+    values = np.clip(pixels, 0, 255, dtype=np.float64)
+    weights = np.array(Y_WEIGHTS, np.float64)
+    weighted: NDArray[np.float64] = values @ weights if values.ndim == 3 else values * weights.sum()
+    return weighted + 255 * Y_OF_BLACK
 
 
 def measure_enlarging(

@@ -19,7 +19,7 @@ _C2 = (0.03 * 255) ** 2
 Pixels = NDArray[np.float32] | NDArray[np.float64]
 
 
-def clipped(output: Pixels) -> Pixels:
+def clipped(output: Pixels) -> NDArray[np.float32 | np.float64]:
     """`output` within 0..255, as any file would keep it; not rounded."""
     return np.clip(output, 0, 255)
 

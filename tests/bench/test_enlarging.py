@@ -67,7 +67,7 @@ def test_the_border_and_the_colour_do_not_count(images: ImageSet) -> None:
     clean = np.asarray(Image.open(images.files[0]))
 
     def changed(small: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        output: NDArray[np.float32] = clean[:60, :69].astype(np.float32) / 255
+        output = (clean[:60, :69] / 255).astype(np.float32)
         # As much brightness from red as is taken from blue.
         output += np.array([24.966, 0, -65.481], np.float32) / 1000
         output[:3] = output[-3:] = output[:, :3] = output[:, -3:] = 0.5
