@@ -19,6 +19,7 @@ from .methods.session_methods import SessionMethods, scored_methods, session_met
 from .projection.gpu_projections import project_networks, projected_entry
 from .published.published_figures import published_entries, read_published
 from .quality.clean_images import ImageSet, find_images
+from .quality.enlarging import measure_enlarging
 from .quality.measure_quality import ImageScore, ScoredMethod, measure_quality
 from .quality.sample_pictures import SamplePicture, best_method, sample_pictures
 from .results.entries import Entry, Results
@@ -150,15 +151,20 @@ def _latencies(
 def _quality(
     settings: QualitySettings, methods: Sequence[ScoredMethod], images: ImageSet, listener: Listener
 ) -> _Quality:
-    listener.begin("quality", len(images.files))
-    scores = measure_quality(
-        methods,
-        images,
-        sigmas=settings.sigmas,
-        noise=settings.noise,
-        progress=listener.step,
-        warn=listener.warn,
-    )
+    scores: list[ImageScore] = []
+    if denoising := [method for method in methods if method.scale == 1]:
+        listener.begin("quality", len(images.files))
+        scores += measure_quality(
+            denoising,
+            images,
+            sigmas=settings.sigmas,
+            noise=settings.noise,
+            progress=listener.step,
+            warn=listener.warn,
+        )
+    if enlarging := [method for method in methods if method.scale > 1]:
+        listener.begin("super-resolution", len(images.files))
+        scores += measure_enlarging(enlarging, images, progress=listener.step, warn=listener.warn)
     return _Quality(
         scores=tuple(scores),
         entries=tuple(quality_entries(scores, methods, images.name, settings.noise)),
@@ -169,8 +175,10 @@ def _quality(
 def _samples(
     methods: Sequence[ScoredMethod], images: ImageSet, scores: Sequence[ImageScore], settings: QualitySettings
 ) -> list[SamplePicture]:
-    """The best method's work at the middle noise level that anything was scored at."""
-    levels = sorted({score.sigma for score in scores})
+    """The best method's work at the middle noise level that anything was scored at; of enlarging there are none."""
+    levels = sorted({score.sigma for score in scores if score.sigma is not None})
+    if not levels:
+        return []
     sigma = levels[len(levels) // 2]
     method = best_method(methods, scores, sigma)
     if method is None:

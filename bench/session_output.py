@@ -6,6 +6,7 @@ from pathlib import Path
 from .devices.environment import Machine, device_name
 from .latency.measure_latency import MeasuredLatency
 from .projection.gpu_projections import ProjectedNetwork, write_rooflines
+from .quality.enlarging import BICUBIC
 from .quality.measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, mean_scores, write_scores
 from .quality.noise_protocols import PROTOCOL_OF, Noise
 from .quality.sample_pictures import SamplePicture
@@ -40,15 +41,17 @@ def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: M
 def quality_entries(
     scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str, noise: Noise
 ) -> list[Entry]:
-    """The means of the scores, the noisy input's among them, each with its time for all images.
+    """The means of the scores, the baselines' among them, each with its time for all images.
 
     As the papers give it: the denoising alone, image after image.
     """
-    facts = {method.name: method.facts for method in methods} | {NOISY_INPUT: {"source": "clean image plus noise"}}
+    facts = {method.name: method.facts for method in methods}
+    facts |= {NOISY_INPUT: {"source": "clean image plus noise"}, BICUBIC: {"source": "bicubic, as MATLAB's imresize"}}
     entries: list[Entry] = []
-    for (name, channels, sigma), mean in mean_scores(scores).items():
+    for (name, channels, scale, sigma), mean in mean_scores(scores).items():
         figures = {
             "model": name,
+            "task": "denoise" if scale == 1 else f"super-resolution x{scale}",
             "channels": channels,
             "origin": "measured",
             # JSON knows no infinity.
@@ -58,7 +61,7 @@ def quality_entries(
             "num_images": mean.num_images,
             "dataset_time_s": mean.total_seconds,
             "sigma": sigma,
-            "protocol": PROTOCOL_OF[noise],
+            "protocol": PROTOCOL_OF[noise] if scale == 1 else "sr-y",
         }
         # A network's own name comes last: here it may carry its backend and precision.
         entries.append(Entry.model_validate(figures | dict(facts[name])))

@@ -37,7 +37,9 @@ def search(
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="What the network is for.")] = "denoise",
-    scale: Annotated[int, typer.Option(min=1, max=4, help="How many times pictures are enlarged.")] = 1,
+    scale: Annotated[
+        int, typer.Option(min=1, max=4, help="super-resolution: how many times pictures are enlarged: 2, 3 or 4.")
+    ] = 1,
     channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 3,
     sigma: Annotated[
         str | None, typer.Option(help="Noise levels drawn, grey levels. Default: 30,50,70 for denoise.", metavar="LIST")
@@ -102,6 +104,7 @@ def search(
         DEFAULT_PRESET,
         changed_space,
         changes_from_texts,
+        check_conditioning,
         preset_space,
         read_search_space,
         scheduled_space,
@@ -110,7 +113,7 @@ def search(
     from .spaces.interface import TaskDescription
     from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
-    from .tasks.registry import task_names
+    from .tasks.registry import task_for_search, task_names
 
     if task not in task_names():
         raise UserError(f"--task: got {task!r}, expected {', '.join(task_names())}")
@@ -130,6 +133,10 @@ def search(
         )
     chosen = space_named(described.space).methods[0] if method is None else method
     given = {"epochs": epochs, "batch": batch, "crop": crop}
+    options = TaskOptions(
+        scale=described.task.scale, levels=None if sigma is None else levels_from_text("--sigma", sigma)
+    )
+    check_conditioning(described, task_for_search(described.task.name, options))
     described = scheduled_space(described, {name: value for name, value in given.items() if value is not None}, chosen)
     if print_space:
         print(described.to_json(), end="")
@@ -140,11 +147,7 @@ def search(
         raise UserError("--out: missing; give a folder for the results")
     request = SearchRequest(
         space=described,
-        task=TaskOptions(
-            scale=described.task.scale,
-            levels=None if sigma is None else levels_from_text("--sigma", sigma),
-            quantised_share=0.0,
-        ),
+        task=options,
         images=images,
         out=out,
         method=chosen,

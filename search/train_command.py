@@ -37,20 +37,34 @@ def train(
         typer.Option(min=1, help="Default: 400000, or with --max-minutes as many as fit.", show_default=False),
     ] = None,
     batch: Annotated[int, typer.Option(min=1)] = 24,
-    crop: Annotated[int, typer.Option(min=16, help="Side of the square patches, pixels.")] = 64,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Side of the square patches of clean pixels. Default: 64, times the scale if it enlarges.",
+            show_default=False,
+        ),
+    ] = None,
     optimizer: Annotated[TrainingOptimizer, typer.Option()] = "muon",
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.")] = None,
     schedule: Annotated[
         RateCurve, typer.Option(help="trapezoid: constant, falling in the last fifth; resume it with more iterations.")
     ] = "cosine",
     loss: Annotated[PixelLoss, typer.Option()] = "l1",
-    ssim_weight: Annotated[float, typer.Option(min=0, help="lambda of log10(1/SSIM); the paper's is 0.6.")] = 0.0,
+    ssim_weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="lambda of log10(1/SSIM); the paper's is 0.6. Default: 0.6 for super-resolution, else 0.",
+            show_default=False,
+        ),
+    ] = None,
     quantised_share: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Share of patches with noise as 8-bit files hold it. Default: 0.5 for denoise.",
+            help="Share of patches rounded as 8-bit files are. Default: 0.5 for denoise, 1 for super-resolution.",
         ),
     ] = None,
     degraded: Annotated[
@@ -100,10 +114,12 @@ def train(
     from .tasks.interface import TaskOptions
     from .training.train_request import TrainRequest
     from .training.training_settings import USUAL_ITERATIONS, USUAL_RATES, TrainingSettings
+    from .training.usual_settings import usual_settings
 
     if iterations is None and not (max_minutes is not None and max_minutes < math.inf):
         iterations = USUAL_ITERATIONS
 
+    usual = usual_settings(genotype)
     request = TrainRequest(
         genotype=genotype,
         images=images,
@@ -115,13 +131,13 @@ def train(
         settings=TrainingSettings(
             iterations=iterations,
             batch=batch,
-            crop=crop,
+            crop=usual.crop if crop is None else crop,
             optimizer=optimizer,
             learning_rate=USUAL_RATES[optimizer] if learning_rate is None else learning_rate,
             schedule=schedule,
             warmup=500 if iterations is None else min(500, max(1, iterations // 20)),
             pixel_loss=loss,
-            ssim_weight=ssim_weight,
+            ssim_weight=usual.ssim_weight if ssim_weight is None else ssim_weight,
             seed=seed,
             validation_every=validation_every,
         ),

@@ -120,6 +120,7 @@ class OpenNetwork:
             channels=manifest.channels,
             sigma_range=manifest.sigma_range,
             denoise=denoise,
+            scale=manifest.scale,
             facts={**self.facts, **ran_on},
         )
 

@@ -18,14 +18,15 @@ ALL = "all"
 PEER_NAMES = (*PEERS, *CLASSICAL)
 
 
-def peer_names(text: str, channels: frozenset[int]) -> tuple[str, ...]:
-    """`all`, or names separated by commas; `all` are those for the kinds of images that `channels` says.
+def peer_names(text: str, kinds: frozenset[tuple[int, int]]) -> tuple[str, ...]:
+    """`all`, or names separated by commas; `all` are those of the same channels and scale as one of `kinds`.
 
     Raises UserError for a name that is none.
     """
     if text.strip() == ALL:
-        of = {name: peer.channels for name, peer in (PEERS | CLASSICAL).items()}
-        return tuple(name for name in PEER_NAMES if of[name] in channels)
+        of = {name: (peer.channels, peer.scale) for name, peer in PEERS.items()}
+        of |= {name: (peer.channels, 1) for name, peer in CLASSICAL.items()}
+        return tuple(name for name in PEER_NAMES if of[name] in kinds)
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in PEER_NAMES:

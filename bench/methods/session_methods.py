@@ -10,12 +10,13 @@ from ..devices.environment import Machine
 from ..latency.timed_method import Size, TimedMethod, needed_bytes
 from ..peers.classical import CLASSICAL
 from ..quality.measure_quality import NOISY_INPUT, ScoredMethod, levels_of
-from ..quality.protocol import SCORED_TASKS
 from .network_files import network_files
 from .open_networks import OpenNetwork, Variants, open_networks
 from .peer_methods import ALL, peer_files, peer_names, scored_classical, timed_classical
 from .program import Program, scored_programs
 
+_SCORED_TASKS = ("denoise", "super-resolution x2", "super-resolution x3", "super-resolution x4")
+"""Those that there is a protocol for, as results name them."""
 _RESERVE = 0.8
 """Of the free memory: what may be planned with."""
 
@@ -54,7 +55,7 @@ def session_methods(
             note(f"note: {network.name}: {network.caveat}")
     classical: list[str] = []
     if peers is not None:
-        names = peer_names(peers, frozenset(network.manifest.channels for network in networks))
+        names = peer_names(peers, frozenset((one.manifest.channels, one.manifest.scale) for one in networks))
         files = peer_files(names, peer_weights, folder)
         taken = {network.model for network in networks}
         algorithms = [CLASSICAL[name].title for name in names if name in CLASSICAL]
@@ -132,18 +133,20 @@ def scored_methods(
     for network in found.networks:
         if network.manifest.weights == "random":
             note(f"note: {network.name} has random weights: its latency is measured, its quality is not")
-        elif network.task not in SCORED_TASKS:
+        elif network.task not in _SCORED_TASKS:
             note(f"note: {network.name} is for {network.task}: its latency is measured, its quality is not")
+        elif network.manifest.scale > 1 and network.manifest.conditioned:
+            note(f"note: {network.name} enlarges and takes a noise level: its latency is measured, its quality is not")
         else:
             methods.append(network.scored(machine))
     methods += [scored_classical(name, threads=threads, device=machine.cpu) for name in found.classical]
     methods += scored_programs(programs, machine, [NOISY_INPUT, *(item.name for item in found.timed)])
     for method in methods:
         missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(method, sigmas)]
-        if missing and method.sigma_range is not None:
+        if missing and method.scale == 1 and method.sigma_range is not None:
             low, high = method.sigma_range
             note(f"note: {method.name} is for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}")
-    if not any(levels_of(method, sigmas) for method in methods):
+    if not any(method.scale > 1 or levels_of(method, sigmas) for method in methods):
         levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
         raise UserError(
             f"--sigma {levels}: no model has trained weights for any of these; leave --data out for latency alone"

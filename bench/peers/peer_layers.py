@@ -60,6 +60,34 @@ class Layers:
         kernel = self._constant(f"{name}.weight", self._weights(f"{name}.weight", (*channels, 2, 2)))
         return self.node("ConvTranspose", value, kernel, kernel_shape=[2, 2], strides=[2, 2])
 
+    def enlarging_conv(self, value: str, name: str, channels: tuple[int, int], *, side: int, scale: int) -> str:
+        """A transposed convolution with stride `scale` and a bias whose result is `scale` times as high and wide."""
+        inputs = [value]
+        for part, shape in (("weight", (*channels, side, side)), ("bias", (channels[1],))):
+            inputs.append(self._constant(f"{name}.{part}", self._weights(f"{name}.{part}", shape)))
+        return self.node(
+            "ConvTranspose",
+            *inputs,
+            kernel_shape=[side, side],
+            strides=[scale, scale],
+            pads=[side // 2] * 4,
+            output_padding=[scale - 1] * 2,
+        )
+
+    def split(self, value: str, channels: tuple[int, int]) -> tuple[str, str]:
+        """The first channels and the others."""
+        sizes = f"split_{channels[0]}_{channels[1]}"
+        if all(item.name != sizes for item in self._constants):
+            self._constants.append(numpy_helper.from_array(np.array(channels, np.int64), sizes))
+        outputs = (f"value_{len(self._nodes)}_first", f"value_{len(self._nodes)}_rest")
+        self._nodes.append(helper.make_node("Split", [value, sizes], list(outputs), axis=1))
+        return outputs
+
+    def prelu(self, value: str, name: str, channels: int) -> str:
+        """Negative values times NAME.slope, channel by channel."""
+        slope = self._weights(f"{name}.slope", (channels,)).reshape(channels, 1, 1)
+        return self.node("PRelu", value, self._constant(f"{name}.slope", slope))
+
     def relu(self, value: str) -> str:
         """max(0, value)."""
         return self.node("Relu", value)

@@ -7,7 +7,8 @@ from functools import partial
 import onnx
 
 from ...network_input import NetworkInput
-from ...runtime.model.manifest import ModelManifest
+from ...runtime.model.manifest import ModelManifest, Tiling
+from .enlarging_networks import fsrcnn, imdn
 from .peer_layers import Layers
 from .peer_networks import dncnn, drunet, ffdnet, memnet, red30
 from .peer_weights import PeerWeights, recorded
@@ -26,11 +27,18 @@ class Peer:
     source: str
     halo: int
     """Pixels that a pixel's value depends on at most, per side."""
+    tiling: Tiling = "exact"
+    """`approximate`: it sees the whole image, and `halo` is how far the convolutions reach."""
 
     @property
     def channels(self) -> int:
         """1: for grey images; 3: for colour images."""
         return self.input.channels
+
+    @property
+    def scale(self) -> int:
+        """Above 1: for super-resolution."""
+        return self.input.scale
 
 
 def _networks() -> dict[str, Peer]:
@@ -80,6 +88,24 @@ def _networks() -> dict[str, Peer]:
             # 2 * (1 + 8 + 16 + 32) of the three scales and both ends, 64 of the middle, 2 * 7 of the resamplings.
             halo=192,
         )
+    for scale in (2, 3, 4):
+        peers |= {
+            f"fsrcnn-x{scale}": Peer(
+                title=f"FSRCNN x{scale}",
+                input=NetworkInput(channels=1, scale=scale),
+                build=partial(fsrcnn, scale=scale),
+                source="Dong et al., ECCV 2016",
+                halo=8,
+            ),
+            f"imdn-x{scale}": Peer(
+                title=f"IMDN x{scale}",
+                input=NetworkInput(channels=3, scale=scale),
+                build=partial(imdn, scale=scale),
+                source="Hui et al., ACM Multimedia 2019",
+                halo=27,
+                tiling="approximate",
+            ),
+        }
     return peers
 
 
@@ -93,7 +119,9 @@ def peer_model(peer: Peer, weights: PeerWeights) -> onnx.ModelProto:
     model = layers.model(peer.build(layers), peer.input)
     manifest = ModelManifest(
         channels=peer.input.channels,
-        scale=peer.input.scale,
+        scale=peer.scale,
+        task="denoise" if peer.scale == 1 else "super-resolution",
+        tiling=peer.tiling,
         halo=peer.halo,
         alignment=peer.input.alignment,
         conditioned=peer.input.conditioned,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ from .protocol import NoisyPatch, joined, noisy_patches
 from .psnr_ssim import SsimReference, psnr_db
 
 Denoise = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
-"""(H, W) for one channel or (H, W, 3), in 0..1, and sigma in grey levels -> the same shape, not clipped."""
+"""(H, W) for one channel or (H, W, 3), in 0..1, and sigma in grey levels -> the same shape, not clipped; of a method
+that enlarges the sides are multiplied."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredMethod:
-    """Something that denoises, with what results say of it."""
+    """Something that denoises or enlarges, with what results say of it."""
 
     name: str
     """Unique among the methods of a session."""
@@ -33,6 +34,8 @@ class ScoredMethod:
     sigma_range: tuple[float, float] | None
     """Grey levels it can be scored at, both ends included; None: any."""
     denoise: Denoise
+    scale: int = 1
+    """How many times as high and wide its results are."""
     facts: Mapping[str, Any]
     """Fields of an Entry that go with its figures: weights, parameters, backend, library, device, threads, source."""
 
@@ -46,22 +49,24 @@ class ImageScore:
     """One method on one image at one noise level."""
 
     model: str
-    """A method's name, or NOISY_INPUT."""
+    """A method's name, NOISY_INPUT, or of super-resolution BICUBIC."""
     channels: int
     """1: measured on the grey image; 3: on the colour image."""
+    scale: int = 1
+    """Above 1: super-resolution."""
     image: str
     """The file's path."""
     width: int
     """Pixels."""
     height: int
     """Pixels."""
-    sigma: float
-    """Grey levels 0..255, of the noise and as told to a conditioned network."""
+    sigma: float | None
+    """Grey levels 0..255, of the noise and as told to a conditioned network; None: super-resolution."""
     psnr_db: float
     """Infinite where the output equals the clean image."""
     ssim: float
     seconds: float | None
-    """Wall time of the denoising, a program's start and files included; None for NOISY_INPUT."""
+    """Wall time of the denoising, a program's start and files included; None for a baseline."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +78,22 @@ class MeanScore:
     """dB, mean of the images' dB values; infinite where one of them is."""
     ssim: float
     total_seconds: float | None
-    """Of all images one after the other; None for NOISY_INPUT."""
+    """Of all images one after the other; None for a baseline."""
+
+
+class Scored(NamedTuple):
+    """What a mean is taken over the images of: fields as in ImageScore."""
+
+    model: str
+    channels: int
+    scale: int
+    sigma: float | None
 
 
 def levels_of(method: ScoredMethod, sigmas: Iterable[float]) -> list[float]:
-    """Those noise levels that a method can be scored at."""
+    """Those noise levels that a method can be scored at; none where it enlarges."""
+    if method.scale > 1:
+        return []
     low, high = method.sigma_range or (0.0, 255.0)
     return [sigma for sigma in sigmas if low <= sigma <= high]
 
@@ -91,7 +107,7 @@ def measure_quality(
     progress: Callable[[], None] = lambda: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[ImageScore]:
-    """Score every method (and doing nothing) on every image at every sigma in its range.
+    """Score every method that denoises (and doing nothing) on every image at every sigma in its range.
 
     One-channel methods see grey images, three-channel methods colour ones; methods of one kind see the same noise.
     `progress` is called after each image, `warn` with a line for each image that turns out damaged.
@@ -138,11 +154,11 @@ def measure_quality(
     return scores
 
 
-def mean_scores(scores: Iterable[ImageScore]) -> dict[tuple[str, int, float], MeanScore]:
-    """The means by (model, channels, sigma), in the order of first appearance."""
-    groups: dict[tuple[str, int, float], list[ImageScore]] = {}
+def mean_scores(scores: Iterable[ImageScore]) -> dict[Scored, MeanScore]:
+    """The means, in the order of first appearance."""
+    groups: dict[Scored, list[ImageScore]] = {}
     for score in scores:
-        groups.setdefault((score.model, score.channels, score.sigma), []).append(score)
+        groups.setdefault(Scored(score.model, score.channels, score.scale, score.sigma), []).append(score)
     return {
         key: MeanScore(
             num_images=len(group),

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from .noise_protocols import Noise
 
-SCORED_TASKS = ("denoise",)
-"""Those that a protocol here makes degraded images for, as results name them."""
 PATCH_SIDE = 64
 """Pixels, of a patch of the hinas-patches protocol."""
 PATCH_STRIDE = 48

@@ -24,7 +24,7 @@ def clipped(output: Pixels) -> NDArray[np.float32 | np.float64]:
     return np.clip(output, 0, 255)
 
 
-def psnr_db(output: Pixels, clean: NDArray[np.uint8]) -> float:
+def psnr_db(output: Pixels, clean: NDArray[np.uint8] | Pixels) -> float:
     """10 log10(255^2 / MSE) in dB, the MSE over all pixels and all channels; infinite where nothing differs."""
     error = clipped(output) - clean
     mean_square = float(np.mean(np.square(error, dtype=np.float64)))
@@ -39,7 +39,7 @@ class SsimReference:
     nothing is invented beyond its borders; the mean over them, then over the channels, is the result.
     """
 
-    def __init__(self, clean: NDArray[np.uint8]) -> None:
+    def __init__(self, clean: NDArray[np.uint8] | Pixels) -> None:
         """`clean`: both sides at least SMALLEST_SIDE pixels (a defect of the caller otherwise)."""
         assert min(clean.shape[:2]) >= SMALLEST_SIDE, f"no 11x11 window fits into {clean.shape}"
         self._clean = clean.astype(np.float64)

@@ -42,9 +42,9 @@ def best_method(methods: Sequence[ScoredMethod], scores: Sequence[ImageScore], s
     """The one with the best mean PSNR at `sigma`, for colour images if any was scored on them; None: none was."""
     by_name = {method.name: method for method in methods}
     networks = [
-        (channels, mean.psnr_db, by_name[model])
-        for (model, channels, level), mean in mean_scores(scores).items()
-        if level == sigma and model in by_name
+        (scored.channels, mean.psnr_db, by_name[scored.model])
+        for scored, mean in mean_scores(scores).items()
+        if scored.sigma == sigma and scored.model in by_name
     ]
     return max(networks, key=lambda network: network[:2])[2] if networks else None
 

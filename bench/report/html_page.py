@@ -30,10 +30,13 @@ _PROTOCOLS: dict[Protocol, str] = {
     "SSIM of the whole picture, then the mean over the pairs. An ORACLE chose its level knowing the clean pictures.",
     "half-size images": "The test images were shrunk to half their size before noise was added; figures are lower "
     "than on whole images.",
+    "sr-y": "Super-resolution, bicubic, Y: the image is cropped to multiples of the scale, reduced as MATLAB's "
+    "imresize does it and rounded to 8 bits. PSNR and SSIM of the brightness Y (BT.601, 16 to 235) of the enlarged "
+    "image, clipped and not rounded, without a border of as many pixels as the scale; then the mean over the images.",
     "unknown": "The publication does not say enough to name the protocol.",
 }
 _CHARTS = {
-    "tradeoff-super-resolution": "Super-resolution, as published",
+    "tradeoff-super-resolution": "Super-resolution: quality against time",
     "tradeoff": "Quality against time",
     "roofline": "Roofline: how far from the device's limits",
 }

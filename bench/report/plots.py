@@ -105,7 +105,8 @@ def _axes_of(
         images = "grey images" if panel.channels == 1 else "colour images"
         if panel.task != "denoise":
             # Of what exactly of an enlarged picture, the papers' tables do not say.
-            images = "as published"
+            is_measured = any(point.group.origin == "measured" for point in panel.points)
+            images = "of Y, or as published" if is_measured else "as published"
         is_first = is_crowded or axes.get_subplotspec().is_first_col()
         axes.set_ylabel(f"{_QUALITY_TEXTS[panel.quality]}, {images}" if is_first else "")
         if is_crowded or axes.get_subplotspec().rowspan.start == lowest[kinds[-1]].get_subplotspec().rowspan.start:
@@ -138,7 +139,9 @@ def _draw_panel(axes: "Axes", panel: Panel, scale: ParameterScale, dashes: dict[
     unit = " dB" if panel.quality == "psnr_db" else ""
     digits = 2 if panel.quality == "psnr_db" else 3
     noisy = "" if panel.noisy_quality is None else f"  (noisy input: {panel.noisy_quality:.{digits}f}{unit})"
-    axes.set_title(panel.task if panel.sigma is None else f"σ = {panel.sigma:g}{noisy}", fontsize=9, parse_math=False)
+    is_enlarging = panel.sigma is None
+    title = f"{panel.task}{noisy.replace('noisy input', 'bicubic')}" if is_enlarging else f"σ = {panel.sigma:g}{noisy}"
+    axes.set_title(title, fontsize=9, parse_math=False)
     axes.set_xscale("log")
 
 

@@ -146,6 +146,7 @@ _LATENCY: tuple[tuple[str, bool, _Cell], ...] = (
 )
 _QUALITY = (
     _MODEL,
+    ("task", False, lambda entry: "" if entry.task == "denoise" else entry.task),
     _IMAGES,
     _SIGMA,
     _PSNR,

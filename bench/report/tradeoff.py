@@ -60,7 +60,7 @@ class Panel:
     points: tuple[TradeoffPoint, ...]
     """At least one."""
     noisy_quality: float | None
-    """What doing nothing scores; None: unknown, or not the same for all points."""
+    """What doing nothing scores, or bicubic enlargement; None: unknown, or not the same for all points."""
 
 
 def denoising_entries(entries: Iterable[Entry]) -> list[Entry]:
@@ -69,11 +69,16 @@ def denoising_entries(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def super_resolution_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """Those on BSD100, the only set whose times are published."""
+    """Of those published the ones on BSD100, the only set whose times are; and all that were measured.
+
+    What counts is the time for the whole set, as published: a latency is for a small picture of one size.
+    """
     return [
         entry
         for entry in entries
-        if entry.task.startswith("super-resolution") and (entry.dataset or "").startswith("BSD100")
+        if entry.task.startswith("super-resolution")
+        and entry.latency_ms is None
+        and (entry.origin == "measured" or (entry.dataset or "").startswith("BSD100"))
     ]
 
 

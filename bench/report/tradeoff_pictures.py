@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..quality.enlarging import BICUBIC
 from ..quality.measure_quality import NOISY_INPUT
 from ..results.entries import Results
 from .tradeoff import PAPERS_SIZE, Panel, Quality, denoising_entries, super_resolution_entries, tradeoff_panels
+
+_AGAINST_TIME = ": quality against the mean time of a set's images"
 
 
 def write_pictures(results: Results, sizes: Sequence[str], out: Path, *, quality: Quality = "psnr_db") -> list[Path]:
@@ -22,9 +25,10 @@ def write_pictures(results: Results, sizes: Sequence[str], out: Path, *, quality
         stem = begin if index == 0 else begin.with_name(f"{begin.name}-{size}")
         conditions = "; ".join([*_libraries(results, size), "batch 1", when])
         files += _written(panels, stem, f"Denoising: quality against time for {size} pixels", conditions)
-    published = super_resolution_entries(results.entries)
-    panels = tradeoff_panels(published, PAPERS_SIZE, noisy_input=NOISY_INPUT, quality=quality)
-    title = "Super-resolution on BSD100: quality against time, as published"
+    enlarged = super_resolution_entries(results.entries)
+    panels = tradeoff_panels(enlarged, PAPERS_SIZE, noisy_input=BICUBIC, quality=quality)
+    are_published = all(entry.origin == "published" for entry in enlarged)
+    title = "Super-resolution" + (" on BSD100: quality against time, as published" if are_published else _AGAINST_TIME)
     files += _written(panels, begin.with_name(f"{begin.name}-super-resolution"), title, when)
     return files
 

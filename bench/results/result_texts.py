@@ -102,7 +102,7 @@ _LATENCY_HEADING = (
     "kMAC/px",
 )
 _PROJECTED_HEADING = ("model", "GPU", "precision", "size", "projected ms", "range ms", "Mpix/s")
-_QUALITY_HEADING = ("model", "images", "sigma", "PSNR dB", "SSIM", "all images s")
+_QUALITY_HEADING = ("model", "task", "images", "sigma", "PSNR dB", "SSIM", "all images s")
 
 
 def relative_spread(samples_ms: Sequence[float]) -> float:
@@ -155,8 +155,9 @@ def _projected_row(entry: Entry) -> tuple[str, ...]:
 def _quality_row(entry: Entry, label: str) -> tuple[str, ...]:
     return (
         label,
+        "-" if entry.task == "denoise" else entry.task,
         "grey" if entry.channels == 1 else "colour",
-        f"{entry.sigma:g}",
+        "-" if entry.sigma is None else f"{entry.sigma:g}",
         "infinite" if entry.psnr_db is None else f"{entry.psnr_db:.2f}",
         _number(entry.ssim, 4),
         _number(entry.dataset_time_s, 2),

@@ -14,6 +14,8 @@ from ..graph.onnx_from_network import feeds_of
 NUM_CROPS = 64
 CROP_PIXELS = 96
 """The least side of a model's input; rounded up to the alignment."""
+_LARGEST_CLEAN = 256
+"""Pixels of a clean crop's side that smaller inputs are taken for: pictures are hardly larger than 300."""
 
 
 def calibration_batches(
@@ -24,7 +26,8 @@ def calibration_batches(
     `images`: files or folders of clean images. The strengths are spread over the task's range. Raises UserError where
     there is no usable image, before the first crop.
     """
-    side = (CROP_PIXELS + -CROP_PIXELS % given.alignment) * given.scale
+    least = min(CROP_PIXELS, _LARGEST_CLEAN // given.scale)
+    side = (least + -least % given.alignment) * given.scale
     loaded = [load_images(path, channels=given.channels, smallest_side=side) for path in images]
     return _crops([pixels for found in loaded for pixels in found.images], side, task, given, seed)
 

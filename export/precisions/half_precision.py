@@ -3,8 +3,9 @@
 Why no library does this: onnxruntime.transformers.float16 (1.31) gave graphs that the checker refuses (not sorted),
 clamps weights beyond fp16 without a word, and knows no bf16; onnxconverter-common is its ancestor and no longer kept.
 
-What stays in fp32: inputs and outputs; the node that reads an input and writes an output (`denoised = noisy - noise`),
-so that the picture itself is never rounded to 8 or 11 bits; the layers to keep; layers whose weights the format cannot
+What stays in fp32: inputs and outputs; what takes the picture itself to the output, the node that reads an input and
+writes an output (`denoised = noisy - noise`) or a fixed enlargement and the nodes behind it, so that the picture is
+never rounded to 8 or 11 bits; the layers to keep; layers whose weights the format cannot
 hold. A node that is no layer (an activation, an addition) stays in fp32 where it touches such a layer, directly or over
 others of its kind, so that what is kept is not rounded again.
 """
@@ -135,6 +136,7 @@ def _full_precision(graph: ir.Graph, low: ir.DataType, keep: frozenset[str]) -> 
     """The nodes that stay in fp32."""
     layers = {node for node in graph if node.name in keep or not _fits_into(node, low)}
     ends = {node for node in graph if _reads_input(node) and any(value.is_graph_output() for value in node.outputs)}
+    ends |= _enlargement(graph)
     reached = set(layers)
     waiting = list(layers)
     while waiting:
@@ -143,6 +145,28 @@ def _full_precision(graph: ir.Graph, low: ir.DataType, keep: frozenset[str]) -> 
                 reached.add(node)
                 waiting.append(node)
     return reached | ends
+
+
+_WITHOUT_ACTIVATION = frozenset({"Conv", "DepthToSpace", "Identity", "Pad"})
+
+
+def _enlargement(graph: ir.Graph) -> set[ir.Node]:
+    """The one convolution by which a network's base picture is enlarged, and the nodes from there to the output."""
+    way: set[ir.Node] = set()
+    node = graph.outputs[0].producer()
+    while node is not None and node.op_type == "DepthToSpace":
+        way.add(node)
+        node = node.inputs[0].producer() if node.inputs[0] is not None else None
+    if node is None or node.op_type != "Sub" or node.inputs[0] is None:
+        return set()
+    way.add(node)
+    base = node.inputs[0].producer()
+    while base is not None and base.op_type in _WITHOUT_ACTIVATION and base.inputs[0] is not None:
+        way.add(base)
+        if base.inputs[0].is_graph_input():
+            return way if sum(one.op_type in LAYERS for one in way) == 1 else set()
+        base = base.inputs[0].producer()
+    return set()
 
 
 def _neighbours(node: ir.Node) -> Iterator[ir.Node]:

@@ -13,8 +13,9 @@ from ..spaces.halving_schedule import HalvingSchedule
 from ..spaces.interface import Frozen, Kind, SpaceSettings, TaskDescription
 from ..spaces.registry import space_named, space_names, space_settings
 from ..spaces.schedule import SearchSchedule
-from ..spaces.space import Preset, Space
+from ..spaces.space import PresetValues, Space
 from ..spaces.supernet_schedule import SupernetSchedule
+from ..tasks.interface import Task
 
 FORMAT = "hinas-space"
 DEFAULT_PRESET = "fast"
@@ -57,7 +58,7 @@ def preset_space(space: str, task: TaskDescription, preset: str, changes: Mappin
     found = space_named_by_person(space)
     if preset not in found.presets:
         raise UserError(f"--preset: got {preset!r}, the space {space} has {', '.join(found.presets)}")
-    return changed_space(_of_preset(space, task, found.presets[preset]), changes)
+    return changed_space(_of_preset(space, task, found.presets[preset].values_for(task.name)), changes)
 
 
 def space_named_by_person(name: str) -> Space:
@@ -69,14 +70,20 @@ def space_named_by_person(name: str) -> Space:
     return space_named(name)
 
 
-def _of_preset(space: str, task: TaskDescription, preset: Preset) -> SearchSpace:
+def _of_preset(space: str, task: TaskDescription, values: PresetValues) -> SearchSpace:
+    """Presets speak of what a network is given: where the output is larger, so are the patches of clean pixels."""
+    schedule = SearchSchedule.model_validate(dict(values.schedule))
+    halving = HalvingSchedule.model_validate(dict(values.halving))
+    supernet = SupernetSchedule.model_validate(dict(values.supernet))
     return SearchSpace(
         space=space,
         task=task,
-        settings=space_settings(space, dict(preset.settings)),
-        schedule=SearchSchedule.model_validate(dict(preset.schedule)),
-        halving=HalvingSchedule.model_validate(dict(preset.halving)),
-        supernet=SupernetSchedule.model_validate(dict(preset.supernet)),
+        settings=space_settings(space, dict(values.settings)),
+        schedule=schedule.model_copy(update={"crop": schedule.crop * task.scale}),
+        halving=halving.model_copy(
+            update={"crop": halving.crop * task.scale, "validation_side": halving.validation_side * task.scale}
+        ),
+        supernet=supernet.model_copy(update={"crop": supernet.crop * task.scale}),
     )
 
 
@@ -136,6 +143,15 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
     if not isinstance(group, dict):
         raise UserError(f"--set {name}: {head} is a single value; leave out .{rest}")
     values[head] = {**group, rest: value}
+
+
+def check_conditioning(space: SearchSpace, task: Task) -> None:
+    """Raise UserError where networks are to be told a strength that the task does not have."""
+    if task.level_range is None and space.settings.is_conditioned:
+        raise UserError(
+            f"conditioning: the task {task.name} has no strength that a network could be told; "
+            "give --set conditioning=null"
+        )
 
 
 def changes_from_texts(texts: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..images.splits import split_images
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_precision
 from ..spaces.halving_schedule import HalvingSchedule
-from ..tasks.registry import configured_task, task_for_search
+from ..tasks.registry import configured_task, options_for_search, task_for_search
 from .candidate_training import Trainer
 
 
@@ -24,7 +24,7 @@ def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)
     kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
-    options = replace(request.task, scale=described.scale)
+    options = options_for_search(described.name, replace(request.task, scale=described.scale))
     chosen = task_for_search if options.levels is not None else configured_task
     training = (*kernels, *architecture) if len(loaded.images) >= 3 else kernels
     return Trainer(

@@ -1,4 +1,4 @@
-"""Between the image and a network's feature maps: blocks of pixels as channels, the map of the strength.
+"""From the image to a network's first feature maps: blocks of pixels as channels, the map of the strength.
 
 Shapes: B batch, C image channels, H, W image size; S = stride.
 """
@@ -20,9 +20,3 @@ def maps_of_image(noisy_BCHW: Tensor, sigma_B: Tensor | None, *, stride: int, co
         raise ValueError("a network conditioned on sigma needs sigma, shape (B,), grey levels 0..255")
     level = (sigma_B / 255).reshape(-1, 1, 1, 1).to(x.dtype)
     return torch.cat([x, level.expand(-1, 1, x.shape[2], x.shape[3])], dim=1)
-
-
-def image_of_maps(out: Tensor, noisy_BCHW: Tensor, *, stride: int, residual: bool) -> Tensor:
-    """(B, C * S * S, H / S, W / S) -> (B, C, H, W); a residual network predicts the noise."""
-    image = F.pixel_shuffle(out, stride) if stride > 1 else out
-    return noisy_BCHW - image if residual else image

@@ -25,8 +25,13 @@ class SpaceDescription(Frozen, ABC):
         """Noise levels (grey levels 0..255) the network takes as an input `sigma`; None where it has no such input."""
 
 
-class SpaceSettings(Frozen):
+class SpaceSettings(Frozen, ABC):
     """What is fixed before a search of a space begins: the supernet's shape and the compact network's."""
+
+    @property
+    @abstractmethod
+    def is_conditioned(self) -> bool:
+        """Whether the networks are told the strength of the degradation."""
 
 
 Kind = TypeVar("Kind", bound=Frozen)

@@ -21,15 +21,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preset:
-    """Values under one name: of the space's settings and of the schedules; what is left out has its default."""
+class PresetValues:
+    """Values of the space's settings and of the schedules; what is left out has its default."""
 
-    about: str
-    """One line for the help."""
     settings: Mapping[str, object] = field(default_factory=dict)
     schedule: Mapping[str, object] = field(default_factory=dict)
     halving: Mapping[str, object] = field(default_factory=dict)
     supernet: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset(PresetValues):
+    """Values under one name."""
+
+    about: str
+    """One line for the help."""
+    for_tasks: Mapping[str, PresetValues] = field(default_factory=dict)
+    """By a task's name: what is different for it."""
+
+    def values_for(self, task: str) -> PresetValues:
+        """The values for a task of this name."""
+        own = self.for_tasks.get(task, PresetValues())
+        return PresetValues(
+            settings={**self.settings, **own.settings},
+            schedule={**self.schedule, **own.schedule},
+            halving={**self.halving, **own.halving},
+            supernet={**self.supernet, **own.supernet},
+        )
 
 
 class Space(ABC):

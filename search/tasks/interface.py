@@ -70,6 +70,10 @@ class Task(ABC):
     """Pixels of a clean image per pixel of the degraded one, along each side."""
     search_levels: ClassVar[tuple[float, ...] | None] = None
     """Strengths in grey levels that a search draws where none are asked for; None: the task's own."""
+    search_quantised_share: ClassVar[float | None] = None
+    """`quantised_share` of a search where none is asked for; None: the task's own."""
+    usual_ssim_weight: ClassVar[float] = 0.0
+    """lambda of lambda * log10(1 / SSIM) in a training where none is asked for; 0: the term is left out."""
 
     @property
     @abstractmethod

@@ -11,8 +11,13 @@ from typing import Any
 from ...errors import UserError
 from .interface import Task, TaskOptions
 
-_TASKS: Mapping[str, str] = {"camera": "Camera", "denoise": "Denoise", "derain": "Derain"}
-"""A task's name, which is its module's, and the name of its class."""
+_TASKS: Mapping[str, str] = {
+    "camera": "Camera",
+    "denoise": "Denoise",
+    "derain": "Derain",
+    "super-resolution": "SuperResolution",
+}
+"""A task's name, which is its module's but for hyphens, and the name of its class."""
 
 
 def task_names() -> tuple[str, ...]:
@@ -26,14 +31,26 @@ def configured_task(name: Any, options: TaskOptions) -> Task:
 
 
 def task_for_search(name: Any, options: TaskOptions) -> Task:
-    """As `configured_task`, with the levels that the task's searches draw where none are given."""
+    """As `configured_task`, with what the task's searches draw where nothing else is asked for."""
     kind = _task_class(name)
-    return kind.from_options(options if options.levels is not None else replace(options, levels=kind.search_levels))
+    levels = kind.search_levels if options.levels is None else options.levels
+    return kind.from_options(replace(options_for_search(name, options), levels=levels))
+
+
+def options_for_search(name: Any, options: TaskOptions) -> TaskOptions:
+    """The options with the share of quantised patches that the task's searches have where none is asked for."""
+    share = _task_class(name).search_quantised_share
+    return options if options.quantised_share is not None else replace(options, quantised_share=share)
+
+
+def usual_ssim_weight(name: str) -> float:
+    """lambda of lambda * log10(1 / SSIM) in a training for the task where none is asked for."""
+    return _task_class(name).usual_ssim_weight
 
 
 def _task_class(name: Any) -> type[Task]:
     if not isinstance(name, str) or name not in _TASKS:
         raise UserError(f"task: got {name!r}, expected one of {', '.join(task_names())}")
-    kind = getattr(import_module(f".{name}", package=__package__), _TASKS[name])
+    kind = getattr(import_module(f".{name.replace('-', '_')}", package=__package__), _TASKS[name])
     assert issubclass(kind, Task)
     return kind

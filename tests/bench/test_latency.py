@@ -220,12 +220,12 @@ def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], t
         [str(models["gray"])], None, {}, sizes=[SIZE], variants=Variants(), folder=tmp_path, note=lambda _: None
     )
     [network] = found.networks
-    larger = SimpleNamespace(name="larger", task="super-resolution x2", manifest=network.manifest)
+    dry = SimpleNamespace(name="dry", task="derain", manifest=network.manifest)
     notes: list[str] = []
-    given: Any = replace(found, networks=(network, larger))
+    given: Any = replace(found, networks=(network, dry))
     scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
     assert [method.name for method in scored] == ["gray"]
-    assert notes == ["note: larger is for super-resolution x2: its latency is measured, its quality is not"]
+    assert notes == ["note: dry is for derain: its latency is measured, its quality is not"]
 
 
 class _Nvml:

@@ -1,6 +1,7 @@
 """The peers' graphs: what their papers print, and the same values as the papers' own formulas in torch."""
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -22,8 +23,11 @@ Tensors = dict[str, torch.Tensor]
 PUBLISHED_PARAMETERS = {
     # In thousands. DnCNN: without the normalisations, which are folded; MemNet's 677 are its kernels alone.
     "dncnn": 555, "dncnn-color": 668, "ffdnet": 485, "ffdnet-color": 852, "red30": 4135, "memnet": 677,
-    "drunet": 32639, "drunet-color": 32641,
+    "drunet": 32639, "drunet-color": 32641, "imdn-x2": 694, "imdn-x3": 703, "imdn-x4": 715,
+    # FSRCNN's 12,464 are its kernels alone, as MemNet's.
+    **{f"fsrcnn-x{scale}": 12 for scale in (2, 3, 4)},
 }  # fmt: skip
+KERNELS_ALONE = ("memnet", "fsrcnn-x2", "fsrcnn-x3", "fsrcnn-x4")
 
 
 def _conv(value: torch.Tensor, tensors: Tensors, name: str) -> torch.Tensor:
@@ -97,12 +101,44 @@ def _drunet(noisy: torch.Tensor, level: torch.Tensor, tensors: Tensors) -> torch
     return _conv(value + kept[0], tensors, "m_tail")
 
 
+def _fsrcnn(scale: int, noisy: torch.Tensor, level: torch.Tensor, tensors: Tensors) -> torch.Tensor:
+    value = noisy
+    for name in ("extract", "shrink", "map.0", "map.1", "map.2", "map.3", "expand"):
+        value = F.prelu(_conv(value, tensors, name), tensors[f"{name}.slope"])
+    kernel, bias = tensors["enlarge.weight"], tensors["enlarge.bias"]
+    return F.conv_transpose2d(value, kernel, bias, stride=scale, padding=4, output_padding=scale - 1)
+
+
+def _imdn(scale: int, noisy: torch.Tensor, level: torch.Tensor, tensors: Tensors) -> torch.Tensor:
+    features = value = _conv(noisy, tensors, "fea_conv")
+    found: list[torch.Tensor] = []
+    for block in range(1, 7):
+        kept: list[torch.Tensor] = []
+        inner = value
+        for step in (1, 2, 3):
+            inner = F.leaky_relu(_conv(inner, tensors, f"IMDB{block}.c{step}"), 0.05)
+            kept.append(inner[:, :16])
+            inner = inner[:, 16:]
+        together = torch.cat((*kept, _conv(inner, tensors, f"IMDB{block}.c4")), 1)
+        contrast = together.std((2, 3), unbiased=False, keepdim=True) + together.mean((2, 3), keepdim=True)
+        weight = _conv(
+            _conv(contrast, tensors, f"IMDB{block}.cca.conv_du.0").relu(), tensors, f"IMDB{block}.cca.conv_du.2"
+        )
+        value = value + _conv(together * weight.sigmoid(), tensors, f"IMDB{block}.c5")
+        found.append(value)
+    value = F.leaky_relu(_conv(torch.cat(found, 1), tensors, "c.0"), 0.05)
+    value = _conv(value, tensors, "LR_conv") + features
+    return F.pixel_shuffle(_conv(value, tensors, "upsampler.0"), scale)
+
+
 FORMULAS: dict[str, Callable[[torch.Tensor, torch.Tensor, Tensors], torch.Tensor]] = {
     "dncnn": _dncnn,
     "ffdnet": _ffdnet,
     "red30": _red30,
     "memnet": _memnet,
     "drunet": _drunet,
+    **{f"fsrcnn-x{scale}": partial(_fsrcnn, scale) for scale in (2, 3, 4)},
+    **{f"imdn-x{scale}": partial(_imdn, scale) for scale in (2, 3, 4)},
 }
 
 
@@ -130,18 +166,20 @@ def test_the_graph_computes_what_the_paper_says(name: str) -> None:
 @pytest.mark.parametrize("name", PEERS)
 def test_the_parameters_are_as_many_as_published(name: str) -> None:
     shapes = peer_shapes(PEERS[name])
-    counted = {key: shape for key, shape in shapes.items() if name != "memnet" or len(shape) == 4}
+    counted = {key: shape for key, shape in shapes.items() if name not in KERNELS_ALONE or len(shape) == 4}
     assert round(sum(map(prod, counted.values())) / 1000) == PUBLISHED_PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", [name for name in PEERS if not name.endswith("-color")])
+@pytest.mark.parametrize(
+    "name", [name for name, peer in PEERS.items() if not name.endswith("-color") and peer.tiling == "exact"]
+)
 def test_nothing_beyond_the_halo_matters(name: str) -> None:
     peer = PEERS[name]
     middle = 8 * (peer.halo // 8 + 2)
     noisy = np.random.default_rng(1).random((1, peer.channels, 8, 2 * middle), np.float32)
     changed = noisy.copy()
     changed[..., middle] += 1
-    moved = np.flatnonzero((_run(peer, noisy, 30) != _run(peer, changed, 30)).any(axis=(0, 1, 2)))
+    moved = np.flatnonzero((_run(peer, noisy, 30) != _run(peer, changed, 30)).any(axis=(0, 1, 2))) // peer.scale
     assert len(moved) > 0
     assert middle - peer.halo <= moved.min() and moved.max() <= middle + peer.halo
 
@@ -188,8 +226,10 @@ def test_weights_that_do_not_fit_are_listed(tmp_path: Path) -> None:
 
 def test_names_of_peers() -> None:
     assert peer_names("ffdnet, bm3d,ffdnet", frozenset()) == ("ffdnet", "bm3d")
-    assert all((PEERS | CLASSICAL)[name].channels == 3 for name in peer_names("all", frozenset({3})))
-    assert set(peer_names("all", frozenset({1, 3}))) == {*PEERS, *CLASSICAL}
+    assert all((PEERS | CLASSICAL)[name].channels == 3 for name in peer_names("all", frozenset({(3, 1)})))
+    denoisers = {*CLASSICAL, *(name for name, peer in PEERS.items() if peer.scale == 1)}
+    assert set(peer_names("all", frozenset({(1, 1), (3, 1)}))) == denoisers
+    assert peer_names("all", frozenset({(1, 3), (3, 3)})) == ("fsrcnn-x3", "imdn-x3")
     with pytest.raises(UserError, match="no peer 'resnet'; known: all, dncnn"):
         peer_names("ffdnet,resnet", frozenset())
     assert weights_by_peer(["ffdnet=a=b.safetensors"]) == {"ffdnet": Path("a=b.safetensors")}

@@ -14,14 +14,17 @@ from hinas.export import freeze
 from hinas.export.checks.accuracy_gate import gate_for
 from hinas.export.checks.check_images import check_images
 from hinas.export.checks.check_numerics import CHECKED_SIZES, check_numerics, probed_halo
-from hinas.export.checks.model_runs import opened_in_onnxruntime
+from hinas.export.checks.model_runs import emulated, opened_in_onnxruntime
 from hinas.export.graph.model_interface import with_interface
 from hinas.export.graph.onnx_from_network import feeds_of, onnx_from_network
 from hinas.export.graph.variants import FixedShape, ModelInterface
 from hinas.export.precisions.calibration import CROP_PIXELS, NUM_CROPS, calibration_batches
+from hinas.export.precisions.half_precision import bf16, fp16
+from hinas.export.precisions.int8 import both_ends
 from hinas.network_input import NetworkInput
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.spaces.image_output import ImageOutput
 from hinas.search.spaces.interface import Geometry
 from hinas.search.tasks.interface import Case, Pairs, Task, TaskOptions
 from torch import Tensor, nn
@@ -130,6 +133,43 @@ def test_calibration_of_a_task_that_enlarges(tmp_path: Path) -> None:
     assert len(first) == NUM_CROPS
     assert {batch["noisy"].shape for batch in first} == {(1, 1, CROP_PIXELS, CROP_PIXELS)}
     assert all(np.array_equal(a["noisy"], b["noisy"]) for a, b in zip(first, second, strict=True))
+
+
+class Residual(nn.Module):
+    """Bicubic enlargement, and two convolutions whose answer is taken from it."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.down = nn.PixelUnshuffle(stride)
+        self.layers = nn.Sequential(
+            nn.Conv2d(stride**2, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4 * stride**2, 3, padding=1)
+        )
+        self.image = ImageOutput(1, stride=stride, scale=2, residual=True)
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        return self.image(self.layers(self.down(noisy)), noisy)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("lowered", [fp16, bf16])
+def test_the_bicubic_part_keeps_its_precision(stride: int, lowered: Callable[..., onnx.ModelProto]) -> None:
+    torch.manual_seed(0)
+    network = Residual(stride).eval()
+    given = NetworkInput(channels=1, scale=2, alignment=stride)
+    full = onnx_from_network(network, given)
+    bicubic = next(
+        node.name for node in full.graph.node if node.op_type == "Conv" and node.input[1].endswith("kernels")
+    )
+    assert bicubic in both_ends(full)
+    low = emulated(lowered(full, frozenset()))
+    image = np.random.default_rng(0).random((1, 1, 12, 16), np.float32)
+    exact, rounded = (opened_in_onnxruntime(model)({"noisy": image}) for model in (full, low))
+    with torch.no_grad():
+        base = network.image(
+            torch.zeros_like(network.layers(network.down(torch.from_numpy(image)))), torch.from_numpy(image)
+        )
+    # What is rounded is the network's part alone.
+    assert 0 < np.abs(rounded - exact).max() < 0.02 * np.abs(exact - base.numpy()).max()
 
 
 def test_a_network_that_sees_everything_is_not_probed_and_says_so(

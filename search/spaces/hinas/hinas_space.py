@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..diagram import CellDiagram, CellsDiagram, EdgeDiagram
 from ..interface import Block, Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription, own
-from ..space import Preset, Space
+from ..space import Preset, PresetValues, Space
 from .blocks import blocks, latency_probes
 from .random_networks import random_description
 from .receptive_field import geometry
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..searcher import Searcher
 
+_SMALL_PATCHES = {"crop": 48, "validation_side": 96}
+"""Of what a network is given: at full resolution it sees as much as others of 96 pixels at half."""
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(
         about="half resolution, no norms, conditioned on sigma: what works best on a small machine",
@@ -26,6 +28,18 @@ PRESETS: Mapping[str, Preset] = {
             "ssim_weight": 0.0,
             "architecture_weight_decay": 0.0,
             "final_temperature": 0.1,
+        },
+        for_tasks={
+            "super-resolution": PresetValues(
+                settings={
+                    "layers": 2,
+                    "nodes": 3,
+                    "stem": {"resolution": "full", "channels": 32},
+                    "conditioning": None,
+                },
+                schedule={"pixel_loss": "l1", "ssim_weight": 0.6},
+                halving=_SMALL_PATCHES,
+            )
         },
     ),
     "paper": Preset(
@@ -38,6 +52,13 @@ PRESETS: Mapping[str, Preset] = {
             "normalisation": "batch",
             "activation": "leaky_relu",
             "conditioning": None,
+        },
+        for_tasks={
+            "super-resolution": PresetValues(
+                settings={"layers": 2, "nodes": 3, "width": 8, "compact_width": 16},
+                schedule={"pixel_loss": "l1"},
+                halving=_SMALL_PATCHES,
+            )
         },
     ),
     "v1": Preset(
@@ -67,7 +88,7 @@ class HinasPricing(Pricing):
 
     def blocks(self, description: SpaceDescription, task: TaskDescription) -> Mapping[Block, int]:
         """Counts of the compact network."""
-        return blocks(own(description, NetworkDescription), task.channels)
+        return blocks(own(description, NetworkDescription), task.channels * task.scale**2)
 
     def probes(self, settings: SpaceSettings) -> Sequence[SpaceDescription]:
         """Networks that differ by one kind of block."""
@@ -85,19 +106,19 @@ class HinasSpace(Space):
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
         """Over all paths through cells and nodes."""
-        return geometry(own(description, NetworkDescription))
+        return geometry(own(description, NetworkDescription), task.scale)
 
     def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
         """The compact network."""
         from .network import build
 
-        return build(own(description, NetworkDescription), task.channels)
+        return build(own(description, NetworkDescription), task.channels, task.scale)
 
     def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
         """The supernet with its alpha and beta."""
         from .search_supernet import build_supernet
 
-        return build_supernet(own(settings, Settings), task.channels)
+        return build_supernet(own(settings, Settings), task.channels, task.scale)
 
     def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
         """A random path of levels and random cells."""

@@ -17,7 +17,7 @@ def inherited_network(supernet: Supernet, description: NetworkDescription, chann
     """
     settings = supernet.settings
     narrow = settings.description(description.cells, width=settings.width).model_copy(update={"normalisation": "batch"})
-    network = build(narrow, channels)
+    network = build(narrow, channels, supernet.scale)
     _copy(network.start.first, supernet.start.first)
     _copy(network.start.second, supernet.start.second)
     level_before = level_previous = 0

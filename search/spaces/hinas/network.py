@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..image_input import image_of_maps, maps_of_image
+from ..image_input import maps_of_image
+from ..image_output import ImageOutput
 from .deformation import start_as_convolutions
 from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
 from .space import Activation, Cell, NetworkDescription, Squeeze
@@ -162,11 +163,10 @@ def _separable(channels: int, out: int, *, norm: str) -> list[nn.Module]:
 class CompactNetwork(nn.Module):
     """The whole network of a description; `conditioned` ones take sigma in grey levels 0..255 beside the image."""
 
-    def __init__(self, description: NetworkDescription, channels: int) -> None:
+    def __init__(self, description: NetworkDescription, channels: int, scale: int = 1) -> None:
         super().__init__()
         norm, act = description.normalisation, description.activation
         self.stride = description.stride
-        self.residual = description.residual
         self.conditioned = description.conditioning is not None
         image_channels = channels * self.stride**2
         early = description.level_width(0) * len(description.cells[0].nodes)
@@ -196,32 +196,32 @@ class CompactNetwork(nn.Module):
             early,
             channels=description.end.channels,
             early_channels=description.end.early_channels,
-            out=image_channels,
+            out=image_channels * scale**2,
             norm=norm,
             act=act,
         )
+        self.image = ImageOutput(channels, stride=self.stride, scale=scale, residual=description.residual)
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
-        """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
+        """Restore: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
 
-        H and W are multiples of the stride, times the coarsest level's.
+        The output is `scale` times as high and wide. H and W are multiples of the stride, times the coarsest level's.
         """
         x = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.start(x)
         before, previous = early, early
         for cell in self.cells:
             before, previous = previous, cell(previous, before)
-        out = self.end(previous, early)
-        return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
+        return self.image(self.end(previous, early), noisy_BCHW)
 
 
-def build(description: NetworkDescription, channels: int) -> CompactNetwork:
-    """The compact network of `description`, freshly initialised.
+def build(description: NetworkDescription, channels: int, scale: int = 1) -> CompactNetwork:
+    """The compact network of `description`, freshly initialised; `scale`: how many times it enlarges.
 
     Without norms the last convolution starts at zero and residual edges at a small scale, so that the untrained
     network is the identity and depth does not blow the features up.
     """
-    network = CompactNetwork(description, channels)
+    network = CompactNetwork(description, channels, scale)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE, nonlinearity="leaky_relu")

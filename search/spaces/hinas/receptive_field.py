@@ -1,5 +1,6 @@
 """How far an output pixel of a HiNAS network sees, from the description alone: the exact halo and the alignment."""
 
+from ...bicubic import ENLARGEMENT_REACH
 from ..interface import Geometry
 from ..view import View, joined
 from .search_settings import Candidate
@@ -23,7 +24,7 @@ def radius_of(operation: Candidate, offset_limit: int | None) -> int:
     return _RADIUS.get(operation, 0)
 
 
-def geometry(description: NetworkDescription) -> Geometry:
+def geometry(description: NetworkDescription, scale: int = 1) -> Geometry:
     """The halo over all paths through cells and nodes, and the coarsest stride as alignment."""
     stem = description.stride
     coarsest = max(description.level_stride(cell.level) for cell in description.cells)
@@ -42,10 +43,11 @@ def geometry(description: NetworkDescription) -> Geometry:
             )
         before, previous = previous, joined(states[2:])
     end = joined([previous.resampled(stem), early]).convolved(END_RADIUS)
+    base = ENLARGEMENT_REACH if description.residual and scale > 1 else 0
     deforms = any(operation == "def_3x3" for cell in description.cells for node in cell.nodes for operation, _ in node)
     has_limit = description.offset_limit is not None
     return Geometry(
-        halo=end.halo,
+        halo=max(end.halo, base),
         alignment=period,
         tiling="approximate" if deforms and not has_limit else "exact",
         reach="up_to_halo" if deforms else "halo",

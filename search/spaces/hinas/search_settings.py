@@ -54,6 +54,11 @@ class Settings(SpaceSettings):
     cell_sharing: bool = True
     """Sum the routed inputs before the cell (Eq. 5); otherwise each has its own copy of the cell (Eq. 6)."""
 
+    @property
+    def is_conditioned(self) -> bool:
+        """Whether the networks are told the noise level."""
+        return self.conditioning is not None
+
     @model_validator(mode="after")
     def _widths_agree(self) -> "Settings":
         if self.width_search == "doubled" and len(self.width_factors) < self.layers:

@@ -26,11 +26,12 @@ from .supernet import Supernet
 class HinasSearcher(Searcher):
     """HiNAS v2's supernet: alpha and beta learn on A once the kernels, which learn on W, have warmed up."""
 
-    def __init__(self, settings: Settings, channels: int) -> None:
+    def __init__(self, settings: Settings, channels: int, scale: int = 1) -> None:
         super().__init__()
         self.settings = settings
         self.channels = channels
-        self.supernet = Supernet(settings, channels)
+        self.out_channels = channels * scale**2
+        self.supernet = Supernet(settings, channels, scale)
         self.architecture = ArchitectureParameters(settings)
         self.conditioned = settings.conditioning is not None
         self.stride = self.supernet.stride * max(self.supernet.strides)
@@ -98,11 +99,11 @@ class HinasSearcher(Searcher):
 
     def blocks_of(self, description: SpaceDescription) -> Mapping[Block, int]:
         """Counts of the compact network."""
-        return blocks(own(description, NetworkDescription), self.channels)
+        return blocks(own(description, NetworkDescription), self.out_channels)
 
     def expected_blocks(self) -> Mapping[Block, Tensor]:
         """Expected counts under softmax(alpha) and softmax(beta)."""
-        return expected_blocks(self.architecture(), self.settings, self.channels)
+        return expected_blocks(self.architecture(), self.settings, self.out_channels)
 
     def halo_of(self, description: SpaceDescription) -> int:
         """Of the compact network."""
@@ -142,9 +143,12 @@ class HinasSearcher(Searcher):
         return {"r1": replaced, "r2": with_connections_changed(found, draw)}
 
 
-def build_supernet(settings: Settings, channels: int) -> HinasSearcher:
-    """A fresh supernet; the last convolution starts at zero, so that a residual one begins as the identity."""
-    supernet = HinasSearcher(settings, channels)
+def build_supernet(settings: Settings, channels: int, scale: int = 1) -> HinasSearcher:
+    """A fresh supernet for a task that enlarges `scale` times.
+
+    The last convolution starts at zero, so that a residual one begins as the identity.
+    """
+    supernet = HinasSearcher(settings, channels, scale)
     for module in supernet.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")

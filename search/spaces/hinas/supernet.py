@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..image_input import image_of_maps, maps_of_image
+from ..image_input import maps_of_image
+from ..image_output import ImageOutput
 from .architecture import Architecture, Present
 from .mixed_operations import OutgoingEdges, normalised
 from .network import enlarged
@@ -21,11 +22,11 @@ from .search_settings import Settings
 class Supernet(nn.Module):
     """Kernels of the whole search space; the architecture comes with each call."""
 
-    def __init__(self, settings: Settings, channels: int) -> None:
+    def __init__(self, settings: Settings, channels: int, scale: int = 1) -> None:
         super().__init__()
         self.settings = settings
+        self.scale = scale
         self.conditioned = settings.conditioning is not None
-        self.residual = settings.residual
         narrow = settings.description((settings.plain_cell(),) * settings.layers, width=settings.width)
         self.stride = narrow.stride
         self.widths = [narrow.level_width(level) for level in range(settings.levels)]
@@ -56,16 +57,20 @@ class Supernet(nn.Module):
         self.end = SupernetEnd(
             {level: self.widths[level] * nodes for level in settings.reached_levels(settings.layers)},
             early,
-            image_channels,
+            image_channels * scale**2,
             settings,
         )
+        self.image = ImageOutput(channels, stride=self.stride, scale=scale, residual=settings.residual)
 
     def _squeeze(self, source: int, level: int) -> "Squeeze":
         inputs = self.widths[source] * self.settings.nodes
         return Squeeze(inputs, self.widths[level], self.strides[source], self.strides[level])
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, architecture: Architecture) -> Tensor:
-        """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped."""
+        """Restore: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
+
+        The output is `scale` times as high and wide.
+        """
         x = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.start(x)
         outputs: list[dict[int, Tensor]] = [{0: early}]
@@ -75,8 +80,7 @@ class Supernet(nn.Module):
             level: (output, architecture.reach(self.settings.layers)[level], self.strides[level])
             for level, output in outputs[-1].items()
         }
-        out = self.end(levels, early)
-        return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
+        return self.image(self.end(levels, early), noisy_BCHW)
 
     def _layer(self, layer: int, outputs: list[dict[int, Tensor]], architecture: Architecture) -> dict[int, Tensor]:
         exits, paths = architecture.exits[layer - 1], architecture.paths[layer - 1]

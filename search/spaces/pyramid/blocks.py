@@ -32,9 +32,9 @@ class _Counts(Counter[Block]):
             self[Block(name=name, in_channels=_TILE, out_channels=_TILE, stride=stride)] += count
 
 
-def blocks(description: NetworkDescription, channels: int) -> Mapping[Block, int]:
+def blocks(description: NetworkDescription, channels: int, scale: int = 1) -> Mapping[Block, int]:
     """How often the network holds each block; start and end part are one block, the frame."""
-    plan = layout(description, channels)
+    plan = layout(description, channels, scale)
     counts = _Counts()
     for run in plan.runs:
         _count_run(counts, run)
@@ -43,7 +43,7 @@ def blocks(description: NetworkDescription, channels: int) -> Mapping[Block, int
             _count_down(counts, down)
     for up, _ in plan.ascent:
         _count_up(counts, up)
-    counts[_frame(plan, channels)] += 1
+    counts[_frame(plan, channels * scale**2)] += 1
     return counts
 
 

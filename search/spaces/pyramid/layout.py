@@ -84,8 +84,8 @@ class Layout:
         yield from (run for _, run in self.ascent)
 
 
-def layout(description: NetworkDescription, channels: int) -> Layout:
-    """The parts of the network for images of so many channels."""
+def layout(description: NetworkDescription, channels: int, scale: int = 1) -> Layout:
+    """The parts of the network for images of so many channels that it makes `scale` times as high and wide."""
     stride, levels = description.stride, description.levels
     given = channels * stride**2 + (description.conditioning is not None)
     stem = (given, *description.stem.channels, levels[0].width)
@@ -108,7 +108,7 @@ def layout(description: NetworkDescription, channels: int) -> Layout:
         ascent=tuple(ascent),
         end_channels=_channels_behind(last),
         end_activated=last.kind in ("single", "chain", "squeezed_chain"),
-        out_channels=channels * stride**2,
+        out_channels=channels * (stride * scale) ** 2,
         stride=stride,
     )
 

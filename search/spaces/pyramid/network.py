@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..image_input import image_of_maps, maps_of_image
+from ..image_input import maps_of_image
+from ..image_output import ImageOutput
 from .convolutions import ReparameterisedConvolution
 from .layout import Layout, layout
 from .resampling import UpStep, down_sampling
@@ -52,11 +53,10 @@ class SeparableEnd(nn.Module):
 class PyramidNetwork(nn.Module):
     """The whole network of a description; `conditioned` ones take sigma in grey levels 0..255 beside the image."""
 
-    def __init__(self, description: NetworkDescription, channels: int) -> None:
+    def __init__(self, description: NetworkDescription, channels: int, scale: int = 1) -> None:
         super().__init__()
-        plan = layout(description, channels)
+        plan = layout(description, channels, scale)
         self.stride = plan.stride
-        self.residual = description.residual
         self.conditioned = description.conditioning is not None
         self.skips_leave: Leave = "exit" if description.steps is None else description.steps.skips_leave
         self.stem = _convolutions(plan.stem, ends_with_relu=plan.stem_activated)
@@ -65,11 +65,13 @@ class PyramidNetwork(nn.Module):
         self.ups = nn.ModuleList(UpStep(up) for up, _ in plan.ascent)
         self.runs_after = nn.ModuleList(run_of_blocks(run) for _, run in plan.ascent)
         self.end = (PlainEnd if description.end.kind == "plain" else SeparableEnd)(plan, description.end)
+        self.image = ImageOutput(channels, stride=plan.stride, scale=scale, residual=description.residual)
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
-        """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
+        """Restore: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
 
-        H and W are multiples of the stride, times two for each further level.
+        The output is `scale` times as high and wide. H and W are multiples of the stride, times two for each further
+        level.
         """
         given = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         early = self.stem(given)
@@ -81,7 +83,7 @@ class PyramidNetwork(nn.Module):
         skips = entries[:-1] if self.skips_leave == "entry" else exits
         for skip, up, run in zip(reversed(skips), self.ups, self.runs_after, strict=True):
             x = run(up(x, skip))
-        return image_of_maps(self.end(x, early), noisy_BCHW, stride=self.stride, residual=self.residual)
+        return self.image(self.end(x, early), noisy_BCHW)
 
 
 def _convolutions(widths: tuple[int, ...], *, ends_with_relu: bool) -> nn.Sequential:
@@ -96,13 +98,13 @@ def _separable(source: int, width: int) -> nn.Sequential:
     return nn.Sequential(depthwise, nn.Conv2d(source, width, 1), nn.ReLU())
 
 
-def build(description: NetworkDescription, channels: int) -> PyramidNetwork:
-    """The network of `description`, freshly initialised.
+def build(description: NetworkDescription, channels: int, scale: int = 1) -> PyramidNetwork:
+    """The network of `description`, freshly initialised; `scale`: how many times it enlarges.
 
     A residual network starts as the identity: its last convolution is zero. What is added to a state starts at half
     its scale, so that depth does not blow the features up.
     """
-    network = PyramidNetwork(description, channels)
+    network = PyramidNetwork(description, channels, scale)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             # Before 1x1 and 2x2 convolutions stands no ReLU. A transposed one sums over its inputs, one pixel each.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..diagram import GraphDiagram
 from ..interface import Block, Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription, own
-from ..space import Preset, Space
+from ..space import Preset, PresetValues, Space
 from .blocks import blocks, latency_probes
 from .drawing import diagram
 from .random_networks import random_description
@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 
     from ..single_path import SinglePathSupernet
 
+_ENLARGING = PresetValues(
+    settings={
+        "resolutions": ("full",),
+        "levels": (1, 1),
+        "widths": (32, 48, 64),
+        "middle": (3, 12),
+        "conditioning": None,
+    },
+    # At full resolution a network sees as much in patches of 48 pixels as others do in 96 at half.
+    halving={"crop": 48, "validation_side": 96},
+    supernet={"crop": 48},
+)
+"""Stacks at the resolution of the small picture."""
 PRESETS: Mapping[str, Preset] = {
-    "fast": Preset(about="one to three levels at half or quarter resolution, conditioned on sigma"),
+    "fast": Preset(
+        about="one to three levels at half or quarter resolution, conditioned on sigma",
+        for_tasks={"super-resolution": _ENLARGING},
+    ),
     "stacks": Preset(
         about="one level: chains, stacks and residual stacks, for low noise and small tiles",
         settings={"levels": (1, 1), "middle": (4, 24)},
+        for_tasks={"super-resolution": _ENLARGING},
     ),
 }
 
@@ -33,7 +50,7 @@ class PyramidPricing(Pricing):
 
     def blocks(self, description: SpaceDescription, task: TaskDescription) -> Mapping[Block, int]:
         """Counts of the network as it is exported."""
-        return blocks(own(description, NetworkDescription), task.channels)
+        return blocks(own(description, NetworkDescription), task.channels, task.scale)
 
     def probes(self, settings: SpaceSettings) -> Sequence[SpaceDescription]:
         """Networks that differ by few blocks."""
@@ -51,19 +68,19 @@ class PyramidSpace(Space):
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:
         """Over all levels and skips."""
-        return geometry(own(description, NetworkDescription))
+        return geometry(own(description, NetworkDescription), task.scale)
 
     def network(self, description: SpaceDescription, task: TaskDescription) -> "nn.Module":
         """The described network."""
         from .network import build
 
-        return build(own(description, NetworkDescription), task.channels)
+        return build(own(description, NetworkDescription), task.channels, task.scale)
 
     def single_path_supernet(self, settings: SpaceSettings, task: TaskDescription) -> "SinglePathSupernet":
         """Of all networks within the settings."""
         from .shared_kernels import PyramidSupernet
 
-        return PyramidSupernet(own(settings, Settings), task.channels)
+        return PyramidSupernet(own(settings, Settings), task.channels, task.scale)
 
     def random(self, settings: SpaceSettings, draw: Random) -> SpaceDescription:
         """Levels with random widths, blocks and joints."""

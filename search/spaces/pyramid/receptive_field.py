@@ -1,12 +1,13 @@
 """How far an output pixel of a pyramid network sees, from the description alone: the exact halo and the alignment."""
 
+from ...bicubic import ENLARGEMENT_REACH
 from ..interface import Geometry
 from ..view import View, joined
 from .layout import Run, layout
 from .space import NetworkDescription
 
 
-def geometry(description: NetworkDescription) -> Geometry:
+def geometry(description: NetworkDescription, scale: int = 1) -> Geometry:
     """The halo over all levels and skips, and the coarsest stride as alignment."""
     plan = layout(description, channels=1)
     period = plan.stride * 2 ** (len(description.levels) - 1)
@@ -23,7 +24,8 @@ def geometry(description: NetworkDescription) -> Geometry:
         view = _behind(joined([view.resampled(up.stride), skip]), run)
     if description.end.kind == "separable":
         view = joined([view, early])
-    return Geometry(halo=view.convolved(len(description.end.channels) + 1).halo, alignment=period)
+    base = ENLARGEMENT_REACH if description.residual and scale > 1 else 0
+    return Geometry(halo=max(view.convolved(len(description.end.channels) + 1).halo, base), alignment=period)
 
 
 def _behind(view: View, run: Run) -> View:

@@ -52,6 +52,11 @@ class Settings(SpaceSettings):
     residual: bool = True
     conditioning: Conditioning | None = Conditioning()
 
+    @property
+    def is_conditioned(self) -> bool:
+        """Whether the networks are told the noise level."""
+        return self.conditioning is not None
+
     @model_validator(mode="after")
     def _choices_are_in_order(self) -> "Settings":
         for name in ("levels", "blocks", "middle"):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..image_output import ImageOutput
 from ..interface import SpaceDescription, own
 from ..single_path import SinglePathSupernet
 from .crossing import crossed
@@ -71,28 +72,32 @@ def shared_parts(
 class PyramidSupernet(SinglePathSupernet):
     """Every network within the settings."""
 
-    def __init__(self, settings: Settings, channels: int) -> None:
+    def __init__(self, settings: Settings, channels: int, scale: int = 1) -> None:
         super().__init__()
         self.settings = settings
         self.channels = channels
+        self.scale = scale
+        # What networks compute with besides their kernels; the same for all.
+        self.image = ImageOutput(channels, stride=1, scale=scale, residual=settings.residual)
         self.conditioned = settings.conditioning is not None
         self.stride = {"full": 1, "half": 2, "quarter": 4}[
             max(settings.resolutions, key=["full", "half", "quarter"].index)
         ] * 2 ** (settings.levels[1] - 1)
         self.kernels = nn.ParameterDict()
         for description in (*self._all_largest(), *self._all_widened()):
-            names = [name for name, _ in _bare_network(description, channels).named_parameters()]
+            names = [name for name, _ in _bare_network(description, channels, scale).named_parameters()]
             parts = self._parts(description, names)
             new = {name: part.key for name, part in parts.items() if part.key not in self.kernels}
             if new:
-                parameters = dict(build(description, channels).named_parameters())
+                parameters = dict(build(description, channels, scale).named_parameters())
                 self.kernels.update({key: nn.Parameter(parameters[name].detach()) for name, key in new.items()})
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """One network's output; gradients reach the shared kernels."""
         described = own(description, NetworkDescription)
-        network = _bare_network(described, self.channels)
-        return functional_call(network, self._values(described, network), (noisy_BCHW, sigma_B))
+        network = _bare_network(described, self.channels, self.scale)
+        fixed = {f"image.{name}": value for name, value in self.image.named_buffers()}
+        return functional_call(network, {**self._values(described, network), **fixed}, (noisy_BCHW, sigma_B))
 
     def largest(self, draw: Random) -> NetworkDescription:
         """The most levels, widths and blocks; kinds are drawn."""
@@ -120,7 +125,7 @@ class PyramidSupernet(SinglePathSupernet):
     def inherited_network(self, description: SpaceDescription) -> nn.Module:
         """With its part of the kernels."""
         described = own(description, NetworkDescription)
-        network = build(described, self.channels)
+        network = build(described, self.channels, self.scale)
         values = self._values(described, network)
         network.load_state_dict({name: value.detach().clone() for name, value in values.items()})
         return network
@@ -177,10 +182,10 @@ class PyramidSupernet(SinglePathSupernet):
         )
 
 
-def _bare_network(description: NetworkDescription, channels: int) -> PyramidNetwork:
+def _bare_network(description: NetworkDescription, channels: int, scale: int) -> PyramidNetwork:
     """The network without values."""
     with torch.device("meta"):
-        return PyramidNetwork(description, channels)
+        return PyramidNetwork(description, channels, scale)
 
 
 def _sliced(shared: Tensor, shape: Sequence[int], joint: tuple[int, int] | None) -> Tensor:
