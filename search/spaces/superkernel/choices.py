@@ -87,7 +87,7 @@ class JointChoice(_FirstFilters):
 
     def share(self, added: tuple[Tensor, ...] | None, temperature: Tensor) -> Tensor:
         """Weights of pairs, summed over the numbers that a filter belongs to."""
-        weights_KN = _softmax(self.pairs_KN, added and added[0], temperature)
+        weights_KN = _softmax(self.pairs_KN, None if added is None else added[0], temperature)
         return (weights_KN[:, :, None] * self.steps_NF).sum(1)
 
     def decided(self) -> Slice:

@@ -122,6 +122,7 @@ def build(description: NetworkDescription, channels: int) -> SuperkernelNetwork:
     return initialised(SuperkernelNetwork(description, channels, convolution))
 
 
+@torch.no_grad()
 def initialised(network: SuperkernelNetwork) -> SuperkernelNetwork:
     """Fresh values: a residual network starts as the identity, its last convolution being zero."""
     for module in network.modules():
@@ -133,8 +134,9 @@ def initialised(network: SuperkernelNetwork) -> SuperkernelNetwork:
                 nn.init.zeros_(module.bias)
     for _, block in network.dense_blocks:
         if isinstance(block.last, nn.Sequential):
-            # Branches that start small, so that depth does not blow the features up.
-            nn.init.normal_(block.last[0].weight, std=0.5 * (2 / block.last[0].weight[0].numel()) ** 0.5)
+            # Branches without a scalar start small, so that depth does not blow the features up.
+            for parameter in block.last[:1].parameters():
+                parameter.mul_(0.5)
     if network.residual:
         nn.init.zeros_(network.end.weight)
     return network

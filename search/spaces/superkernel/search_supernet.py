@@ -77,7 +77,8 @@ class SuperkernelSearcher(Searcher):
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
         """Denoise with a fresh sample of all slices."""
-        return self._restored(noisy_BCHW, sigma_B, self.sampled_shares())
+        shares: list[Tensor] = self.sampled_shares()  # pyright: ignore[reportCallIssue]  (the decorator has no types)
+        return self._restored(noisy_BCHW, sigma_B, shares)
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """Denoise with one slice of every superkernel."""
