@@ -77,7 +77,7 @@ class SuperkernelSearcher(Searcher):
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
         """Denoise with a fresh sample of all slices."""
-        shares: list[Tensor] = self.sampled_shares()  # pyright: ignore[reportCallIssue]  (the decorator has no types)
+        shares: list[Tensor] = self.sampled_shares()  # pyright: ignore  (the decorator's types are unknown)
         return self._restored(noisy_BCHW, sigma_B, shares)
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
