@@ -1,19 +1,38 @@
-"""Measure what a search step costs: time and peak memory with and without cell sharing, each in a fresh process.
+"""Measure what a search step costs: time and peak memory, each kind of search in a fresh process.
 
-Run: python tools/measure_search.py PHOTOS [--device cuda]
+`hinas`: with and without cell sharing. `superkernel`: one masked convolution (`full`) beside the slices' activations
+(`separate`). A step is a turn of every phase of the search.
+
+Run: python tools/measure_search.py PHOTOS [--space hinas] [--device cuda]
 """
 
 import argparse
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-SPACES = {
-    "searched widths, shared cells": {},
-    "searched widths, a copy for every exit": {"cell_sharing": False},
-    "one width": {"width_search": "fixed"},
+HINAS: Any = {
+    "stem": {"resolution": "half", "channels": 32},
+    "end": {"channels": 64, "early_channels": 32},
+    "conditioning": {},
+}
+SUPERKERNEL: Any = {"resolution": "full", "depth": 2, "width": 16, "kernels": [3, 5, 7]}
+SPACES: Any = {
+    "hinas": {
+        "searched widths, shared cells": HINAS,
+        "searched widths, a copy for every exit": HINAS | {"cell_sharing": False},
+        "one width": HINAS | {"width_search": "fixed"},
+    },
+    "superkernel": {
+        "joint, full": SUPERKERNEL,
+        "joint, separate": SUPERKERNEL | {"mask": "separate"},
+        "filterwise, full": SUPERKERNEL | {"choice": "filterwise"},
+        "filterwise, separate": SUPERKERNEL | {"choice": "filterwise", "mask": "separate"},
+        "no choice: the whole superkernels": SUPERKERNEL | {"kernels": [7], "growths": [1.0]},
+    },
 }
 STEPS = 4
 
@@ -22,21 +41,23 @@ def main() -> None:
     """Print a table, one line for each space and precision."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
+    parser.add_argument("--space", choices=SPACES, action="append", help="Repeatable. Default: all.")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), action="append", help="Repeatable. Default: both.")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", nargs=2, metavar=("SPACE", "PRECISION"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs=3, metavar=("SPACE", "KIND", "PRECISION"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(measured(given.photos, given.device, *given.only))
         return
-    print(f"{'space':<42} {'precision':<9} {'parameters':>10} {'s per step':>10} {'peak MiB':>9}")
-    for space in SPACES:
-        for precision in ("fp32", "bf16"):
-            command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, precision]
-            print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
+    print(f"{'search':<54} {'precision':<9} {'parameters':>10} {'s per step':>10} {'peak MiB':>9}")
+    wanted = [(space, kind) for space in given.space or SPACES for kind in SPACES[space]]
+    for (space, kind), precision in product(wanted, given.precision or ("fp32", "bf16")):
+        command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, kind, precision]
+        print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
 
 
-def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
-    """One line: the mean of a step of the kernels and one of the architecture, and the memory after them."""
+def measured(photos: Path, device_name: str, space: str, kind: str, precision: Any) -> str:
+    """One line: the mean of a step, and the memory after them."""
     import torch
     from hinas.search.architecture_search.search_loop import Searched, search
     from hinas.search.architecture_search.search_state import SearchState, new_search
@@ -51,14 +72,7 @@ def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
 
     torch.set_num_threads(1)
     device = chosen_device(device_name)
-    fixed = {
-        "stem": {"resolution": "half", "channels": 32},
-        "end": {"channels": 64, "early_channels": 32},
-        "conditioning": {},
-    }
-    searcher = space_named("hinas").searcher(
-        space_settings("hinas", fixed | SPACES[space]), TaskDescription(channels=1)
-    )
+    searcher = space_named(space).searcher(space_settings(space, SPACES[space][kind]), TaskDescription(channels=1))
     patches = PatchSource(load_images(photos, channels=1, smallest_side=64).images, device=device)
     # The first epoch warms up, the last one is judged; the two between hold nothing but steps.
     schedule = SearchSchedule(epochs=4, warm_up_epochs=0, validate_from_epoch=4)
@@ -68,7 +82,8 @@ def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
     def note_time(_: SearchState) -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
-        moments.append(time.perf_counter())
+        # The one thread's own time, whatever else the processor does.
+        moments.append(time.process_time() if device.type == "cpu" else time.perf_counter())
 
     searched = Searched(
         schedule=schedule,
@@ -90,9 +105,11 @@ def measured(photos: Path, device_name: str, space: str, precision: Any) -> str:
     )
     seconds = (moments[2] - moments[0]) / (2 * STEPS)
     parameters = sum(
-        parameter.numel() for phase in state.phases if phase.name == "kernel" for parameter in phase.parameters
+        parameter.numel() for phase in state.phases if "kernels" in phase.learns for parameter in phase.parameters
     )
-    return f"{space:<42} {precision:<9} {parameters:>10,} {seconds:>10.2f} {_peak_mebibytes(device):>9,.0f}"
+    return (
+        f"{f'{space}: {kind}':<54} {precision:<9} {parameters:>10,} {seconds:>10.2f} {_peak_mebibytes(device):>9,.0f}"
+    )
 
 
 def _peak_mebibytes(device: Any) -> float:

@@ -188,8 +188,9 @@ def _restored(state: SearchState, pairs: Pairs, single: SpaceDescription | None)
 
 
 def _judged(state: SearchState, searched: Searched) -> Found:
-    """What the architecture stands for now, with the supernet's score on V."""
-    return _found(state, searched, state.searcher.description(), validation_score(state, searched, None))
+    """What the architecture stands for now, with the score on V that the searcher wants it judged by."""
+    score = validation_score(state, searched, state.searcher.judged())
+    return _found(state, searched, state.searcher.description(), score)
 
 
 def _best_of_samples(state: SearchState, searched: Searched) -> Found:

@@ -11,8 +11,9 @@ from .hinas.hinas_space import HinasSpace
 from .interface import SpaceDescription, SpaceSettings
 from .pyramid.pyramid_space import PyramidSpace
 from .space import Space
+from .superkernel.superkernel_space import SuperkernelSpace
 
-_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(), PyramidSpace())}
+_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(), PyramidSpace(), SuperkernelSpace())}
 
 
 def space_names() -> tuple[str, ...]:

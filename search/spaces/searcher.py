@@ -57,6 +57,10 @@ class Searcher(nn.Module, ABC):
     def description(self) -> SpaceDescription:
         """The compact network the architecture stands for now."""
 
+    def judged(self) -> SpaceDescription | None:
+        """The network whose score on V stands for the search now; None: all candidates, weighted."""
+        return None
+
     @abstractmethod
     def entropies_bits(self) -> Mapping[str, float]:
         """Mean entropy of each kind of choice, in bits: 0 when everything is decided."""

@@ -266,7 +266,7 @@ def test_what_halving_cannot_do_is_said(picture_folder: Path, tmp_path: Path, mi
     write_latency_table(_table(_space()), table)
     run = _arguments(picture_folder, tmp_path / "run")
     for more, message in {
-        ("--method", "gradient"): "--method gradient: not for the space pyramid, only for hinas",
+        ("--method", "gradient"): "--method gradient: not for the space pyramid, only for ",
         ("--latency-table", str(table)): "give --latency-band",
         ("--latency-band", "1:2"): "need prices",
         ("--latency-table", str(table), "--latency-band", "9:3"): "the shorter time first",

@@ -1,0 +1,384 @@
+"""The superkernel space: slices, relaxed samples of them, what a search reads off, what networks see and cost."""
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from hinas.errors import UserError
+from hinas.export.checks.check_numerics import probed_halo
+from hinas.export.freeze import frozen_model
+from hinas.export.graph.onnx_from_network import with_folded_branches
+from hinas.search.architecture_search.search_loop import Searched, search
+from hinas.search.architecture_search.search_space import preset_space
+from hinas.search.architecture_search.search_state import SearchState, new_search, restore_search, search_content
+from hinas.search.genotype import Genotype, genotype_from_json
+from hinas.search.images.image_folder import load_images
+from hinas.search.images.training_images import PatchSource
+from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
+from hinas.search.learning.distributed import Ranks
+from hinas.search.spaces.interface import TaskDescription
+from hinas.search.spaces.registry import network_description, space_named, space_settings
+from hinas.search.spaces.schedule import SearchSchedule
+from hinas.search.spaces.superkernel.choices import AttentiveChoice, FactorizedChoice, FilterwiseChoice, JointChoice
+from hinas.search.spaces.superkernel.dense_block import DenseBlock
+from hinas.search.spaces.superkernel.expected_cost import expected_blocks, expected_halo
+from hinas.search.spaces.superkernel.space import Slice
+from hinas.search.spaces.superkernel.superkernel import Superkernel
+from hinas.search.tasks.denoise import Denoise
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+SUPERKERNEL = space_named("superkernel")
+GREY = TaskDescription(channels=1)
+CPU = torch.device("cpu")
+SMALL: Any = {"width": 4, "depth": 1}
+ATTENTION: Any = {"base": "multi_attentional", "subnetworks": 2, "kernels": [3, 7], "conditioning": None}
+CHOICES = ("joint", "factorized", "filterwise", "filterwise_attention")
+
+
+def _settings(**changes: Any) -> Any:
+    return space_settings("superkernel", SMALL | changes)
+
+
+def _searcher(seed: int = 0, **changes: Any) -> Any:
+    torch.manual_seed(seed)
+    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
+    for parameter in searcher.parameters():
+        # Fresh networks are the identity, which would hide everything.
+        nn.init.normal_(parameter, std=0.3)
+    return searcher
+
+
+def _superkernel(mask: Any, act: nn.Module) -> Superkernel:
+    torch.manual_seed(1)
+    one = Superkernel(3, 4, (1, 3, 5), act, mask)
+    nn.init.normal_(one._bias)
+    return one
+
+
+def _slice_output(superkernel: Superkernel, kernel: int, filters: list[int], x: Tensor) -> Tensor:
+    """A convolution with the slice alone, by its definition: ones times the superkernel, their mean for the biases."""
+    mask = torch.zeros_like(superkernel.convolution.weight)
+    margin = (5 - kernel) // 2
+    for index in filters:
+        mask[index, :, margin : 5 - margin, margin : 5 - margin] = 1
+    bias = superkernel._bias * mask.mean((1, 2, 3))
+    return F.conv2d(x, superkernel.convolution.weight * mask, bias, padding=2)
+
+
+def test_one_masked_convolution_is_the_weighted_sum_of_the_slices() -> None:
+    superkernel = _superkernel("full", nn.Identity())
+    weights = torch.rand(3, 2)
+    counts = (2, 4)
+    share = sum(
+        weights[k, n] * (torch.arange(4) < count) * (torch.arange(3) == k)[:, None]
+        for (k, _), (n, count) in product(enumerate((1, 3, 5)), enumerate(counts))
+    )
+    assert isinstance(share, Tensor)
+    superkernel.share_KF = share
+    x = torch.randn(2, 3, 9, 8)
+    by_hand = sum(
+        weights[k, n] * _slice_output(superkernel, kernel, list(range(count)), x)
+        for (k, kernel), (n, count) in product(enumerate((1, 3, 5)), enumerate(counts))
+    )
+    torch.testing.assert_close(superkernel(x), by_hand)
+
+
+@pytest.mark.parametrize("act", [nn.ReLU(), nn.PReLU()])
+def test_separate_is_the_sum_of_the_slices_activations_and_full_is_not(act: nn.Module) -> None:
+    choice = JointChoice((1, 3, 5), (2, 4))
+    added = choice.perturbation(torch.Generator().manual_seed(3))
+    temperature = torch.tensor(1.0)
+    weights = ((choice.pairs_KN + added[0]).flatten() / temperature).softmax(0).reshape(3, 2)
+    x = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
+    found: dict[str, Tensor] = {}
+    for mask in ("separate", "full"):
+        superkernel = _superkernel(mask, act)
+        superkernel.share_KF = choice.share(added, temperature)
+        found[mask] = superkernel(x)
+    by_hand = sum(
+        act(weights[k, n] * _slice_output(superkernel, kernel, list(range(count)), x))
+        for (k, kernel), (n, count) in product(enumerate((1, 3, 5)), enumerate((2, 4)))
+    )
+    torch.testing.assert_close(found["separate"], by_hand)
+    assert (found["full"] - found["separate"]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("mask", ["full", "separate"])
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("base", [{}, ATTENTION, {"activation": "prelu", "blocks": 2}])
+def test_a_slice_of_every_superkernel_is_the_distilled_network(base: Any, choice: str, mask: str) -> None:
+    searcher = _searcher(choice=choice, mask=mask, **base)
+    noisy = torch.rand(2, 1, 16, 24)
+    given = [noisy, torch.tensor([5.0, 60.0])] if searcher.conditioned else [noisy, None]
+    for description in (searcher.description(), searcher.random_description(Random(1))):
+        with torch.no_grad():
+            alone = searcher.inherited_network(description)(*given)
+            torch.testing.assert_close(searcher.forward_single(*given, description), alone, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_relaxed_samples_decide_as_the_temperature_falls(choice: str) -> None:
+    searcher = _searcher(choice=choice, width=8)
+
+    def undecided() -> float:
+        """How far shares are from 0 and 1, on average."""
+        shares = [share.detach() for _ in range(10) for share in searcher.sampled_shares()]
+        return float(torch.cat([(share * (1 - share)).flatten() for share in shares]).mean())
+
+    found: list[float] = []
+    for temperature in (1.0, 0.3, 0.01):
+        searcher.set_temperature(temperature)
+        found.append(undecided())
+    assert found[0] > 1.3 * found[1] and found[2] < 0.005
+
+
+def test_samples_follow_the_probabilities() -> None:
+    pairs = JointChoice((3, 5), (1, 2))
+    with torch.no_grad():
+        pairs.pairs_KN.copy_(torch.tensor([[0.0, 1.0], [2.0, -1.0]]))
+    filters = FilterwiseChoice((3,), 3)
+    with torch.no_grad():
+        filters.base_F.copy_(torch.tensor([-1.0, 0.0, 2.0]))
+    generator, cold, one = torch.Generator().manual_seed(0), torch.tensor(0.01), torch.tensor(1.0)
+    for choice in (pairs, filters):
+        drawn = torch.stack([choice.share(choice.perturbation(generator), cold) for _ in range(1000)]).mean(0)
+        torch.testing.assert_close(drawn, choice.share(None, one), atol=0.06, rtol=0)
+
+
+def test_the_most_probable_slice_is_distilled_and_filters_above_a_logit_of_a_half() -> None:
+    joint, factorized = JointChoice((3, 5), (2, 4)), FactorizedChoice((3, 5), (2, 4))
+    with torch.no_grad():
+        joint.pairs_KN.copy_(torch.tensor([[0.0, 3.0], [2.0, 2.5]]))
+        factorized.sizes_K.copy_(torch.tensor([0.0, 1.0]))
+        factorized.numbers_N.copy_(torch.tensor([0.1, 0.0]))
+    assert joint.decided() == Slice(kernel=3, filters=4)
+    assert factorized.decided() == Slice(kernel=5, filters=2)
+    filterwise = FilterwiseChoice((3, 5), 5)
+    with torch.no_grad():
+        filterwise.sizes_K.copy_(torch.tensor([0.0, 1.0]))
+        filterwise.base_F.copy_(torch.tensor([0.6, 0.4, -1.0, 2.0, 0.49]))
+    assert filterwise.decided() == Slice(kernel=5, filters=2)
+    assert filterwise.kept(2).tolist() == [0, 3]
+    with torch.no_grad():
+        filterwise.base_F.sub_(5)
+    assert filterwise.decided().filters == 1 and filterwise.kept(1).tolist() == [3]
+
+
+def test_attention_mixes_the_filters_logits_by_their_keys() -> None:
+    choice = AttentiveChoice((3,), 6, 4)
+    keys, base = choice.keys_FL.detach(), choice.base_F.detach()
+    torch.testing.assert_close(choice.filter_logits().detach(), torch.softmax(keys @ keys.T, dim=1) @ base)
+    choice.filter_logits().sum().backward()
+    assert choice.keys_FL.grad is not None and choice.keys_FL.grad.abs().max() > 0
+
+
+def test_the_papers_models_have_as_many_superkernels_as_it_says() -> None:
+    counts = {
+        preset: len(preset_space("superkernel", GREY, preset, {}).settings.slice_levels)  # type: ignore[attr-defined]
+        for preset in ("paper", "paper-model-2", "paper-attention")
+    }
+    assert counts == {"paper": 28, "paper-model-2": 20, "paper-attention": 14}
+
+
+def _random(seed: int, **changes: Any) -> Genotype:
+    return Genotype(space="superkernel", task=GREY, network=SUPERKERNEL.random(_settings(**changes), Random(seed)))
+
+
+BASES = [
+    {},
+    {"resolution": "full", "depth": 2, "kernels": [1, 3, 5, 7], "width": 2, "activation": "prelu"},
+    {"resolution": "quarter", "blocks": 2, "width_growth": "doubled", "residual": False, "conditioning": None},
+]
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_computed_halo_of_skipinit_is_exactly_what_a_probe_finds(base: Any, seed: int) -> None:
+    genotype = _random(seed, **base)
+    place, network = genotype.geometry, genotype.built()
+    assert place.tiling == "exact"
+    assert probed_halo(network, genotype.network_input, halo=place.halo) == place.halo
+
+
+def test_channel_attention_sees_the_whole_image_and_says_so() -> None:
+    genotype = _random(0, **ATTENTION)
+    assert genotype.geometry.tiling == "approximate"
+    torch.manual_seed(0)
+    network = genotype.built().double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    size = genotype.geometry.alignment * (2 * genotype.geometry.halo // genotype.geometry.alignment + 8)
+    noisy = torch.rand(1, 1, size, size, dtype=torch.float64)
+    changed = noisy.clone()
+    changed[..., 0, 0] += 1
+    with torch.no_grad():
+        assert (network(noisy) - network(changed))[..., -1, -1].abs().max() > 0
+
+
+@pytest.mark.slow
+def test_subnetworks_with_attention_export() -> None:
+    genotype = _random(1, **ATTENTION, activation="prelu")
+    _, report = frozen_model(genotype, None)
+    assert report.tiling == "approximate" and report.parity.largest_difference < 1e-5
+
+
+def test_blocks_begin_as_the_identity_and_fold_into_plain_convolutions() -> None:
+    network = _random(2, blocks=2).built()
+    block: Any = next(part for part in network.modules() if isinstance(part, DenseBlock))
+    x = torch.randn(1, 4, 8, 8)
+    assert torch.equal(block(x), x)
+    nn.init.constant_(block.last.scale, 0.7)
+    with torch.no_grad():
+        torch.testing.assert_close(with_folded_branches(block)(x), block(x))
+        assert not torch.equal(block(x), x)
+
+
+SCHEDULE = SearchSchedule.model_validate(
+    {"epochs": 4, "batch": 2, "crop": 16, "warm_up_epochs": 0, "validate_from_epoch": 3, "final_temperature": 0.1,
+     "kernel_optimizer": "adam", "architecture_learning_rate": 0.05}
+)  # fmt: skip
+
+
+def _searched(folder: Path, schedule: SearchSchedule) -> Searched:
+    patches = PatchSource(load_images(folder, channels=1, smallest_side=16).images, device=CPU)
+    return Searched(
+        schedule=schedule, method="gradient", task=Denoise(levels=(30.0, 50.0), quantised_share=0.0), kernels=patches,
+        architecture=patches, validation=patches, steps_per_epoch=2, latency=None, ranks=Ranks(),
+    )  # fmt: skip
+
+
+def _new(**changes: Any) -> SearchState:
+    torch.manual_seed(0)
+    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
+    return new_search(searcher, SCHEDULE, seed=0, device=CPU)
+
+
+def _run(state: SearchState, folder: Path, epochs: int) -> None:
+    # The whole schedule, interrupted after some epochs.
+    def interrupted(current: SearchState) -> None:
+        if current.epoch == epochs:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        search(state, _searched(folder, SCHEDULE), max_seconds=math.inf, save=lambda: None, report=interrupted)
+
+
+@pytest.mark.parametrize("choice", ["joint", "filterwise_attention"])
+def test_a_resumed_search_is_the_search_that_was_never_interrupted(
+    choice: str, picture_folder: Path, tmp_path: Path
+) -> None:
+    whole = _new(choice=choice)
+    _run(whole, picture_folder, 4)
+    first = _new(choice=choice)
+    _run(first, picture_folder, 2)
+    save_checkpoint(search_content(first, {}, "a search"), tmp_path / "checkpoint.pt")
+    again = _new(choice=choice)
+    again.searcher.restore_randomness(torch.Generator().manual_seed(99).get_state())
+    content = load_checkpoint(tmp_path / "checkpoint.pt", device=CPU)
+    restore_search(again, content, lambda document: network_description("superkernel", document))
+    _run(again, picture_folder, 4)
+    for (name, one), other in zip(
+        whole.searcher.state_dict().items(), again.searcher.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other), name
+    assert [row.losses for row in whole.history] == [row.losses for row in again.history]
+    assert whole.best is not None and again.best is not None and whole.best.description == again.best.description
+
+
+def test_kernels_and_logits_learn_in_one_phase(picture_folder: Path) -> None:
+    state = _new()
+    (phase,) = state.phases
+    assert phase.learns == {"kernels", "architecture"}
+    before = {name: value.detach().clone() for name, value in state.searcher.named_parameters()}
+    _run(state, picture_folder, 2)
+    moved = {name for name, value in state.searcher.named_parameters() if not torch.equal(value, before[name])}
+    assert any(name.startswith("choices.") for name in moved) and any(name.endswith("last.scale") for name in moved)
+    # Batches of V are scored without a draw: the distilled network is.
+    state_before = state.searcher.randomness()
+    assert state.searcher.judged() == state.searcher.description()
+    assert torch.equal(state.searcher.randomness(), state_before)
+
+
+def _one_hot(searcher: Any, description: Any) -> Iterator[Tensor]:
+    for choice, chosen in zip(searcher.choices, description.slices, strict=True):
+        yield choice.share_of(chosen)
+
+
+@pytest.mark.parametrize("base", [{}, ATTENTION, {"blocks": 2, "depth": 2, "resolution": "full"}])
+@pytest.mark.parametrize("choice", ["joint", "filterwise"])
+def test_what_is_expected_of_a_decided_network_is_what_it_has(base: Any, choice: str) -> None:
+    searcher = _searcher(choice=choice, **base)
+    for seed in range(4):
+        description = searcher.random_description(Random(seed))
+        shares = list(_one_hot(searcher, description))
+        expected, counted = expected_blocks(shares, searcher.settings, 1), searcher.blocks_of(description)
+        for block, count in counted.items():
+            assert count - 1 < expected[block].item() <= count + 1e-3
+        assert all(expected[block].item() == 0 for block in expected if block not in counted)
+        assert expected_halo(shares, searcher.settings).item() == searcher.halo_of(description)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_is_expected_carries_gradients_to_every_logit(choice: str) -> None:
+    searcher = _searcher(choice=choice)
+    total = sum(searcher.expected_blocks().values()) + searcher.expected_halo()
+    gradients = torch.autograd.grad(total, list(searcher.choices.parameters()))
+    assert all(torch.isfinite(gradient).all() and gradient.abs().max() > 0 for gradient in gradients)
+    # Larger kernels cost more: the descent is towards the smaller one.
+    if choice == "factorized":
+        assert gradients[0][0] < gradients[0][1]
+
+
+def test_blocks_are_the_superkernels_multiply_adds() -> None:
+    settings = _settings(depth=2, kernels=[3, 5, 7], width=64, conditioning=None)
+
+    def counted(description: Any) -> tuple[float, float]:
+        assert SUPERKERNEL.pricing is not None
+        blocks = SUPERKERNEL.pricing.blocks(description, GREY)
+        # Shapes suffice for counting.
+        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+            SUPERKERNEL.network(description, GREY)(torch.zeros(1, 1, 64, 64))
+        sides = {block: int(block.name[-1]) for block in blocks if block.name.startswith("conv")}
+        by_blocks = sum(blocks[b] * b.in_channels * b.out_channels * side**2 / b.stride**2 for b, side in sides.items())
+        return counter.get_total_flops() / 2 / 64**2, by_blocks
+
+    networks = [settings.random_description(Random(seed)) for seed in range(4)]
+    measured, by_blocks = zip(*map(counted, networks), strict=True)
+    frames = [one - other for one, other in zip(measured, by_blocks, strict=True)]
+    # All that is no superkernel is the same for all; less than a block of each kind is rounded.
+    assert max(frames) - min(frames) < 0.005 * (max(measured) - min(measured))
+
+
+MISTAKES = [
+    ({"slices": []}, r"\$\.network: .*slices: got 0, expected 6, two for each DCR block"),
+    ({"subnetworks": 3}, r"\$\.network: .*subnetworks: got 3, but skipinit has one; choose multi_attentional"),
+    ({"slices": [{"kernel": 4, "filters": 2}] * 6}, r"slices\[0\]\.kernel: .*1, 3, 5 or 7, got 4"),
+    ({"slices": [{"kernel": 3, "filters": 0}] * 6}, r"slices\[0\]\.filters: .*greater.*got 0"),
+    ({"base": "resnet"}, r"\$\.network\.base: .*'skipinit' or 'multi_attentional', got"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "said"), MISTAKES)
+def test_a_mistake_in_a_description_is_named_by_its_path(change: Any, said: str) -> None:
+    document = json.loads(_random(0).to_json())
+    document["network"] |= change
+    with pytest.raises(UserError, match=said):
+        genotype_from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"kernels": [5, 3]}, "kernels: expected ascending"), ({"choice": "random"}, "'filterwise_attention'")],
+)
+def test_a_mistake_in_the_settings_is_named(change: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        preset_space("superkernel", GREY, "fast", change)
