@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import UserError
+from .clearer.clearer_space import ClearerSpace
 from .hinas.hinas_space import HinasSpace
 from .interface import SpaceDescription, SpaceSettings
 from .pyramid.pyramid_space import PyramidSpace
 from .space import Space
 
-_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(), PyramidSpace())}
+_SPACES: Mapping[str, Space] = {space.name: space for space in (ClearerSpace(), HinasSpace(), PyramidSpace())}
 
 
 def space_names() -> tuple[str, ...]:
