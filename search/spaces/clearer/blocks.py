@@ -45,7 +45,7 @@ def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     probes = [plain]
     for stage, kinds in enumerate(plain.stages):
         for kind in MODULES:
-            longer = (*kinds, *(kind,) * settings.modules)[:32]
-            stages = (*plain.stages[:stage], longer, *plain.stages[stage + 1 :])
-            probes.append(settings.description(stages))
+            changed = list(plain.stages)
+            changed[stage] = (*kinds, *[kind] * settings.modules)
+            probes.append(settings.description(changed))
     return tuple(dict.fromkeys(probes))

@@ -40,12 +40,7 @@ def expected_halo(probabilities_SMK: Tensor, settings: Settings) -> Tensor:
         for parallel, fusion in of_stage:
             alone = [seen.convolved(PARALLEL_RADIUS) for seen in branches]
             together = [_fused(branches, branch) for branch in range(len(branches))]
-            branches = [
-                _Seen(
-                    parallel * one.first + fusion * other.first, parallel * one.last + fusion * other.last, one.period
-                )
-                for one, other in zip(alone, together, strict=True)
-            ]
+            branches = [one.mixed(parallel, fusion, other) for one, other in zip(alone, together, strict=True)]
         opened = branches[-1]
     return _fused(branches, 0).halo
 
@@ -77,6 +72,11 @@ class _Seen:
     def repeated(self, times: int) -> "_Seen":
         """Each pixel over a block."""
         return _Seen(self.first.repeat_interleave(times), self.last.repeat_interleave(times), self.period)
+
+    def mixed(self, weight: Tensor, other_weight: Tensor, other: "_Seen") -> "_Seen":
+        """The mean of both, by their weights."""
+        first = weight * self.first + other_weight * other.first
+        return _Seen(first, weight * self.last + other_weight * other.last, self.period)
 
     @property
     def halo(self) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..image_input import image_of_maps, maps_of_image
-from .modules import Bottleneck, Branches, Norm, ParallelModule, Reception, ResidualBlock, Transition, module_of
+from .modules import Bottleneck, Branches, Norm, Reception, ResidualBlock, Transition, module_of
 from .space import NetworkDescription, Stem
 
 Stages = Iterable[Iterable[Callable[[Branches], Branches]]]

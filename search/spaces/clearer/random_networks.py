@@ -18,6 +18,7 @@ def with_modules_replaced(description: NetworkDescription, draw: Random) -> Netw
     stages: list[tuple[Module, ...]] = []
     for kinds in description.stages:
         place = draw.randrange(len(kinds))
-        (other,) = (kind for kind in MODULES if kind != kinds[place])
-        stages.append((*kinds[:place], other, *kinds[place + 1 :]))
+        changed = list(kinds)
+        changed[place] = "fusion" if kinds[place] == "parallel" else "parallel"
+        stages.append(tuple(changed))
     return description.model_copy(update={"stages": tuple(stages)})

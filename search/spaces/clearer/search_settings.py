@@ -21,7 +21,7 @@ class Settings(SpaceSettings):
     """Channels of branch 0; each further branch has twice those of the one before."""
     branches: Annotated[int, Field(ge=2, le=6)] = 3
     """Of the last stage. Stage 1 is the stem, stage 2 has two branches, stage 3 three, and so on."""
-    modules: Annotated[int, Field(ge=1, le=32)] = 4
+    modules: Annotated[int, Field(ge=1, le=16)] = 4
     """Places of every stage behind the stem: each becomes a parallel or a fusion module."""
     stem: Stem = Stem(resolution="half", blocks=1, channels=16, expansion=2)
     normalisation: Normalisation = "none"
@@ -53,4 +53,5 @@ class Settings(SpaceSettings):
 
     def of_one_kind(self, module: Module) -> NetworkDescription:
         """The network of one kind of module alone."""
-        return self.description(((module,) * self.modules,) * self.num_stages)
+        stage: tuple[Module, ...] = (module,) * self.modules
+        return self.description((stage,) * self.num_stages)

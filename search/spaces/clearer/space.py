@@ -1,6 +1,6 @@
 """What a CLEARER network is made of: the network description of a genotype, validated, without tensors.
 
-Choices beyond the paper: the stem's resolution and size, the normalisation, residual learning and conditioning on sigma.
+Choices beyond the paper: resolution and size of the stem, normalisation, residual learning, conditioning on sigma.
 """
 
 from typing import Annotated, Literal

@@ -37,8 +37,8 @@ class ClearerSearcher(Searcher):
         self.stride = shape.strides[-1]
         self.frame = Frame(shape, channels, BatchNormOfBatch)
         self.stages = nn.ModuleList(
-            nn.ModuleList(Place(shape.widths[: 2 + stage]) for _ in modules)
-            for stage, modules in enumerate(shape.stages)
+            nn.ModuleList(Place(shape.widths[: 2 + stage]) for _ in range(settings.modules))
+            for stage in range(settings.num_stages)
         )
         self.logits = nn.Parameter(1e-3 * torch.randn(settings.num_stages, settings.modules, len(MODULES)))
         self.register_buffer("temperature", torch.ones(()))
@@ -180,7 +180,8 @@ class Place(nn.Module):
 
 def _binary_entropies(probabilities: Tensor) -> Tensor:
     """Of each probability being 1 or not, with the decimal logarithm that the authors' program has."""
-    return -sum(p * p.clamp_min(1e-30).log10() for p in (probabilities, 1 - probabilities))
+    both = torch.stack([probabilities, 1 - probabilities])
+    return -(both * both.clamp_min(1e-30).log10()).sum(0)
 
 
 def _copy(target: nn.Module, source: nn.Module) -> None:
