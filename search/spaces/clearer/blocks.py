@@ -45,7 +45,8 @@ def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     probes = [plain]
     for stage, kinds in enumerate(plain.stages):
         for kind in MODULES:
+            more: tuple[Module, ...] = (kind,) * settings.modules
             changed = list(plain.stages)
-            changed[stage] = (*kinds, *[kind] * settings.modules)
+            changed[stage] = kinds + more
             probes.append(settings.description(changed))
-    return tuple(dict.fromkeys(probes))
+    return probes
