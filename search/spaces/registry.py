@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import UserError
+from .clearer.clearer_space import ClearerSpace
 from .hinas.hinas_space import HinasSpace
 from .interface import SpaceDescription, SpaceSettings
 from .pyramid.pyramid_space import PyramidSpace
 from .space import Space
 from .superkernel.superkernel_space import SuperkernelSpace
 
-_SPACES: Mapping[str, Space] = {space.name: space for space in (HinasSpace(), PyramidSpace(), SuperkernelSpace())}
+_SPACES: Mapping[str, Space] = {
+    space.name: space for space in (ClearerSpace(), HinasSpace(), PyramidSpace(), SuperkernelSpace())
+}
 
 
 def space_names() -> tuple[str, ...]:

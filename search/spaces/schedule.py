@@ -12,6 +12,7 @@ _RATES = {"sgd": 0.025, "adam": 0.005, "muon": 0.04}
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SearchSchedule(Frozen):
@@ -37,6 +38,8 @@ class SearchSchedule(Frozen):
     """At first; a cosine takes it down to a 25th. None: 0.025 for sgd, 0.005 for adam, 0.04 for muon."""
     architecture_learning_rate: NotNegative = 1e-3
     """Of Adam."""
+    architecture_betas: tuple[Share, Share] = (0.9, 0.999)
+    """Of Adam: the decay of the mean gradient and of its mean square."""
     architecture_weight_decay: NotNegative = 1e-3
     """The paper's. Alpha's gradients are so small that it keeps alpha near 0; 0 lets the search decide more."""
     final_temperature: Annotated[float, Field(ge=0.001, le=1)] = 1.0

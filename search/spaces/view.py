@@ -41,6 +41,11 @@ class View:
             tuple(self._at(pixel + radius)[1] for pixel in pixels),
         )
 
+    def strided(self, radius: int, step: int) -> "View":
+        """Behind a convolution of that radius and stride: pixel p of the result is centred on pixel p * step."""
+        seen = self.convolved(radius)
+        return View(self.period, seen.first[::step], seen.last[::step])
+
     def resampled(self, stride: int) -> "View":
         """On a map of another stride: blocks of pixels seen as one, or one pixel repeated over a block."""
         pixels = range(self.period // stride)

@@ -3,6 +3,9 @@
 All edges that leave one state run batched: E edges of one operation are one convolution with E * W outputs. A
 depthwise and a pointwise convolution with nothing between them are one dense convolution, so a separable operation
 is two convolutions with composed kernels; at search widths that is faster than running the depthwise one.
+
+Batch norm has no parameters, in the supernet's every convolution: an affine one would let an operation rescale itself
+and hide its alpha. What scales it is the alpha itself, folded in.
 """
 
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...learning.distributed import batch_mean
+from ...learning.batch_norm import normalised
 from .deformation import Deformation
 from .operations import activation
 from .search_settings import Settings
@@ -20,20 +23,6 @@ _DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}
 """Kernel and dilation of the operations that are one convolution."""
 _SEPARABLE = {"sep_3x3": 3, "sep_5x5": 5}
 _DEFORMABLE = "def_3x3"
-
-
-def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None) -> Tensor:
-    """Batch norm by this batch's own statistics, without parameters, in the supernet's every convolution.
-
-    An affine one would let an operation rescale itself and hide its alpha; `scale_F` is the alpha itself, folded in.
-    """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        # torch's own synchronised batch norm needs CUDA.
-        centred = x_BFHW - batch_mean(x_BFHW.float())[:, None, None]
-        factor = (batch_mean(centred * centred) + 1e-5).rsqrt()
-        factor = factor if scale_F is None else factor * scale_F
-        return (centred * factor[:, None, None]).to(x_BFHW.dtype)
-    return F.batch_norm(x_BFHW, None, None, weight=scale_F, training=True)
 
 
 class OutgoingEdges(nn.Module):

@@ -7,7 +7,7 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from ...learning.muon import Muon
+from ...learning.kernel_optimizers import down_to_a_25th, kernel_optimizers
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
 from ..searcher import Phase, Searcher
@@ -42,6 +42,7 @@ class HinasSearcher(Searcher):
         adam = torch.optim.Adam(
             architecture,
             lr=schedule.architecture_learning_rate,
+            betas=schedule.architecture_betas,
             weight_decay=schedule.architecture_weight_decay,
         )
         return (
@@ -58,8 +59,8 @@ class HinasSearcher(Searcher):
                 split="kernels",
                 learns=frozenset({"kernels"}),
                 parameters=kernels,
-                optimizers=_kernel_optimizers(kernels, schedule),
-                rate_factor=_down_to_a_25th,
+                optimizers=kernel_optimizers(kernels, schedule.kernel_optimizer, schedule.kernel_rate),
+                rate_factor=down_to_a_25th,
             ),
         )
 
@@ -158,24 +159,6 @@ def build_supernet(settings: Settings, channels: int, scale: int = 1) -> HinasSe
     if settings.residual:
         nn.init.zeros_(supernet.supernet.end.last.weight)
     return supernet
-
-
-def _kernel_optimizers(parameters: list[nn.Parameter], schedule: SearchSchedule) -> list[torch.optim.Optimizer]:
-    rate = schedule.kernel_rate
-    if schedule.kernel_optimizer == "adam":
-        return [torch.optim.Adam(parameters, lr=rate)]
-    if schedule.kernel_optimizer == "sgd":
-        return [torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=3e-4)]
-    mixing = [parameter for parameter in parameters if parameter.ndim >= 4 and parameter.shape[-3] > 1]
-    chosen = {id(parameter) for parameter in mixing}
-    rest = [parameter for parameter in parameters if id(parameter) not in chosen]
-    # Depthwise kernels and biases get half of Muon's rate, as in the training of compact networks.
-    return [Muon(mixing, lr=rate), torch.optim.Adam(rest, lr=rate / 2)]
-
-
-def _down_to_a_25th(done: float) -> float:
-    """A cosine from 1, by the share of the epochs that is done."""
-    return 0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _entropy_bits(probabilities: Tensor) -> Tensor:

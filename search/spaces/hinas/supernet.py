@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...learning.batch_norm import normalised
 from ..image_input import maps_of_image
 from ..image_output import ImageOutput
 from .architecture import Architecture, Present
-from .mixed_operations import OutgoingEdges, normalised
+from .mixed_operations import OutgoingEdges
 from .network import enlarged
 from .operations import activation
 from .search_settings import Settings

@@ -1,0 +1,1 @@
+"""The space of CLEARER: parallel branches of falling resolution, and where they exchange their features."""
