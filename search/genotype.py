@@ -9,13 +9,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from ..atomic_files import written_whole
 from ..errors import UserError
 from ..network_input import NetworkInput
 from .spaces.interface import Frozen, Geometry, SpaceDescription, TaskDescription
-from .spaces.registry import network_description, space_named
+from .spaces.registry import check_enlarging, network_description, space_named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,6 +57,11 @@ class Genotype(Frozen):
         if not isinstance(value, SpaceDescription):
             raise ValueError("expected a description made by the genotype's space")
         return value
+
+    @model_validator(mode="after")
+    def _the_space_enlarges_where_the_task_does(self) -> "Genotype":
+        check_enlarging(self.space, self.task)
+        return self
 
     @property
     def geometry(self) -> Geometry:

@@ -193,3 +193,19 @@ def test_a_genotype_of_an_unknown_task_is_refused() -> None:
     document["task"]["name"] = "none-such"
     with pytest.raises(Exception, match=r"task\.name.*denoise"):
         genotype_from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("space", space_names())
+def test_a_space_enlarges_or_says_which_do(space: str) -> None:
+    task = TaskDescription(name="super-resolution", channels=1, scale=2)
+    found = space_named(space)
+    changes = {"conditioning": None}
+    if not found.enlarges:
+        with pytest.raises(ValueError, match=f"the space {space} has no networks that enlarge; hinas, pyramid have"):
+            preset_space(space, task, DEFAULT_PRESET, changes)
+        return
+    settings = preset_space(space, task, DEFAULT_PRESET, changes).settings
+    genotype = Genotype(space=space, task=task, network=found.random(settings, Random(1)))
+    small = torch.rand(1, 1, 8 * genotype.geometry.alignment, 4 * genotype.geometry.alignment)
+    with torch.no_grad():
+        assert genotype.built()(small).shape == (1, 1, 2 * small.shape[2], 2 * small.shape[3])

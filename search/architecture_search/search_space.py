@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SerializeAsAny, ValidationError, field_validator
+from pydantic import SerializeAsAny, ValidationError, field_validator, model_validator
 
 from ...errors import UserError
 from ..learning.choices import Method
 from ..spaces.halving_schedule import HalvingSchedule
 from ..spaces.interface import Frozen, Kind, SpaceSettings, TaskDescription
-from ..spaces.registry import space_named, space_names, space_settings
+from ..spaces.registry import check_enlarging, space_named, space_names, space_settings
 from ..spaces.schedule import SearchSchedule
 from ..spaces.space import PresetValues, Space
 from ..spaces.supernet_schedule import SupernetSchedule
@@ -44,6 +44,11 @@ class SearchSpace(Frozen):
         if not isinstance(value, SpaceSettings):
             raise ValueError("expected settings made by the search space")
         return value
+
+    @model_validator(mode="after")
+    def _the_space_enlarges_where_the_task_does(self) -> "SearchSpace":
+        check_enlarging(self.space, self.task)
+        return self
 
     def to_json(self) -> str:
         """The file's text."""

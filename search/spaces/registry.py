@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import UserError
 from .clearer.clearer_space import ClearerSpace
 from .hinas.hinas_space import HinasSpace
-from .interface import SpaceDescription, SpaceSettings
+from .interface import SpaceDescription, SpaceSettings, TaskDescription
 from .pyramid.pyramid_space import PyramidSpace
 from .space import Space
 from .superkernel.superkernel_space import SuperkernelSpace
@@ -29,6 +29,13 @@ def space_named(name: Any) -> Space:
     if not isinstance(name, str) or name not in _SPACES:
         raise UserError(f"$.space: got {name!r}, expected one of {', '.join(space_names())}")
     return _SPACES[name]
+
+
+def check_enlarging(space: str, task: TaskDescription) -> None:
+    """ValueError where a task's output is larger than its input and the space has no networks for that."""
+    if task.scale > 1 and not space_named(space).enlarges:
+        able = ", ".join(name for name in space_names() if _SPACES[name].enlarges)
+        raise ValueError(f"the space {space} has no networks that enlarge; {able} have")
 
 
 def network_description(space: Any, description: Any) -> SpaceDescription:

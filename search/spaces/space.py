@@ -59,6 +59,8 @@ class Space(ABC):
     settings_type: type[SpaceSettings]
     presets: Mapping[str, Preset]
     """`fast`, the default, first; `paper`, as published, where there is a paper; and more."""
+    enlarges: bool = False
+    """Whether its networks can be made for tasks whose output is larger than their input."""
     methods: tuple[Method, ...] = ("halving",)
     """Those of hinas-search's methods that the space offers what they need, the usual one first; never none."""
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..image_input import image_of_maps, maps_of_image
+from ..image_input import maps_of_image
+from ..image_output import ImageOutput
 from .modules import Bottleneck, Branches, Norm, Reception, ResidualBlock, Transition, module_of
 from .space import NetworkDescription, Stem
 
@@ -21,7 +22,6 @@ class Frame(nn.Module):
     def __init__(self, description: NetworkDescription, channels: int, norm: Norm) -> None:
         super().__init__()
         self.stride = description.stride
-        self.residual = description.residual
         self.conditioned = description.conditioning is not None
         widths, image_channels = description.widths, channels * self.stride**2
         stem = _stem_channels(image_channels + int(self.conditioned), description.stem)
@@ -32,6 +32,7 @@ class Frame(nn.Module):
         )
         self.fuse = Reception(widths, 0, norm)
         self.last = nn.Conv2d(widths[0], image_channels, 1, bias=False)
+        self.image = ImageOutput(channels, stride=self.stride, scale=1, residual=description.residual)
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, stages: Stages) -> Tensor:
         """Denoise with these modules in the stages: (B, C, H, W) in 0..1, sigma in grey levels -> (B, C, H, W)."""
@@ -41,8 +42,7 @@ class Frame(nn.Module):
             branches = transition(branches)
             for module in modules:
                 branches = module(branches)
-        out = self.last(self.fuse(branches))
-        return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
+        return self.image(self.last(self.fuse(branches)), noisy_BCHW)
 
 
 class ClearerNetwork(nn.Module):

@@ -36,6 +36,11 @@ class Settings(SpaceSettings):
     """Of a parallel and of a fusion module: their shares of the parameters in the published network."""
 
     @property
+    def is_conditioned(self) -> bool:
+        """Whether the networks are told the noise level."""
+        return self.conditioning is not None
+
+    @property
     def num_stages(self) -> int:
         """Of those behind the stem."""
         return self.branches - 1

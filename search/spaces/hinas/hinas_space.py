@@ -102,6 +102,7 @@ class HinasSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
+    enlarges = True
     methods = ("gradient", "random", "halving")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:

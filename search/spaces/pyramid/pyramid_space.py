@@ -64,6 +64,7 @@ class PyramidSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
+    enlarges = True
     methods = ("halving", "supernet")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:

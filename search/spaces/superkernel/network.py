@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..image_input import image_of_maps, maps_of_image
+from ..image_input import maps_of_image
+from ..image_output import ImageOutput
 from .dense_block import ChannelAttention, DenseBlock, SkipInitConvolution, activation
 from .layout import Block, Level, Subnetwork, layout
 from .space import BaseNet, NetworkDescription, Slice
@@ -25,12 +26,12 @@ class SuperkernelNetwork(nn.Module):
         super().__init__()
         plan = layout(description, channels)
         self.stride = description.stride
-        self.residual = description.residual
         self.conditioned = description.conditioning is not None
         self.subnetworks = nn.ModuleList(UNet(part, plan.in_channels, description, make) for part in plan.subnetworks)
         features = description.subnetworks * description.width
         self.attention = ChannelAttention(features) if description.base == "multi_attentional" else nn.Identity()
         self.end = nn.Conv2d(features, plan.out_channels, 3, padding=1)
+        self.image = ImageOutput(channels, stride=self.stride, scale=1, residual=description.residual)
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
         """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
@@ -39,7 +40,7 @@ class SuperkernelNetwork(nn.Module):
         """
         x = maps_of_image(noisy_BCHW, sigma_B, stride=self.stride, conditioned=self.conditioned)
         features = torch.cat([subnetwork(x) for subnetwork in self.subnetworks], dim=1)
-        return image_of_maps(self.end(self.attention(features)), noisy_BCHW, stride=self.stride, residual=self.residual)
+        return self.image(self.end(self.attention(features)), noisy_BCHW)
 
     @property
     def dense_blocks(self) -> list[tuple[str, DenseBlock]]:
@@ -137,6 +138,6 @@ def initialised(network: SuperkernelNetwork) -> SuperkernelNetwork:
             # Branches without a scalar start small, so that depth does not blow the features up.
             for parameter in block.last[:1].parameters():
                 parameter.mul_(0.5)
-    if network.residual:
+    if network.image.residual:
         nn.init.zeros_(network.end.weight)
     return network

@@ -40,6 +40,11 @@ class Settings(BaseNet, SpaceSettings):
             raise ValueError("expected ascending values, none of them twice")
         return values
 
+    @property
+    def is_conditioned(self) -> bool:
+        """Whether the networks are told the noise level."""
+        return self.conditioning is not None
+
     def filter_counts(self, level: int) -> tuple[int, ...]:
         """How many filters a superkernel of a level may have, ascending."""
         width = self.level_width(level)
