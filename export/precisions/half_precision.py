@@ -147,33 +147,41 @@ def _full_precision(graph: ir.Graph, low: ir.DataType, keep: frozenset[str]) -> 
     return reached | ends
 
 
-_WITHOUT_ACTIVATION = frozenset({"Conv", "DepthToSpace", "Identity", "Pad"})
+_LINEAR = frozenset({"Concat", "Conv", "DepthToSpace", "Identity", "Slice"})
 
 
 def _enlargement(graph: ir.Graph) -> set[ir.Node]:
     """The one convolution by which a network's base picture is enlarged, and the nodes from there to the output."""
-    way: set[ir.Node] = set()
+    behind: set[ir.Node] = set()
     node = graph.outputs[0].producer()
     while node is not None and node.op_type == "DepthToSpace":
-        way.add(node)
-        node = node.inputs[0].producer() if node.inputs[0] is not None else None
-    if node is None or node.op_type != "Sub" or node.inputs[0] is None:
+        behind.add(node)
+        node = next(_producers(node), None)
+    if node is None or node.op_type != "Sub":
         return set()
-    way.add(node)
-    base = node.inputs[0].producer()
-    while base is not None and base.op_type in _WITHOUT_ACTIVATION and base.inputs[0] is not None:
-        way.add(base)
-        if base.inputs[0].is_graph_input():
-            return way if sum(one.op_type in LAYERS for one in way) == 1 else set()
-        base = base.inputs[0].producer()
-    return set()
+    behind.add(node)
+    base: set[ir.Node] = set()
+    waiting = list(_producers(node))[:1]
+    while waiting:
+        found = waiting.pop()
+        if found.op_type not in _LINEAR:
+            return set()
+        if found not in base:
+            base.add(found)
+            waiting += _producers(found)
+    return behind | base if sum(found.op_type in LAYERS for found in base) == 1 else set()
+
+
+def _producers(node: ir.Node) -> Iterator[ir.Node]:
+    """What makes the floating-point values a node reads, in the order of its inputs."""
+    for value in node.inputs:
+        if value is not None and _is_float(value) and (producer := value.producer()) is not None:
+            yield producer
 
 
 def _neighbours(node: ir.Node) -> Iterator[ir.Node]:
     """The nodes whose floating-point results a node reads, or that make such results of its own."""
-    for value in node.inputs:
-        if value is not None and _is_float(value) and (producer := value.producer()) is not None:
-            yield producer
+    yield from _producers(node)
     for value in node.outputs:
         if _is_float(value):
             yield from (reader for reader, _ in value.uses() if any(map(_is_float, reader.outputs)))

@@ -60,5 +60,9 @@ class BicubicEnlargement(nn.Module):
         return self._enlarged(image_BCHW)
 
     def _enlarged(self, image_BCHW: Tensor) -> Tensor:
-        around = F.pad(image_BCHW, (ENLARGEMENT_REACH,) * 4, mode="replicate")
+        # Slices and concatenations, not ONNX's Pad, of which TensorRT 8.6 knows older versions alone.
+        top, bottom = image_BCHW[:, :, :1], image_BCHW[:, :, -1:]
+        tall = torch.cat([top] * ENLARGEMENT_REACH + [image_BCHW] + [bottom] * ENLARGEMENT_REACH, dim=2)
+        left, right = tall[..., :1], tall[..., -1:]
+        around = torch.cat([left] * ENLARGEMENT_REACH + [tall] + [right] * ENLARGEMENT_REACH, dim=3)
         return F.conv2d(around, self.kernels, groups=self.channels)

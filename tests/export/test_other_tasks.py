@@ -21,6 +21,7 @@ from hinas.export.graph.variants import FixedShape, ModelInterface
 from hinas.export.precisions.calibration import CROP_PIXELS, NUM_CROPS, calibration_batches
 from hinas.export.precisions.half_precision import bf16, fp16
 from hinas.export.precisions.int8 import both_ends
+from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
 from hinas.network_input import NetworkInput
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import Genotype, genotype_from_json
@@ -161,6 +162,7 @@ def test_the_bicubic_part_keeps_its_precision(stride: int, lowered: Callable[...
         node.name for node in full.graph.node if node.op_type == "Conv" and node.input[1].endswith("kernels")
     )
     assert bicubic in both_ends(full)
+    assert not unsupported_nodes(for_older_parser(full), (8, 6, 1))
     low = emulated(lowered(full, frozenset()))
     image = np.random.default_rng(0).random((1, 1, 12, 16), np.float32)
     exact, rounded = (opened_in_onnxruntime(model)({"noisy": image}) for model in (full, low))
