@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from .relaxation import gumbel_like, logistic_like, sigmoid, softmax
 from .search_settings import Settings
 from .space import Kernel, Slice
 
@@ -83,11 +84,11 @@ class JointChoice(_FirstFilters):
 
     def perturbation(self, generator: torch.Generator) -> tuple[Tensor, ...]:
         """One Gumbel number for each pair."""
-        return (_gumbel(self.pairs_KN, generator),)
+        return (gumbel_like(self.pairs_KN, generator),)
 
     def share(self, added: tuple[Tensor, ...] | None, temperature: Tensor) -> Tensor:
         """Weights of pairs, summed over the numbers that a filter belongs to."""
-        weights_KN = _softmax(self.pairs_KN, None if added is None else added[0], temperature)
+        weights_KN = softmax(self.pairs_KN, None if added is None else added[0], temperature)
         return (weights_KN[:, :, None] * self.steps_NF).sum(1)
 
     def decided(self) -> Slice:
@@ -97,7 +98,7 @@ class JointChoice(_FirstFilters):
 
     def probabilities(self, temperature: Tensor) -> Mapping[str, Tensor]:
         """Of the pairs."""
-        return {"slice": _softmax(self.pairs_KN, None, temperature).flatten()}
+        return {"slice": softmax(self.pairs_KN, None, temperature).flatten()}
 
 
 class FactorizedChoice(_FirstFilters):
@@ -109,13 +110,13 @@ class FactorizedChoice(_FirstFilters):
 
     def perturbation(self, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Gumbel numbers for the sizes, and for the numbers of filters."""
-        return _gumbel(self.sizes_K, generator), _gumbel(self.numbers_N, generator)
+        return gumbel_like(self.sizes_K, generator), gumbel_like(self.numbers_N, generator)
 
     def share(self, added: tuple[Tensor, ...] | None, temperature: Tensor) -> Tensor:
         """Weights of sizes times those of filters."""
         sizes, numbers = added or (None, None)
-        filters_F = (_softmax(self.numbers_N, numbers, temperature)[:, None] * self.steps_NF).sum(0)
-        return _softmax(self.sizes_K, sizes, temperature)[:, None] * filters_F
+        filters_F = (softmax(self.numbers_N, numbers, temperature)[:, None] * self.steps_NF).sum(0)
+        return softmax(self.sizes_K, sizes, temperature)[:, None] * filters_F
 
     def decided(self) -> Slice:
         """The most probable size and number."""
@@ -124,8 +125,8 @@ class FactorizedChoice(_FirstFilters):
     def probabilities(self, temperature: Tensor) -> Mapping[str, Tensor]:
         """Of the sizes and of the numbers."""
         return {
-            "kernel": _softmax(self.sizes_K, None, temperature),
-            "filters": _softmax(self.numbers_N, None, temperature),
+            "kernel": softmax(self.sizes_K, None, temperature),
+            "filters": softmax(self.numbers_N, None, temperature),
         }
 
 
@@ -143,13 +144,12 @@ class FilterwiseChoice(SliceChoice):
 
     def perturbation(self, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Gumbel numbers for the sizes, logistic ones for the filters."""
-        uniform = _uniform(self.filters, generator)
-        return _gumbel(self.sizes_K, generator), (uniform.log() - (-uniform).log1p()).to(self.base_F)
+        return gumbel_like(self.sizes_K, generator), logistic_like(self.base_F, generator)
 
     def share(self, added: tuple[Tensor, ...] | None, temperature: Tensor) -> Tensor:
         """Weights of sizes times those of filters."""
         sizes, filters = added or (None, None)
-        return _softmax(self.sizes_K, sizes, temperature)[:, None] * self._staying(filters, temperature)
+        return softmax(self.sizes_K, sizes, temperature)[:, None] * self._staying(filters, temperature)
 
     def decided(self) -> Slice:
         """The most probable size, and the filters whose logit is above 0.5."""
@@ -165,13 +165,12 @@ class FilterwiseChoice(SliceChoice):
         """Of the sizes, and of each filter to stay or not."""
         stays = self._staying(None, temperature)
         return {
-            "kernel": _softmax(self.sizes_K, None, temperature),
+            "kernel": softmax(self.sizes_K, None, temperature),
             "filters": torch.stack([stays, 1 - stays], dim=-1),
         }
 
     def _staying(self, added: Tensor | None, temperature: Tensor) -> Tensor:
-        logits = self.filter_logits()
-        return ((logits if added is None else logits + added) / temperature).sigmoid()
+        return sigmoid(self.filter_logits(), added, temperature)
 
 
 class AttentiveChoice(FilterwiseChoice):
@@ -208,18 +207,3 @@ def _slice_choice(settings: Settings, level: int) -> SliceChoice:
 
 def _logits(*shape: int) -> nn.Parameter:
     return nn.Parameter(1e-3 * torch.randn(shape))
-
-
-def _uniform(count: int, generator: torch.Generator) -> Tensor:
-    """Inside 0..1, never at its ends, where a logarithm is infinite."""
-    return torch.rand(count, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
-
-
-def _gumbel(logits: Tensor, generator: torch.Generator) -> Tensor:
-    return -(-_uniform(logits.numel(), generator).log()).log().reshape(logits.shape).to(logits)
-
-
-def _softmax(logits: Tensor, added: Tensor | None, temperature: Tensor) -> Tensor:
-    """Over all options together, of the shape of the logits."""
-    sampled = logits if added is None else logits + added
-    return (sampled.flatten() / temperature).softmax(0).reshape(logits.shape)
