@@ -12,6 +12,7 @@ from hinas.errors import UserError
 from hinas.search.architecture_search.undecided import undecided_choices
 from hinas.search.genotype import read_genotype
 from hinas.search.search_command import app
+from hinas.search.spaces.registry import space_names
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -116,7 +117,7 @@ def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(search: Sea
         (("--crop", "17"), "--crop: got 17, expected a multiple of 2"),
         (("--channels", "2"), "expected 1 or 3"),
         (("--task", "upscale"), "expected camera, denoise"),
-        (("--space", "none-such"), "expected hinas, pyramid, or a file"),
+        (("--space", "none-such"), f"expected {', '.join(space_names())}, or a file"),
         (("--device", "cuda:9"), "CUDA devices"),
     ],
 )
