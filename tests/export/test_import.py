@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
+from hinas.export import import_network
 from hinas.export.commands import app
 from hinas.export.foreign.foreign_use import ForeignUse
 from hinas.export.foreign.imported_network import imported
@@ -17,6 +19,7 @@ from hinas.runtime.denoiser import Denoiser
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from torch import nn
 
 FREE = ["N", 1, "H", "W"]
 COLOUR = ["N", 3, "H", "W"]
@@ -348,3 +351,31 @@ def test_options_of_imports_and_genotypes_do_not_mix(mistake: Callable[..., str]
     assert "one of the two" in mistake(app)
     assert "one of the two" in mistake(app, "color", "--import", "a.onnx")
     assert "--values: concerns --import alone" in mistake(app, "color", "--values", "0..255")
+
+
+class Unet(nn.Module):
+    """As authors write them: a noise map beside the image, one level of half resolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(4, 8, 2, stride=2), nn.ConvTranspose2d(8, 3, 2, stride=2)
+
+    def forward(self, image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        return image - self.up(torch.relu(self.down(torch.cat([image, level], 1))))
+
+
+@pytest.mark.slow
+def test_a_module_of_pytorch_is_imported_from_python(tmp_path: Path) -> None:
+    module = Unet()
+    module.train()
+    file = tmp_path / "unet.onnx"
+    report = import_network(
+        module, file, condition="sigma/255", level_range=(0, 50), channels=3, noise="map", alignment=2
+    )
+    assert module.training
+    assert (report.tiling.tiling, report.tiling.halo, report.alignment) == ("exact", 1, 2)
+    noisy = np.random.default_rng(0).random((10, 14, 3), np.float32)
+    with torch.no_grad():
+        image = torch.from_numpy(noisy).permute(2, 0, 1)[None]
+        expected = module(image, torch.full((1, 1, 10, 14), 25 / 255))[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(Denoiser.load(file, backend="cpu")(noisy, sigma=25), expected, atol=1e-5)
