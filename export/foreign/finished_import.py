@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from ...runtime.model.manifest import Precision
 from ...search.tasks.interface import Task, TaskOptions
 from ...search.tasks.registry import configured_task
 from ..checks.accuracy_gate import Gate, PrecisionTrial, passed
+from ..checks.model_runs import runnable
 from ..graph.graph_cost import cost_of_graph
 from ..graph.self_describing import self_describing
 from ..graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
@@ -106,7 +108,8 @@ def finished_import(
     manifest = network.manifest(precision, source={"file": source.source})
     if certificate is not None:
         manifest = replace(manifest, certificate=certificate.to_json())
-    content = _applied(asked, lambda: self_describing(model, manifest, given, interface, target))
+    runs_as = partial(runnable, precision=precision, target=target)
+    content = _applied(asked, lambda: self_describing(model, manifest, given, interface, runs_as))
     report = ImportReport(
         source=source.source,
         channels=given.channels,

@@ -8,10 +8,10 @@ import onnx
 from onnx import TensorProto
 
 from ...errors import UserError
+from ..graph.graph_inputs import Shape, fed, shape_of
 
 Form = Literal["list", "column", "scalar", "map", "channel"]
 """(N,), (N, 1), (N, 1, 1, 1), (N, 1, H, W) perhaps at a lower resolution, or the image's last channel."""
-Shape = tuple[int | None, ...]
 _EXPECTED = "expected float32, one image (N, 1 or 3, H, W), if need be one noise level, and one output"
 
 
@@ -59,18 +59,6 @@ def recognised(model: onnx.ModelProto) -> ForeignInputs:
         form=form,
         fixed_size=(height or 0, width or 0) if height or width else None,
     )
-
-
-def fed(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """The inputs without the constants that old files list among them."""
-    constants = {item.name for item in graph.initializer}
-    return [item for item in graph.input if item.name not in constants]
-
-
-def shape_of(item: onnx.ValueInfoProto) -> Shape:
-    """Lengths of the axes; None: free."""
-    lengths = item.type.tensor_type.shape.dim
-    return tuple(length.dim_value if length.HasField("dim_value") else None for length in lengths)
 
 
 def _is_image(shape: Shape) -> bool:

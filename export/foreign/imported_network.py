@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...network_input import NetworkInput
 from ...runtime.model.manifest import ModelManifest, Precision
+from ..graph.graph_inputs import fed, shape_of
+from ..reach.seen_halo import Run
 from .foreign_file import in_new_enough_opset
-from .foreign_inputs import ForeignInputs, fed, recognised, shape_of
+from .foreign_inputs import ForeignInputs, recognised
 from .foreign_use import ForeignUse
 from .own_form import in_own_form, with_sizes
 from .tiling_evidence import TOLERANCE, TilingEvidence, tiling_evidence
-from .trial import Run, Taken, run_of, trial_feeds, tried
+from .trial import Taken, run_of, trial_feeds, tried
 
 _REDUCED = (1, 2, 4)
 """How many times smaller than the image a map of the noise level may be."""

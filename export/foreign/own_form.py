@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from .foreign_inputs import ForeignInputs, fed, shape_of
+from ..graph.graph_inputs import fed, shape_of
+from .foreign_inputs import ForeignInputs
 from .foreign_use import ForeignUse
 from .level_nodes import level_nodes, map_nodes
 

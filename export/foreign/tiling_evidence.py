@@ -13,10 +13,10 @@ from ...runtime.model.manifest import Tiling
 from ...runtime.tiling.planner import plan_tiles
 from ...runtime.tiling.stitching import stitched
 from ...runtime.tiling.window_limits import rounded_up
-from .graph_reach import graph_reach
-from .seen_halo import seen_halo
-from .seen_rules import NotUnderstoodError
-from .trial import Run, trial_feeds
+from ..reach.graph_reach import graph_reach
+from ..reach.node_reading import NotUnderstoodError
+from ..reach.seen_halo import Run, seen_halo
+from .trial import trial_feeds
 
 TOLERANCE = 1e-4
 """Largest absolute difference allowed for images in 0..1: a fortieth of an 8-bit grey level."""

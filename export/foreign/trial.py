@@ -1,6 +1,5 @@
 """What running a wrapped network shows: which sizes it takes, and how many times it enlarges."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...network_input import NetworkInput
+from ..reach.seen_halo import Run
 
-Run = Callable[[dict[str, NDArray[np.float32]]], NDArray[np.float32]]
-"""Inputs by name -> the first output."""
 _ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64)
 _SCALES = (1, 2, 3, 4)
 """Output pixels per input pixel along each side; above 1: super-resolution."""

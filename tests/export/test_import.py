@@ -147,6 +147,14 @@ def excited() -> onnx.ModelProto:
     return net.model(net.conv(net.add("Mul", value, weights), (4, 3)), ("x", COLOUR))
 
 
+def rolled() -> onnx.ModelProto:
+    """One column goes from the right end to the left one, as where attention shifts its windows."""
+    net = Net()
+    axis, end = np.array([3]), np.array([1 << 30])
+    last = net.add("Slice", "x", np.array([-1]), end, axis)
+    return net.model(net.add("Concat", last, net.add("Slice", "x", np.array([0]), np.array([-1]), axis), axis=3))
+
+
 def placed() -> onnx.ModelProto:
     """What it adds differs from place to place; it is fixed to one size."""
     net = Net()
@@ -214,6 +222,12 @@ def test_a_network_that_sees_the_whole_image_is_approximate() -> None:
     assert network.tiling.reason == "GlobalAveragePool: looks at the whole image"
 
 
+def test_a_network_whose_ends_see_each_other_is_approximate() -> None:
+    network = imported(rolled(), BLIND)
+    assert network.tiling.tiling == "approximate"
+    assert network.tiling.reason == "outputs at the image's border see farther than those in its middle"
+
+
 def test_dead_parts_do_not_hide_what_the_graph_allows() -> None:
     net = Net()
     far = net.conv("x", (1, 1), side=9)
@@ -240,7 +254,7 @@ def test_a_size_the_file_was_exported_for_is_freed_where_the_network_runs_on_oth
 
 def _run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[Any]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)
+    return list(session.run(None, feeds))
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ class Seen:
     """The intervals of one value."""
 
     low: Positions
-    """Lowest position that each element depends on; -BEYOND: it sees the image's border."""
+    """Lowest position that each element depends on; -BEYOND: it sees beyond the image's start."""
     high: Positions
+    """Highest; BEYOND: it sees beyond the image's end."""
     shape: Shape
     """The value's own; `low` and `high` broadcast to it."""
     step: Fraction
@@ -36,7 +37,7 @@ class Seen:
     @property
     def place_axes(self) -> tuple[int, ...]:
         """The axes along which elements stand for different parts of the whole image."""
-        inside = (self.low > -BEYOND) & (self.high < BEYOND)
+        inside = (np.abs(self.low) < BEYOND) & (np.abs(self.high) < BEYOND)
         if not inside.any():
             return tuple(range(len(self.shape)))
         extent = int(self.high[inside].max())
@@ -102,15 +103,14 @@ def windowed(seen: Seen, axis: int, first_taps: NDArray[np.int64], num_taps: int
     """
     length = seen.low.shape[axis]
     taps = first_taps[:, np.newaxis] + dilation * np.arange(num_taps)
-    inside = (taps >= 0) & (taps < length)
     index = taps.clip(0, length - 1)
 
-    def gathered(array: Positions, outside: int) -> Positions:
+    def gathered(array: Positions) -> Positions:
         moved = np.moveaxis(array, axis, -1)[..., index]
-        return np.where(inside, moved, outside)
+        return np.where(taps < 0, -BEYOND, np.where(taps >= length, BEYOND, moved))
 
-    low = np.moveaxis(gathered(seen.low, -BEYOND).min(axis=-1), -1, axis)
-    high = np.moveaxis(gathered(seen.high, BEYOND).max(axis=-1), -1, axis)
+    low = np.moveaxis(gathered(seen.low).min(axis=-1), -1, axis)
+    high = np.moveaxis(gathered(seen.high).max(axis=-1), -1, axis)
     shape = (*seen.shape[:axis], len(first_taps), *seen.shape[axis + 1 :])
     return Seen(low=low, high=high, shape=shape, step=seen.step)
 
@@ -119,8 +119,8 @@ def step_of(seen: Seen) -> Fraction:
     """The step read off the intervals of a value whose axes were rearranged: the largest of its axes."""
     found = [Fraction(0)]
     for axis, length in enumerate(seen.low.shape):
-        steps = np.diff(seen.low, axis=axis)[np.diff(seen.high, axis=axis) < BEYOND // 2]
-        steps = np.abs(steps[np.abs(steps) < BEYOND // 2])
+        steps = np.abs(np.diff(seen.low, axis=axis))
+        steps = steps[steps < BEYOND // 2]
         if length > 1 and steps.size:
             found.append(Fraction(float(np.median(steps))).limit_denominator(8) or Fraction(float(steps.mean())))
     return max(found).limit_denominator(8) or seen.step

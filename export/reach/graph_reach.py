@@ -12,9 +12,10 @@ import onnxruntime
 from onnx import numpy_helper
 
 from ...network_input import NetworkInput
-from .foreign_inputs import fed
+from ..graph.graph_inputs import fed
+from .node_reading import NotUnderstoodError, Reading
 from .seen import Seen
-from .seen_rules import RULES, NotUnderstoodError, Reading
+from .seen_rules import RULES
 
 _LENGTHS = (192, 384, 768, 1536)
 """Pixels of the axis that are tried, until the middle does not see the ends."""
@@ -70,11 +71,15 @@ def _halo(seen: Seen, length: int, period: int, axis: int, scale: int) -> int | 
     if len(low) == 1:
         raise NotUnderstoodError("all outputs see the same")
     inside = slice(middle * scale, (middle + period) * scale)
-    low, high = low[inside], high[inside]
-    if low.min() <= 0 or high.max() >= length - 1:
+    if low[inside].min() <= 0 or high[inside].max() >= length - 1:
         return None
-    place = middle + np.arange(len(low)) // scale
-    return int(max((place - low).max(), (high - place).max(), 0))
+    place = np.arange(len(low)) // scale
+    halo = int(max((place - low)[inside].max(), (high - place)[inside].max(), 0))
+    # What sees beyond an end must lie near it, and no end may see the other one, as where an image is rolled.
+    lowest, highest = low.clip(-1, None), high.clip(None, length)
+    if max((place - lowest).max(), (highest - place).max()) > halo + period:
+        raise NotUnderstoodError("outputs at the image's border see farther than those in its middle")
+    return halo
 
 
 _WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
