@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -133,6 +133,18 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw one panel of a paper with our models in it: 14a (denoising; --sigma says the level, default 50) "
+            "or 14b (super-resolution) of HiNAS v2.",
+            show_default=False,
+        ),
+    ] = None,
+    quality: Annotated[
+        Literal["psnr", "ssim"] | None,
+        typer.Option(help="With --figure: what its height is. Default: psnr.", show_default=False),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
     out: Annotated[
@@ -146,7 +158,10 @@ def bench(
     One-channel models are measured on the grey images, three-channel models on the colour images, all with
     the same noise on every run. With --pairs, on pairs of noisy and clean pictures instead.
 
-    Example: hinas-bench --data photos/ --limit 25 --gpu 1080ti --out results
+    \b
+    Examples:
+      hinas-bench --data photos/ --limit 25 --gpu 1080ti --out results
+      hinas-bench --figure 14a --data BSDS500/test --peers all --out figure
     """
     require_used({name for name in context.params if _is_given(context, name)})
     if published is not None:
@@ -218,9 +233,17 @@ def bench(
         print(priced.table.to_json() if as_json else operations_table(priced), end="" if as_json else "\n")
         _say_written(priced.files, quiet)
         return
+    from .figure_run import FigureRequest, run_figure
+    from .published.paper_figures import figure_named
     from .results.result_texts import results_table
     from .session import run_bench
 
+    drawn = None
+    if figure is not None:
+        panel = figure_named(figure)
+        level = panel.level(None if sigma is None else sigmas_from_text(sigma))
+        drawn = FigureRequest(figure=panel, sigma=level, quality="ssim" if quality == "ssim" else "psnr_db")
+        sigma = sigma if level is None else f"{level:g}"
     settings = BenchSettings(
         models=tuple(model or ()),
         backends=backends_from_options(backend or []),
@@ -246,7 +269,8 @@ def bench(
         out=out,
     )
     with ProgressBars(is_quiet=quiet) as bars:
-        outcome = run_bench(settings, Listener(note=bars.note, begin=bars.begin, step=bars.step))
+        listener = Listener(note=bars.note, begin=bars.begin, step=bars.step)
+        outcome = run_bench(settings, listener) if drawn is None else run_figure(settings, drawn, listener)
     print(outcome.results.to_json() if as_json else results_table(outcome.results), end="" if as_json else "\n")
     _say_written(outcome.files, quiet)
 

@@ -36,6 +36,8 @@ _QUALITY_OR_PAIRS = f"{_QUALITY} (or pairs with --pairs FOLDER)"
 NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     **{name: (("data",), _QUALITY) for name in ("noise", "command", "command_gray")},
     **{name: (("data",), _QUALITY_OR_PAIRS) for name in ("sigma", "limit")},
+    "figure": (("data",), "shows quality too, which is measured on images; give them with --data IMAGES"),
+    "quality": (("figure",), "says what a figure shows; give --figure 14a too"),
     "oracle": (("pairs",), "looks for the best levels on pairs of pictures; give them with --pairs FOLDER"),
     "peer_weights": (("peers",), "of peers that are not measured; name them with --peers"),
     "check": (("operations",), "checks a latency table; give --operations SPACE too"),

@@ -22,6 +22,7 @@ def export(settings: ExportSettings) -> None:
       hinas-export runs/color/genotype.json --precision fp32,fp16 --check photos
       hinas-export runs/color/genotype.json --engine --tile 1024
       hinas-export runs/color/genotype.json --io uint8 --triton models --batch 8
+      hinas-export --import ffdnet.onnx --condition sigma/255 --range 0:75
     """
     require_libraries("hinas-export", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors", extras="search")
     from .export_run import run_export

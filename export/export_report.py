@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from ..runtime.model.manifest import Precision, Tiling
 from .checks.check_numerics import NumericsReport
@@ -10,6 +11,19 @@ from .checks.quality_loss import Certificate
 from .graph.graph_cost import GraphCost
 from .graph.variants import ModelInterface, Target
 from .rewrites.measure_rewrites import Timing
+
+
+class Report(Protocol):
+    """What was built and checked, for a person or a machine."""
+
+    def to_json(self) -> str:
+        """One JSON document."""
+        ...
+
+    def to_table(self) -> str:
+        """Lines to read."""
+        ...
+
 
 _PROOF: Mapping[Tiling, str] = {
     "exact": "confirmed by a probe",

@@ -1,12 +1,12 @@
-"""One run of hinas-export: genotype and weights in; a model for each target, its report and its engine out."""
+"""One run of hinas-export: genotype and weights, or a network from elsewhere, in; models, reports, engines out."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Protocol
 
 from ..errors import UserError
 from ..runtime.model.manifest import Precision
@@ -14,25 +14,16 @@ from ..search.genotype import read_genotype
 from ..search.learning.progress import duration_text
 from .checks.accuracy_gate import Gate, TooMuchLostError, gate_for
 from .checks.check_images import check_images
+from .export_report import ExportReport, Report
 from .export_settings import ExportSettings
+from .foreign.finished_import import ForeignImport, finished_import, foreign_import
+from .foreign.import_report import ImportReport
 from .freeze import PlainExport, finished_model, plain_export, write_export
 from .graph.variants import Target, file_of
 from .precisions.calibration import calibration_batches
 from .precisions.table import CalibrationInputs
 from .rewrites.measure_rewrites import Effort, check_measurable, measured_target
 from .triton.model_repository import TritonRequest, write_triton_model
-
-
-class Report(Protocol):
-    """What was built and checked, for a person or a machine."""
-
-    def to_json(self) -> str:
-        """One JSON document."""
-        ...
-
-    def to_table(self) -> str:
-        """Lines to read."""
-        ...
 
 
 def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
@@ -42,12 +33,9 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
     known; precisions that do not pass the gate are named when all others are written.
     """
     served = _triton_request(settings)
-    genotype = read_genotype(settings.genotype_file)
-    weights = settings.weights_file
     if settings.measure:
         check_measurable(settings.targets)
-    settings.interface.require_aligned(genotype.geometry.alignment)
-    plain = plain_export(genotype, weights)
+    plain, finished = _source(settings)
     gate = None if settings.check is None else _gate(plain, settings.check, settings.max_drop_db)
     calibration = () if settings.calibration is None else _calibration(plain, settings.calibration)
     failures: list[str] = []
@@ -59,11 +47,11 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
             left = (clock() - started) / number * (len(variants) - number) if number else None
             print(_progress_line(number + 1, len(variants), variant, left), file=sys.stderr)
         try:
-            content, report = finished_model(plain, *variant, gate, calibration, settings.interface)
+            content, report = finished(*variant, gate, calibration, settings.interface)
         except TooMuchLostError as error:
             failures.append(str(error))
             continue
-        if settings.measure and report.precision == "fp32":
+        if settings.measure and isinstance(report, ExportReport) and report.precision == "fp32":
             timings = measured_target(plain.model, report.target, report.alignment, Effort())
             report = replace(report, timings=timings)
         path = file_of(variant, first, settings.model)
@@ -87,6 +75,24 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
         _announce(settings, write_triton_model(served, settings.model, settings.targets[0], engine))
 
 
+Source = PlainExport | ForeignImport
+Finished = Callable[..., tuple[bytes, ExportReport | ImportReport]]
+"""(target, precision, gate, calibration, interface) -> a model file's bytes and what was built and checked."""
+
+
+def _source(settings: ExportSettings) -> tuple[Source, Finished]:
+    """The network that is exported, and what finishes it."""
+    if settings.imported is not None:
+        foreign = foreign_import(settings.imported, settings.use)
+        settings.interface.require_aligned(foreign.given.alignment)
+        return foreign, partial(finished_import, foreign)
+    genotype = read_genotype(settings.genotype_file)
+    weights = settings.weights_file
+    settings.interface.require_aligned(genotype.geometry.alignment)
+    plain = plain_export(genotype, weights)
+    return plain, partial(finished_model, plain)
+
+
 def _progress_line(number: int, count: int, variant: tuple[Target, Precision], seconds_left: float | None) -> str:
     target, precision = variant
     left = "" if seconds_left is None else f", {duration_text(seconds_left)} left"
@@ -100,13 +106,13 @@ def _triton_request(settings: ExportSettings) -> TritonRequest | None:
     return TritonRequest(repository=settings.triton, name=settings.model.stem, largest_batch=largest_batch)
 
 
-def _gate(plain: PlainExport, source: str, max_drop_db: float) -> Gate:
+def _gate(plain: Source, source: str, max_drop_db: float) -> Gate:
     task, given = plain.task, plain.given
     images = check_images(source, task=task, given=given)
     return gate_for(plain.model, images, max_drop_db=max_drop_db, task=task, given=given)
 
 
-def _calibration(plain: PlainExport, images: Path) -> CalibrationInputs:
+def _calibration(plain: Source, images: Path) -> CalibrationInputs:
     return tuple(calibration_batches([images], task=plain.task, given=plain.given))
 
 

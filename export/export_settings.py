@@ -10,6 +10,7 @@ from typer import Argument, Option
 from ..errors import UserError
 from ..runtime.model.manifest import Io, Precision
 from ..search.bundled_genotypes import genotype_file, weights_beside
+from .foreign.import_options import IMPORT_OPTIONS, ImportOptions
 from .graph.variants import (
     PRECISIONS,
     TARGETS,
@@ -32,21 +33,27 @@ _CONCERNED: Mapping[str, tuple[str, ...]] = {
     "version_compatible": ("engine",),
     "hardware_compatible": ("engine",),
     "max_drop": ("check",),
+    **dict.fromkeys(IMPORT_OPTIONS, ("imported",)),
 }
 """Options that do something only beside one of these others."""
 
+_OF_GENOTYPES = ("weights", "random_weights", "measure")
+"""Options that mean nothing to an imported network: it has its weights, and its graph is not rewritten."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings:
+class ExportSettings(ImportOptions):
     """What a person asks of hinas-export, as given; None or False: not given. UserError for what cannot be meant."""
 
     genotype: Annotated[
-        Path, Argument(help="The genotype.json of the network, or a bundled name such as color.", show_default=False)
-    ]
+        Path | None,
+        Argument(help="The genotype.json of the network, or a bundled name such as color.", show_default=False),
+    ] = None
     out: Annotated[
         Path | None,
         Option(
-            help="The model file. Default: model.onnx beside the genotype; NAME.onnx in this folder for a bundled one.",
+            help="The model file. Default: model.onnx beside the genotype; NAME.onnx in this folder for a bundled one; "
+            "NAME.hinas.onnx beside an imported one.",
             show_default=False,
         ),
     ] = None
@@ -139,6 +146,11 @@ class ExportSettings:
     quiet: Annotated[bool, Option("--quiet", help="Print nothing on success.")] = False
 
     def __post_init__(self) -> None:
+        if (self.genotype is None) == (self.imported is None):
+            raise UserError("give a genotype, or --import FILE for a network from elsewhere: one of the two")
+        for option in _OF_GENOTYPES:
+            if self.imported is not None and self._is_given(option):
+                raise UserError(f"{_dashed(option)}: concerns genotypes; an imported network brings its own weights")
         require_runnable(self.targets, self.precisions)
         if self.random_weights and self.weights is not None:
             raise UserError("--weights and --random-weights: give one of the two")
@@ -154,6 +166,8 @@ class ExportSettings:
             raise UserError(f"--target: got {self.target}, but an engine is built from the model for tensorrt; add it")
         if self.model.suffix != ".onnx":
             raise UserError(f"--out: got {self.model}, expected a file name that ends in .onnx")
+        if self.imported is not None and self.model.resolve() == self.imported.resolve():
+            raise UserError(f"--out: {self.model} is the network to import; give another name")
         if self.triton is not None and len(self.targets) * len(self.precisions) > 1:
             asked = ", ".join((*self.targets, *self.precisions))
             raise UserError(f"--triton: serves one model; give one target and precision, not {asked}")
@@ -181,6 +195,9 @@ class ExportSettings:
         """The file of the first target's and precision's model."""
         if self.out is not None:
             return self.out
+        if self.imported is not None:
+            return self.imported.with_suffix(".hinas.onnx")
+        assert self.genotype is not None
         # The package's own folder is no place for results.
         is_bundled = self.genotype_file != self.genotype
         return Path(f"{self.genotype}.onnx") if is_bundled else self.genotype.with_name("model.onnx")
@@ -188,6 +205,7 @@ class ExportSettings:
     @property
     def genotype_file(self) -> Path:
         """Where the genotype lies. UserError for a name that is none."""
+        assert self.genotype is not None
         return genotype_file(self.genotype)
 
     @property
@@ -250,4 +268,4 @@ def found_weights(genotype: Path) -> Path:
 
 
 def _dashed(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return "--import" if name == "imported" else "--" + name.replace("_", "-")

@@ -12,7 +12,6 @@ from torch import nn
 from ..atomic_files import written_whole
 from ..errors import UserError
 from ..network_input import NetworkInput
-from ..runtime.model.checksum import with_checksum
 from ..runtime.model.manifest import ModelManifest, Precision
 from ..search.genotype import Genotype
 from ..search.learning.weights import load_weights
@@ -22,11 +21,10 @@ from ..search.tasks.registry import configured_task
 from .checks.accuracy_gate import Gate, PrecisionTrial, passed
 from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
 from .checks.model_runs import opened, opened_in_onnxruntime, runnable
-from .export_report import ExportReport
-from .graph.doc_strings import with_doc_strings
+from .export_report import ExportReport, Report
 from .graph.graph_cost import cost_of_graph
-from .graph.model_interface import with_interface
 from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm, with_folded_branches
+from .graph.self_describing import self_describing
 from .graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
 from .precisions.table import CalibrationInputs, reduction_for
 from .rewrites.optimise import optimised
@@ -118,14 +116,6 @@ def finished_model(
         feeds = [item for _, item in checked_feeds(given)]
         run = opened(model, precision, target).run
         difference = largest_difference(run, opened_in_onnxruntime(full), feeds)
-    model = with_interface(
-        model,
-        interface,
-        alignment=given.alignment,
-        scale=given.scale,
-        runnable=partial(runnable, precision=precision, target=target),
-    )
-    model = with_doc_strings(model, interface, given)
     manifest = ModelManifest(
         channels=given.channels,
         scale=given.scale,
@@ -142,9 +132,7 @@ def finished_model(
         training=json.dumps(plain.training or {}, separators=(",", ":"), sort_keys=True),
         certificate=None if certificate is None else certificate.to_json(),
     )
-    onnx.helper.set_model_props(model, manifest.to_metadata())
-    onnx.checker.check_model(model, full_check=True)
-    content = with_checksum(model.SerializeToString(deterministic=True))
+    content = self_describing(model, manifest, given, interface, partial(runnable, precision=precision, target=target))
     report = ExportReport(
         genotype_id=genotype.identity,
         weights=manifest.weights,
@@ -175,7 +163,7 @@ def frozen_model(genotype: Genotype, weights: Path | None, target: Target = "ort
     return finished_model(plain_export(genotype, weights), target)
 
 
-def write_export(content: bytes, report: ExportReport, path: Path) -> Path:
+def write_export(content: bytes, report: Report, path: Path) -> Path:
     """Write the model and, beside it, its report; returns the report's path."""
     report_path = path.with_suffix(".report.json")
     with written_whole(path) as model_file, written_whole(report_path) as report_file:

@@ -9,6 +9,7 @@ from ...runtime.memory.process_memory import available_bytes
 from ..devices.environment import Machine
 from ..latency.timed_method import Size, TimedMethod, needed_bytes
 from ..peers.classical import CLASSICAL
+from ..peers.peer_registry import PEERS
 from ..quality.measure_quality import NOISY_INPUT, ScoredMethod, levels_of
 from .network_files import network_files
 from .open_networks import OpenNetwork, Variants, open_networks
@@ -45,8 +46,8 @@ def session_methods(
 ) -> SessionMethods:
     """Open the models, and the peers as `peer_names` reads them; files that are made for it go to `folder`.
 
-    `note` gets a line for each peer of `all` that is left out: what cannot run here, or does not fit into the memory.
-    Raises UserError for everything that was asked for by name and cannot be had.
+    `note` gets a line for each peer that is left out: a classical one whose package is missing, and one of `all` that
+    does not fit into the memory. Raises UserError for everything else that was asked for by name and cannot be had.
     """
     networks = open_networks(network_files(models, folder), variants, folder)
     num_models = len(networks)
@@ -63,7 +64,7 @@ def session_methods(
             if title in taken:
                 raise UserError(f"--peers {peers}: a model is called {title} too; rename its file")
         networks += open_networks(files, variants, folder)
-        classical = [name for name in names if name in CLASSICAL and _is_installed(name, peers, note)]
+        classical = [name for name in names if name in CLASSICAL and _is_installed(name, note)]
     timed = [network.timed() for network in networks]
     timed += [timed_classical(name, threads=variants.threads) for name in classical]
     if peers == ALL:
@@ -81,13 +82,19 @@ def session_methods(
     )
 
 
-def _is_installed(name: str, peers: str, note: Callable[[str], None]) -> bool:
-    """Whether a classical algorithm's library is there; UserError where it was asked for by its name."""
+def _where(network: OpenNetwork) -> str:
+    """Where a peer's weights are to be had, and how to give them."""
+    for name, peer in PEERS.items():
+        if peer.title == network.model:
+            return f"; its weights are {peer.weights_at}; give them as --peer-weights {name}=FILE.safetensors"
+    return ""
+
+
+def _is_installed(name: str, note: Callable[[str], None]) -> bool:
+    """Whether a classical algorithm's library is there; what an optional package is for must not end a long run."""
     try:
         CLASSICAL[name].open()
     except UserError as error:
-        if peers != ALL:
-            raise UserError(f"--peers {name}: {error}") from error
         note(f"note: {name} left out: {error}")
         return False
     return True
@@ -132,7 +139,8 @@ def scored_methods(
     methods: list[ScoredMethod] = []
     for network in found.networks:
         if network.manifest.weights == "random":
-            note(f"note: {network.name} has random weights: its latency is measured, its quality is not")
+            told = "its latency is measured, its quality is not"
+            note(f"note: {network.name} has random weights: {told}{_where(network)}")
         elif network.task not in _SCORED_TASKS:
             note(f"note: {network.name} is for {network.task}: its latency is measured, its quality is not")
         elif network.manifest.scale > 1 and network.manifest.conditioned:

@@ -8,13 +8,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from ...export.foreign.level_nodes import level_nodes, map_nodes
 from ...network_input import NetworkInput
 
 Weights = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
 """(a tensor's name, its shape) -> its values."""
 _OPSET, _IR_VERSION = 17, 9
-_LEVEL = "level_"
-"""Begins the names of all values and constants that carry the noise level."""
 
 
 class Layers:
@@ -127,32 +126,3 @@ class Layers:
         if all(item.name != name for item in self._constants):
             self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         return name
-
-
-def level_nodes() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes and constants that make `level_scalar` (N, 1, 1, 1) in 0..1 of `sigma` (N,) in grey levels 0..255."""
-    nodes = [
-        helper.make_node("Reshape", ["sigma", f"{_LEVEL}rank4"], [f"{_LEVEL}grey"]),
-        helper.make_node("Mul", [f"{_LEVEL}grey", f"{_LEVEL}unit"], [f"{_LEVEL}scalar"]),
-    ]
-    constants = [
-        numpy_helper.from_array(np.array([-1, 1, 1, 1], np.int64), f"{_LEVEL}rank4"),
-        numpy_helper.from_array(np.array(1 / 255, np.float32), f"{_LEVEL}unit"),
-    ]
-    return nodes, constants
-
-
-def map_nodes(like: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes and constants that spread `level_scalar` to `level_map` (N, 1, H, W), with H and W those of `like`."""
-    names = {part: f"{_LEVEL}{part}" for part in ("shape", "sides", "spread", "two", "four", "ones")}
-    nodes = [
-        helper.make_node("Shape", [like], [names["shape"]]),
-        helper.make_node("Slice", [names["shape"], names["two"], names["four"]], [names["sides"]]),
-        helper.make_node("Concat", [names["ones"], names["sides"]], [names["spread"]], axis=0),
-        helper.make_node("Expand", [f"{_LEVEL}scalar", names["spread"]], [f"{_LEVEL}map"]),
-    ]
-    constants = [
-        numpy_helper.from_array(np.array(values, np.int64), names[part])
-        for part, values in (("two", [2]), ("four", [4]), ("ones", [1, 1]))
-    ]
-    return nodes, constants

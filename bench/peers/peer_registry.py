@@ -25,6 +25,8 @@ class Peer:
     build: Callable[[Layers], str]
     """Adds its layers; returns the name of the denoised image."""
     source: str
+    weights_at: str
+    """Where trained weights are to be had."""
     halo: int
     """Pixels that a pixel's value depends on at most, per side."""
     tiling: Tiling = "exact"
@@ -43,6 +45,7 @@ class Peer:
 
 def _networks() -> dict[str, Peer]:
     zhang17, zhang18 = "Zhang et al., TIP 2017", "Zhang et al., TIP 2018"
+    kair = "in the authors' repository github.com/cszn/KAIR (model_zoo)"
     peers: dict[str, Peer] = {}
     for suffix, in_colour, channels in (("", "", 1), ("-color", " color", 3)):
         depth = 17 if channels == 1 else 20
@@ -53,6 +56,7 @@ def _networks() -> dict[str, Peer]:
                 input=NetworkInput(channels=channels),
                 build=partial(dncnn, channels=channels, num_layers=depth),
                 source=zhang17,
+                weights_at=kair,
                 halo=depth,
             ),
             f"ffdnet{suffix}": Peer(
@@ -60,6 +64,7 @@ def _networks() -> dict[str, Peer]:
                 input=NetworkInput(channels=channels, alignment=2, level_range=(0.0, 75.0)),
                 build=partial(ffdnet, channels=channels, width=width, num_layers=layers),
                 source=zhang18,
+                weights_at=kair,
                 halo=2 * layers + 1,
             ),
         }
@@ -69,6 +74,7 @@ def _networks() -> dict[str, Peer]:
             input=NetworkInput(channels=1),
             build=partial(red30, channels=1),
             source="Mao et al., NIPS 2016",
+            weights_at="from its authors, at the address that the paper names (for Caffe)",
             halo=30,
         ),
         "memnet": Peer(
@@ -76,6 +82,7 @@ def _networks() -> dict[str, Peer]:
             input=NetworkInput(channels=1),
             build=partial(memnet, channels=1),
             source="Tai et al., ICCV 2017",
+            weights_at="in the authors' repository github.com/tyshiwo/MemNet (for Caffe)",
             halo=74,
         ),
     }
@@ -85,6 +92,7 @@ def _networks() -> dict[str, Peer]:
             input=NetworkInput(channels=channels, alignment=8, level_range=(0.0, 50.0)),
             build=partial(drunet, channels=channels),
             source="Zhang et al., TPAMI 2022",
+            weights_at=kair,
             # 2 * (1 + 8 + 16 + 32) of the three scales and both ends, 64 of the middle, 2 * 7 of the resamplings.
             halo=192,
         )

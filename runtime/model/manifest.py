@@ -109,6 +109,11 @@ class ModelManifest:
         the entry, what stood there and what is allowed.
         """
         missing = [PREFIX + name for name in _REQUIRED if PREFIX + name not in metadata]
+        if len(missing) == len(_REQUIRED):
+            raise UserError(
+                "not a hinas model: its metadata says nothing of hinas; hinas-export --import FILE makes one of a "
+                "network from elsewhere"
+            )
         if missing:
             raise UserError(
                 f"not a hinas model: the file's metadata lacks {', '.join(missing)}; write it with hinas-export"

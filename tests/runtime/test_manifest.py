@@ -73,8 +73,10 @@ def test_foreign_entries_are_ignored() -> None:
 
 
 def test_a_foreign_model_is_named_so() -> None:
-    with pytest.raises(UserError, match=r"not a hinas model: .* lacks .*hinas\.genotype"):
+    with pytest.raises(UserError, match=r"not a hinas model: .*; hinas-export --import FILE makes one"):
         ModelManifest.from_metadata({"author": "x"})
+    with pytest.raises(UserError, match=r"not a hinas model: .* lacks .*hinas\.genotype"):
+        ModelManifest.from_metadata({"hinas.halo": "3"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The rule of each operator whose reach is known."""
+
+from collections.abc import Mapping
+
+from .mixing_rules import elementwise, normalised, product, reduction
+from .node_reading import Rule
+from .place_rules import (
+    concatenated,
+    depth_to_space,
+    gathered,
+    rearranged,
+    sliced,
+    space_to_depth,
+    split_up,
+    transposed,
+)
+from .window_rules import convolution, padded, pooling, resized, transposed_convolution
+
+_ELEMENTWISE = (
+    "Abs",
+    "Add",
+    "And",
+    "BatchNormalization",
+    "Cast",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Div",
+    "Dropout",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "Greater",
+    "GreaterOrEqual",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Mean",
+    "Min",
+    "Mish",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "PRelu",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Sub",
+    "Sum",
+    "Swish",
+    "Tanh",
+    "ThresholdedRelu",
+    "Where",
+)
+_REDUCTIONS = (
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "GlobalLpPool",
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceProd",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceSumSquare",
+)
+_SHAPED = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(_ELEMENTWISE, elementwise),
+    **dict.fromkeys(_REDUCTIONS, reduction),
+    **dict.fromkeys(_SHAPED, rearranged(lambda reading, array: array.reshape(reading.shapes[0]))),
+    "Transpose": rearranged(transposed),
+    "Gather": rearranged(gathered),
+    "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    **dict.fromkeys(("AveragePool", "MaxPool", "LpPool"), pooling),
+    "SpaceToDepth": space_to_depth,
+    "DepthToSpace": depth_to_space,
+    "Slice": sliced,
+    "Split": split_up,
+    "Concat": concatenated,
+    "Pad": padded,
+    **dict.fromkeys(("Resize", "Upsample"), resized),
+    "MatMul": product,
+    "Softmax": normalised(lambda reading: [reading.attribute("axis", -1)]),
+    "LogSoftmax": normalised(lambda reading: [reading.attribute("axis", -1)]),
+    "LpNormalization": normalised(lambda reading: [reading.attribute("axis", -1)]),
+    "InstanceNormalization": normalised(lambda reading: range(2, len(reading.first.shape))),
+    "GroupNormalization": normalised(lambda reading: range(1, len(reading.first.shape))),
+    "LayerNormalization": normalised(
+        lambda reading: range(reading.attribute("axis", -1) % len(reading.first.shape), len(reading.first.shape))
+    ),
+}
+"""What is not in it makes a network approximate."""
