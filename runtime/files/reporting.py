@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..tiling.stitching import Progress
+from .film_reporting import line_of_film, values_of_film
+from .film_stages import FrameProgress, WrittenFilm
 from .picture_stages import Written
 
 
@@ -85,6 +87,14 @@ class Reporter:
         elif not self._quiet:
             self._print(line_of(written), sys.stdout)
 
+    def film(self, written: WrittenFilm) -> None:
+        """A film that was written."""
+        self.notes(written.notes)
+        if self._json:
+            self._print(json.dumps(values_of_film(written)), sys.stdout)
+        elif not self._quiet:
+            self._print(line_of_film(written), sys.stdout)
+
     def preview(self, page: Path, num_pictures: int) -> None:
         """The page that shows the pictures before and after; not written where there are none."""
         if num_pictures == 0:
@@ -128,6 +138,26 @@ class Reporter:
                 bar.refresh()
 
             yield show
+
+    @contextmanager
+    def frames(self, name: str) -> Iterator[FrameProgress | None]:
+        """A progress bar over the frames of one film, with their rate and the time left, where stderr is a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from tqdm import tqdm
+
+        with tqdm(desc=name, unit="frame", leave=False, file=sys.stderr) as bar:
+            self._bar = bar
+
+            def show(done: int, total: int | None) -> None:
+                bar.total = total if total is None or total >= done else None
+                bar.update(done - bar.n)
+
+            try:
+                yield show
+            finally:
+                self._bar = None
 
     @contextmanager
     def pictures(self, total: int) -> Iterator[FolderProgress]:
