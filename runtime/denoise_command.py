@@ -12,9 +12,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 def denoise(
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...), a film (MP4, MKV ...) or a folder.")
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...), a film (MP4, MKV ...) or a folder."
+        ),
     ],
-    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="The picture or film to write, or a folder for a folder.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="The picture or film to write, or a folder for a folder.")
+    ],
     model: Annotated[
         str,
         typer.Option(

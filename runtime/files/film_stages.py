@@ -35,8 +35,8 @@ _NUM_SAMPLES = 7
 """Frames that the noise is measured on; odd, so that one of them is the median."""
 _UNDER_WAY = 4
 """Frames decoded ahead."""
-_MISSING = 0.02
-"""Share of its frames that a file may lack of those it announces, for such counts are not always exact."""
+_MISSING_SHARE, _MISSING_SECONDS = 0.02, 0.5
+"""A file that ends earlier than it announces by more than both is truncated; what is announced is not always exact."""
 
 FrameProgress = Callable[[int, int | None], None]
 """Called with the number of frames done, and how many there are, None: unknown."""
@@ -168,7 +168,7 @@ class FilmStages:
                     progress(num_frames, film.num_frames)
             if num_frames == 0:
                 raise UserError("damaged or truncated: not one picture could be decoded")
-            notes += _lost(source, num_frames)
+            notes += _lost(source)
         return WrittenFilm(
             loaded=loaded,
             backend=loaded.denoiser.description_for(film.layout.height, film.layout.width),
@@ -240,12 +240,12 @@ def _measured(samples: list[tuple[Plane, ...]], layout: FrameLayout) -> Measured
     )
 
 
-def _lost(source: FilmSource, num_frames: int) -> Iterator[str]:
-    film = source.film
-    if source.num_damaged:
-        yield f"damaged in {source.num_damaged} places, which were left out or patched up"
-    if film.is_counted and film.num_frames and num_frames < (1 - _MISSING) * film.num_frames - 1:
-        yield f"truncated: {num_frames} of the {film.num_frames} frames that it announces could be decoded"
+def _lost(source: FilmSource) -> Iterator[str]:
+    if num := source.num_damaged:
+        yield f"damaged in {num} place{'s' if num > 1 else ''}, left out or patched up by the decoder"
+    end = source.film.end
+    if end is not None and end - source.end > max(_MISSING_SECONDS, _MISSING_SHARE * end):
+        yield f"truncated: ends at {source.end:.1f} s of the {end:.1f} s that it announces"
 
 
 @contextmanager

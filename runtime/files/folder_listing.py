@@ -57,7 +57,11 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     films = [file for file in files if file.suffix.lower() in FILM_SUFFIXES]
     raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
     if not pictures and not films and not unreadable:
-        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {', '.join((*SUFFIXES, *FILM_SUFFIXES))}"
+        what = (
+            "only raw files, develop them to TIFF or PNG first"
+            if raw
+            else f"looked for {', '.join((*SUFFIXES, *FILM_SUFFIXES))}"
+        )
         raise UserError(f"{source}: no pictures or films in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),

@@ -1,5 +1,7 @@
 """How a film's pictures are compressed: the kinds there are, and which one a film gets."""
 
+import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +46,7 @@ _SAY_PIXEL_SHAPE = ("h264", "hevc")
 """Kinds that themselves say the shape of pixels that are not square."""
 _SAYING_CONTAINERS = ("mp4", "mov")
 """Containers that say it for them; PyAV does not let others."""
+_TALKATIVE = "libsvtav1"
 _WITHOUT_TIMES = "avi"
 """It counts frames and knows no times."""
 
@@ -110,7 +113,7 @@ def chosen_encoder(film: Film, container: str, *, codec: str | None, crf: int | 
 
 
 def _encoder(kind: str, film: Film, container: str, crf: int | None, why: str | None = None) -> ChosenEncoder | str:
-    """The encoder of a kind, or why it cannot be had."""
+    """The encoder of a kind, or why it cannot be had. Raises UserError for a `crf` that it does not take."""
     av = av_library()
     compression = COMPRESSIONS[kind]
     libraries = [name for name in compression.libraries if name in av.codecs_available]
@@ -121,9 +124,9 @@ def _encoder(kind: str, film: Film, container: str, crf: int | None, why: str | 
     if film.pixel_aspect is not None and container not in _SAYING_CONTAINERS and kind not in _SAY_PIXEL_SHAPE:
         return f"its pixels are not square, which {kind} in the container {container} cannot say"
     if crf is not None and compression.crf is None:
-        return f"{kind} has no constant rate factor; leave --crf out"
+        raise UserError(f"--crf {crf}: {kind} has no constant rate factor; leave --crf out")
     if crf is not None and crf > compression.most_crf:
-        return f"--crf {crf} is too much for {kind}; allowed: 0 to {compression.most_crf}"
+        raise UserError(f"--crf {crf}: is too much for {kind}; allowed: 0 to {compression.most_crf}")
     for library, format in _pairs(libraries, film):
         options = (*compression.options, *_profile(library, format))
         chosen = ChosenEncoder(
@@ -156,8 +159,6 @@ def _profile(library: str, format: str) -> tuple[tuple[str, str], ...]:
 
 
 def _fits(library: str, container: str) -> bool:
-    import io
-
     av = av_library()
     with av.open(io.BytesIO(), "w", format=container) as trial:
         try:
@@ -182,6 +183,9 @@ def _opens(chosen: ChosenEncoder, film: Film) -> bool:
 def set_up(context: Any, chosen: ChosenEncoder, film: Film) -> None:
     """Tell PyAV's encoder (a context, or a stream that has one) all about the pictures."""
     layout, tags = film.layout, film.tags
+    if chosen.library == _TALKATIVE:
+        # It prints a page about itself, which FFmpeg cannot keep back.
+        os.environ.setdefault("SVT_LOG", "1")
     context.width, context.height, context.pix_fmt = layout.width, layout.height, chosen.format
     context.time_base, context.framerate = film.time_base, film.rate
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer

@@ -35,8 +35,8 @@ class Film:
     """Frames in a second, on average."""
     num_frames: int | None
     """By the file's own words or by its duration; None: unknown."""
-    is_counted: bool
-    """Whether the file itself says the number of frames."""
+    end: float | None
+    """Seconds: when the file says that its last stream ends; None: it does not say."""
     pixel_aspect: Fraction | None
     """Width of a pixel by its height; None: square or not said."""
     display_matrix: tuple[int, ...] | None

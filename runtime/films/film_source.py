@@ -20,6 +20,8 @@ class FilmSource:
         """PyAV's stream."""
         self.num_damaged = 0
         """Damaged places met so far: left out, or patched up by the decoder."""
+        self.end = 0.0
+        """Seconds: when the last of the parts met so far begins."""
 
     @property
     def others(self) -> list[Any]:
@@ -39,9 +41,9 @@ class FilmSource:
             if time is None:
                 time = 0 if last is None else last + usual
             # Encoders refuse times that do not rise.
-            last = time if last is None else max(time, last + 1)
+            last = time = time if last is None else max(time, last + 1)
             planes = planes_of(part, self.film.layout)
-            yield Parcel(frame=Frame(planes=planes, time=last, duration=part.duration or 0), packets=tuple(waiting))
+            yield Parcel(frame=Frame(planes=planes, time=time, duration=part.duration or 0), packets=tuple(waiting))
             waiting.clear()
         yield Parcel(frame=None, packets=tuple(waiting))
 
@@ -53,6 +55,8 @@ class FilmSource:
         while True:
             try:
                 packet = next(packets, None)
+                if packet is not None and packet.pts is not None:
+                    self.end = max(self.end, float(packet.pts * packet.time_base))
                 if packet is not None and packet.stream_index != self.pictures.index:
                     if packet.dts is not None or packet.size:
                         yield packet

@@ -132,6 +132,10 @@ def _length(container: Any, stream: Any) -> int | None:
     return int(Fraction(container.duration, 10**6) / stream.time_base) if container.duration else None
 
 
+def _end(container: Any) -> float | None:
+    return (container.duration + (container.start_time or 0)) / 10**6 if container.duration else None
+
+
 def _film(path: Path, container: Any, stream: Any, frames: list[Any]) -> Film:
     first, codec = frames[0], stream.codec_context
     if any(frame.interlaced_frame for frame in frames):
@@ -165,7 +169,7 @@ def _film(path: Path, container: Any, stream: Any, frames: list[Any]) -> Film:
         time_base=stream.time_base,
         rate=rate,
         num_frames=stream.frames or by_length or None,
-        is_counted=bool(stream.frames),
+        end=_end(container),
         pixel_aspect=aspect if aspect and aspect != 1 else None,
         display_matrix=_display_matrix(first),
         notes=tuple(_notes(container, stream, frames, tags)),

@@ -106,7 +106,9 @@ class FilmTarget:
             if stream.type in ("data", "unknown"):
                 self.notes.append(f"a stream of {name} does not fit into the container {container} and was left out")
                 return
-            raise UserError(f"its {name} does not fit into the container {container}; write .mkv, which holds nearly all")
+            raise UserError(
+                f"its {name} does not fit into the container {container}; write .mkv, which holds nearly all"
+            )
         copy = self._container.add_stream_from_template(stream, opaque=True)
         copy.time_base = stream.time_base
         copy.disposition = int(stream.disposition)

@@ -53,7 +53,7 @@ def changed_planes(planes: tuple[Plane, ...], change: Pixels, layout: FrameLayou
         )
     red_weight, blue_weight = layout.luma_weights
     weights = np.array([red_weight, 1 - red_weight - blue_weight, blue_weight], np.float32)
-    luma = change @ weights
+    luma: Pixels = np.matmul(change, weights, dtype=np.float32)
     blueness = _shared(change[:, :, 2] - luma, layout) / np.float32(2 * (1 - blue_weight))
     redness = _shared(change[:, :, 0] - luma, layout) / np.float32(2 * (1 - red_weight))
     step = _colour_step(layout)
