@@ -108,9 +108,9 @@ def denoise(
 
     from .amount import Amount
     from .denoise_request import Request, bytes_of, path_of, precision_of, sigma_factor_of, sigma_of, tile_of
-    from .films.encoders import codec_of, crf_of
     from .files.denoise_files import denoise_files
     from .files.reporting import Reporter
+    from .films.encoders import codec_of, crf_of
     from .memory.process_memory import refuse_more_than_is_free
 
     request = Request(

@@ -8,16 +8,15 @@ from pathlib import Path
 from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
-from ..memory.memory_budget import working_bytes
 from ..films.known_films import is_film
+from ..memory.memory_budget import working_bytes
 from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
-from .denoise_films import denoise_film, denoise_films
-from .film_stages import FilmStages
 from .folder_listing import FolderListing, pictures_below
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
 from .run_preview import RunPreview, check_preview
+from .sequences.denoise_sequences import Sequences, is_sequence
 
 _MOST_NAMED = 5
 _PICTURES_SHARE = 4
@@ -26,8 +25,9 @@ _MOST_WRITERS = 8
 
 
 def denoise_folder(request: Request, reporter: Reporter) -> None:
-    """Denoise the pictures below the folder `request.source` in their order, then the films; results land as they
-    finish.
+    """Denoise the pictures below the folder `request.source` in their order, then films, animations and pages.
+
+    Results land as they finish.
 
     Raises UserError at the end where some failed or folders could not be read, naming them; the others are written.
     """
@@ -39,16 +39,20 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         reporter.note(f"skipped, not pictures by their names: {_named(listing.not_pictures, request.source)}")
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
-    jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
-    films = [Job(file, request.target / file.relative_to(request.source)) for file in listing.films]
-    _tidy({job.target.parent for job in (*jobs, *films)}, reporter)
+    found = [
+        Job(file, request.target / file.relative_to(request.source)) for file in (*listing.pictures, *listing.films)
+    ]
+    sequences = [job for job in found if is_sequence(job)]
+    of_sequences = {job.target for job in sequences}
+    jobs = [job for job in found if job.target not in of_sequences]
+    _tidy({job.target.parent for job in (*jobs, *sequences)}, reporter)
     check_preview(request, jobs)
-    skipped = [job for job in (*jobs, *films) if request.skip_existing and job.target.exists()]
+    skipped = [job for job in (*jobs, *sequences) if request.skip_existing and job.target.exists()]
     for job in skipped:
         reporter.skipped(job.source, job.target)
     is_skipped = {job.target for job in skipped}
     to_do = [job for job in jobs if job.target not in is_skipped]
-    films_to_do = [job for job in films if job.target not in is_skipped]
+    sequences_to_do = [job for job in sequences if job.target not in is_skipped]
     preview = RunPreview(request, to_do)
     clock = BusyClock()
     failed: list[Job] = []
@@ -96,9 +100,9 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
                     preview.add_failure(outcome.job.source, str(outcome.failure))
                     reporter.failure(outcome.job.source, str(outcome.failure))
                 progress.advance()
-    failed += denoise_films(films_to_do, request, reporter, clock, prepare)
+    failed += Sequences(request, reporter, clock).denoise_all(sequences_to_do, prepare)
     preview.finish(reporter, num_skipped=len(skipped))
-    num_to_do = len(to_do) + len(films_to_do)
+    num_to_do = len(to_do) + len(sequences_to_do)
     reporter.summary(
         FolderSummary(
             num_written=num_to_do - len(failed),
@@ -108,7 +112,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
             span_seconds=clock.span_seconds,
         )
     )
-    if failures := _failures_text(failed, num_to_do, listing, has_films=bool(films_to_do)):
+    if failures := _failures_text(failed, num_to_do, listing, has_films=bool(listing.films)):
         raise UserError(failures)
 
 
@@ -161,8 +165,8 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
         return
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
-    if is_film(job.source) or is_film(job.target):
-        _denoise_one_film(job, request, reporter)
+    if is_sequence(job):
+        _denoise_sequence(job, request, reporter)
         return
     check_preview(request, [job])
     _tidy({target.parent}, reporter)
@@ -182,13 +186,13 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     preview.finish(reporter, num_skipped=0)
 
 
-def _denoise_one_film(job: Job, request: Request, reporter: Reporter) -> None:
+def _denoise_sequence(job: Job, request: Request, reporter: Reporter) -> None:
     if request.preview is not None:
-        raise UserError(f"--preview {request.preview}: shows pictures, not films; leave it out")
-    if job.source.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
+        raise UserError(f"--preview {request.preview}: shows single pictures alone; leave it out")
+    if is_film(job.target) and job.source.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
         raise UserError(f"{job.source}: is a picture by its name, and {job.target} a film; give a picture to write")
     _tidy({job.target.parent}, reporter)
     if request.skip_existing and job.target.exists():
         reporter.skipped(job.source, job.target)
         return
-    denoise_film(job, FilmStages(request), reporter, BusyClock())
+    Sequences(request, reporter, BusyClock()).denoise(job)

@@ -1,4 +1,4 @@
-"""What a folder holds, sub-folders included: pictures and films by their names, other files, and folders that cannot be read."""
+"""What a folder holds, sub-folders included: pictures and films by their names, other files, unreadable folders."""
 
 import os
 from dataclasses import dataclass
@@ -57,11 +57,8 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     films = [file for file in files if file.suffix.lower() in FILM_SUFFIXES]
     raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
     if not pictures and not films and not unreadable:
-        what = (
-            "only raw files, develop them to TIFF or PNG first"
-            if raw
-            else f"looked for {', '.join((*SUFFIXES, *FILM_SUFFIXES))}"
-        )
+        known = ", ".join((*SUFFIXES, *FILM_SUFFIXES))
+        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {known}"
         raise UserError(f"{source}: no pictures or films in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),

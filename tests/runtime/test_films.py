@@ -323,7 +323,7 @@ def test_mistakes_are_named(mistake: Callable[..., str], models: Models, tmp_pat
         (good.name, "out.mp4", ["--crf", "64"], "--crf 64: allowed"),
         (good.name, "out.mp4", ["--crf", "52"], "--crf 52: is too much for h264"),
         (good.name, "out.mkv", ["--codec", "ffv1", "--crf", "5"], "ffv1 has no constant rate factor"),
-        (good.name, "out.mp4", ["--preview", str(tmp_path / "page.html")], "shows pictures, not films"),
+        (good.name, "out.mp4", ["--preview", str(tmp_path / "page.html")], "shows single pictures alone"),
         (odd.name, "out.mp4", ["--codec", "h264"], "no encoder for h264 takes 65x49 pixels"),
         ("wide.mkv", "out.webm", ["--codec", "vp9"], "its pixels are not square, which vp9"),
         (good.name, "out.mp4", ["--model", str(models["gray"])], "the image is in colour"),

@@ -8,31 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from statistics import median
 
 import numpy as np
 
-from ...atomic_files import written_whole
-from ...errors import UserError
-from ..denoise_request import Request
-from ..denoiser import Denoiser
-from ..films.encoders import ChosenEncoder, chosen_encoder
-from ..films.film import Film, Frame, Parcel
-from ..films.film_source import FilmSource, opened_film
-from ..films.film_survey import surveyed
-from ..films.film_target import FilmTarget, written_film
-from ..films.frame_layout import FrameLayout
-from ..films.frame_pixels import Pixels, Plane, changed_planes, pixels_from
-from ..films.known_films import container_for
-from ..noise.level import NoiseLevel
-from ..noise.measured_noise import MeasuredNoise, measured_noise
-from .opened_models import OpenedModels
-from .picture_stages import HARDLY_ANY, Job
-from .pipeline import BusyClock, Limits, Stages, overlapped
+from ....atomic_files import written_whole
+from ....errors import UserError
+from ...denoise_request import Request
+from ...denoiser import Denoiser
+from ...films.encoders import ChosenEncoder, chosen_encoder
+from ...films.film import Film, Frame, Parcel
+from ...films.film_source import FilmSource, opened_film
+from ...films.film_survey import surveyed
+from ...films.film_target import FilmTarget, written_film
+from ...films.frame_pixels import Pixels, changed_planes, pixels_from
+from ...films.known_films import container_for
+from ...noise.level import NoiseLevel
+from ..opened_models import OpenedModels
+from ..picture_stages import HARDLY_ANY, Job
+from ..pipeline import BusyClock, Limits, Stages, overlapped
 from .reading_ahead import read_ahead
+from .sampled_noise import NUM_SAMPLES, noise_of_samples
 
-_NUM_SAMPLES = 7
-"""Frames that the noise is measured on; odd, so that one of them is the median."""
 _UNDER_WAY = 4
 """Frames decoded ahead."""
 _MISSING_SHARE, _MISSING_SECONDS = 0.02, 0.5
@@ -115,9 +111,11 @@ class FilmStages:
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         with _named(job):
-            film, samples = surveyed(job.source, _NUM_SAMPLES)
+            film, samples = surveyed(job.source, NUM_SAMPLES)
             encoder = chosen_encoder(film, container, codec=request.codec, crf=request.crf)
-            measured = cache(lambda: _measured(samples, film.layout))
+            measured = cache(
+                lambda: noise_of_samples([np.clip(pixels_from(planes, film.layout), 0, 1) for planes in samples])
+            )
             model = self._models.for_picture(is_colour=film.layout.is_colour, measured=measured)
             manifest = model.denoiser.manifest
             if manifest.scale > 1:
@@ -229,15 +227,6 @@ class FilmStages:
                 for outcome in outcomes:
                     if outcome.stored:
                         yield
-
-
-def _measured(samples: list[tuple[Plane, ...]], layout: FrameLayout) -> MeasuredNoise:
-    """The noise of a film: the median level of its frames, and the kind that most of them have."""
-    found = [measured_noise([np.clip(pixels_from(planes, layout), 0, 1)]) for planes in samples]
-    return MeasuredNoise(
-        level=median(noise.level for noise in found),
-        is_white=2 * sum(noise.is_white for noise in found) > len(found),
-    )
 
 
 def _lost(source: FilmSource) -> Iterator[str]:
