@@ -12,9 +12,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 def denoise(
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...) or a folder.")
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...), a film (MP4, MKV ...) or a folder."
+        ),
     ],
-    target: Annotated[str, typer.Argument(metavar="OUTPUT", help="The picture to write, or a folder for a folder.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="The picture or film to write, or a folder for a folder.")
+    ],
     model: Annotated[
         str,
         typer.Option(
@@ -60,9 +65,17 @@ def denoise(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work, about 0.07 dB.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
+    codec: Annotated[
+        str,
+        typer.Option(help="Of films: h264, hevc, vp9, av1, prores, ffv1 (without loss), or auto: that of the film."),
+    ] = "auto",
+    crf: Annotated[
+        int | None,
+        typer.Option(help="Of films: how closely they are compressed, lower is better. Default: 18 for h264, else 20."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave pictures that exist: goes on with a run that was stopped.")
+        bool, typer.Option("--skip-existing", help="Leave files that exist: goes on with a run that was stopped.")
     ] = False,
     preview: Annotated[
         str | None,
@@ -73,9 +86,9 @@ def denoise(
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture or film.")] = False,
 ) -> None:
-    """Take the noise out of a picture, or of every picture in a folder.
+    """Take the noise out of a picture or a film, or of all of them in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
     A TIFF or PNG that does not fit into the memory goes through in bands from disk to disk.
@@ -88,6 +101,7 @@ def denoise(
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
       hinas-denoise photos/ clean/ --skip-existing
       hinas-denoise noisy.jpg clean.jpg --preview page.html
+      hinas-denoise noisy.mp4 clean.mp4 --crf 16
     """
     import logging
     import warnings
@@ -96,6 +110,7 @@ def denoise(
     from .denoise_request import Request, bytes_of, path_of, precision_of, sigma_factor_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
     from .files.reporting import Reporter
+    from .films.encoders import codec_of, crf_of
     from .memory.process_memory import refuse_more_than_is_free
 
     request = Request(
@@ -111,6 +126,8 @@ def denoise(
         threads=threads,
         amount=Amount(strength=strength, chroma=chroma),
         ensemble=ensemble,
+        codec=codec_of(codec),
+        crf=crf_of(crf),
         overwrite=overwrite,
         skip_existing=skip_existing,
         preview=None if preview is None else path_of(preview, "--preview"),

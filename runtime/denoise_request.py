@@ -108,6 +108,10 @@ class Request:
     """Whether files that exist may be replaced."""
     skip_existing: bool = False
     """Whether files that exist are left as they are, to go on with a run that was stopped."""
+    codec: str | None = None
+    """How films are compressed, as `chosen_encoder` takes it; None: as each is."""
+    crf: int | None = None
+    """The constant rate factor of films, lower is better; None: the usual one of the kind."""
     preview: Path | None = None
     """The HTML page to write, of every picture before and after; None: none."""
 

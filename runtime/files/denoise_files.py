@@ -8,6 +8,7 @@ from pathlib import Path
 from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
+from ..films.known_films import is_film
 from ..memory.memory_budget import working_bytes
 from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 from .folder_listing import FolderListing, pictures_below
@@ -15,6 +16,7 @@ from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
 from .run_preview import RunPreview, check_preview
+from .sequences.denoise_sequences import Sequences, is_sequence
 
 _MOST_NAMED = 5
 _PICTURES_SHARE = 4
@@ -23,9 +25,11 @@ _MOST_WRITERS = 8
 
 
 def denoise_folder(request: Request, reporter: Reporter) -> None:
-    """Denoise the pictures below the folder `request.source` in their order; results land as they finish.
+    """Denoise the pictures below the folder `request.source` in their order, then films, animations and pages.
 
-    Raises UserError at the end where pictures failed or folders could not be read, naming them; the others are written.
+    Results land as they finish.
+
+    Raises UserError at the end where some failed or folders could not be read, naming them; the others are written.
     """
     listing = pictures_below(request.source, request.target)
     if listing.raw:
@@ -35,17 +39,27 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         reporter.note(f"skipped, not pictures by their names: {_named(listing.not_pictures, request.source)}")
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
-    jobs = [Job(file, request.target / file.relative_to(request.source)) for file in listing.pictures]
-    _tidy({job.target.parent for job in jobs}, reporter)
+    found = [
+        Job(file, request.target / file.relative_to(request.source)) for file in (*listing.pictures, *listing.films)
+    ]
+    sequences = [job for job in found if is_sequence(job)]
+    of_sequences = {job.target for job in sequences}
+    jobs = [job for job in found if job.target not in of_sequences]
+    _tidy({job.target.parent for job in (*jobs, *sequences)}, reporter)
     check_preview(request, jobs)
-    skipped = [job for job in jobs if request.skip_existing and job.target.exists()]
+    skipped = [job for job in (*jobs, *sequences) if request.skip_existing and job.target.exists()]
     for job in skipped:
         reporter.skipped(job.source, job.target)
     is_skipped = {job.target for job in skipped}
     to_do = [job for job in jobs if job.target not in is_skipped]
+    sequences_to_do = [job for job in sequences if job.target not in is_skipped]
     preview = RunPreview(request, to_do)
     clock = BusyClock()
     failed: list[Job] = []
+
+    def prepare(job: Job) -> None:
+        _make_folder(job, request.target)
+
     with reporter.pictures(len(to_do)) as progress:
         reserved = max(0, working_bytes(request.memory_bytes, output_bytes=0)) // _PICTURES_SHARE
         stages = PictureStages(request, reserved_bytes=reserved)
@@ -53,13 +67,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         def load(job: Job) -> Loaded:
             if job.source.suffix.lower() in OTHER_SUFFIXES:
                 raise UserError(f"{job.source}: hinas writes {', '.join(SUFFIXES)}; convert it to one of them first")
-            try:
-                job.target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"{job.target.parent}: cannot create the folder ({error.strerror})") from error
-            for place in (job.target.parent, job.target):
-                if not place.resolve().is_relative_to(request.target.resolve()):
-                    raise UserError(f"{place}: a link that leads out of {request.target}; nothing is written there")
+            prepare(job)
             return stages.load(job)
 
         def denoise(loaded: Loaded) -> Denoised:
@@ -92,18 +100,31 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
                     preview.add_failure(outcome.job.source, str(outcome.failure))
                     reporter.failure(outcome.job.source, str(outcome.failure))
                 progress.advance()
+    failed += Sequences(request, reporter, clock).denoise_all(sequences_to_do, prepare)
     preview.finish(reporter, num_skipped=len(skipped))
+    num_to_do = len(to_do) + len(sequences_to_do)
     reporter.summary(
         FolderSummary(
-            num_written=len(to_do) - len(failed),
+            num_written=num_to_do - len(failed),
             num_skipped=len(skipped),
             num_failed=len(failed),
             busy_seconds=clock.busy_seconds,
             span_seconds=clock.span_seconds,
         )
     )
-    if failures := _failures_text(failed, len(to_do), listing):
+    if failures := _failures_text(failed, num_to_do, listing, has_films=bool(listing.films)):
         raise UserError(failures)
+
+
+def _make_folder(job: Job, folder: Path) -> None:
+    """Make the folder of an output below `folder`. Raises UserError where that cannot be, or a link leads out."""
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{job.target.parent}: cannot create the folder ({error.strerror})") from error
+    for place in (job.target.parent, job.target):
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{place}: a link that leads out of {folder}; nothing is written there")
 
 
 def _named(files: Sequence[Path], folder: Path) -> str:
@@ -119,11 +140,11 @@ def _tidy(folders: Iterable[Path], reporter: Reporter) -> None:
             reporter.note(f"{folder}: {num} unfinished file{'s' if num > 1 else ''} of a killed run removed")
 
 
-def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing) -> str | None:
+def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing, *, has_films: bool) -> str | None:
     """What a person is told at the end, with the names; None where nothing failed."""
     counts: list[str] = []
     if failed:
-        counts.append(f"{len(failed)} of {num_to_do} pictures failed")
+        counts.append(f"{len(failed)} of {num_to_do} pictures {'and films ' if has_films else ''}failed")
     if listing.unreadable:
         num = len(listing.unreadable)
         counts.append(f"{num} folder{'s' if num > 1 else ''} could not be read")
@@ -136,7 +157,7 @@ def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing) ->
 def denoise_files(request: Request, reporter: Reporter) -> None:
     """Do what `request` asks. Raises UserError: at once for a single file, at the end for a folder's failures."""
     if request.overwrite and request.skip_existing:
-        raise UserError("--overwrite replaces pictures that exist and --skip-existing leaves them: give one of them")
+        raise UserError("--overwrite replaces files that exist and --skip-existing leaves them: give one of them")
     if not request.source.exists():
         raise UserError(f"{request.source}: no such file or folder")
     if request.source.is_dir():
@@ -144,6 +165,9 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
         return
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
+    if is_sequence(job):
+        _denoise_sequence(job, request, reporter)
+        return
     check_preview(request, [job])
     _tidy({target.parent}, reporter)
     preview = RunPreview(request, [job])
@@ -160,3 +184,15 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     reporter.written(written)
     preview.add(written)
     preview.finish(reporter, num_skipped=0)
+
+
+def _denoise_sequence(job: Job, request: Request, reporter: Reporter) -> None:
+    if request.preview is not None:
+        raise UserError(f"--preview {request.preview}: shows single pictures alone; leave it out")
+    if is_film(job.target) and job.source.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
+        raise UserError(f"{job.source}: is a picture by its name, and {job.target} a film; give a picture to write")
+    _tidy({job.target.parent}, reporter)
+    if request.skip_existing and job.target.exists():
+        reporter.skipped(job.source, job.target)
+        return
+    Sequences(request, reporter, BusyClock()).denoise(job)

@@ -1,10 +1,11 @@
-"""What a folder holds, sub-folders included: pictures by their names, other files, and folders that cannot be read."""
+"""What a folder holds, sub-folders included: pictures and films by their names, other files, unreadable folders."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
+from ..films.known_films import FILM_SUFFIXES
 from ..pictures.known_formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
 
 
@@ -14,6 +15,8 @@ class FolderListing:
 
     pictures: tuple[Path, ...]
     """Sorted; among them such as cannot be read, and formats that hinas does not write."""
+    films: tuple[Path, ...]
+    """Sorted."""
     raw: tuple[Path, ...]
     """Sorted: what cameras write before development."""
     not_pictures: tuple[Path, ...]
@@ -51,14 +54,17 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     if source in unreadable:
         raise UserError(unreadable[source])
     pictures = [file for file in files if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES)]
+    films = [file for file in files if file.suffix.lower() in FILM_SUFFIXES]
     raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
-    if not pictures and not unreadable:
-        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {', '.join(SUFFIXES)}"
-        raise UserError(f"{source}: no pictures in this folder ({what})")
+    if not pictures and not films and not unreadable:
+        known = ", ".join((*SUFFIXES, *FILM_SUFFIXES))
+        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {known}"
+        raise UserError(f"{source}: no pictures or films in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),
+        films=tuple(films),
         raw=tuple(raw),
-        not_pictures=tuple(sorted(set(files) - {*pictures, *raw})),
+        not_pictures=tuple(sorted(set(files) - {*pictures, *films, *raw})),
         unreadable=unreadable,
     )
 

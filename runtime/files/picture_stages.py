@@ -24,7 +24,7 @@ from .huge_picture import HugePicture
 from .huge_pictures import huge_picture, sample_of_huge, write_denoised
 from .opened_models import OpenedModels
 
-_HARDLY_ANY = 1.0
+HARDLY_ANY = 1.0
 """Grey levels: below this a person sees no difference."""
 
 
@@ -176,7 +176,7 @@ class PictureStages:
             )
             if level.range_note is not None:
                 notes.append(level.range_note)
-            if level.estimate is not None and level.estimate < _HARDLY_ANY and scale == 1:
+            if level.estimate is not None and level.estimate < HARDLY_ANY and scale == 1:
                 notes.append("hardly any noise found; the picture is left nearly as it is; use --sigma N to force it")
             if level.estimate is not None and isinstance(content, Picture):
                 notes += doubts(content.pixels, measured())

@@ -10,6 +10,9 @@ from typing import Any, TextIO
 
 from ..tiling.stitching import Progress
 from .picture_stages import Written
+from .sequences.film_stages import FrameProgress, WrittenFilm
+from .sequences.sequence_reporting import line_of_film, line_of_series, values_of_film, values_of_series
+from .sequences.series_stages import WrittenSeries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,22 @@ class Reporter:
         elif not self._quiet:
             self._print(line_of(written), sys.stdout)
 
+    def film(self, written: WrittenFilm) -> None:
+        """A film that was written."""
+        self.notes(written.notes)
+        if self._json:
+            self._print(json.dumps(values_of_film(written)), sys.stdout)
+        elif not self._quiet:
+            self._print(line_of_film(written), sys.stdout)
+
+    def series(self, written: WrittenSeries) -> None:
+        """An animation, or a TIFF of several pages, that was written."""
+        self.notes(written.notes)
+        if self._json:
+            self._print(json.dumps(values_of_series(written)), sys.stdout)
+        elif not self._quiet:
+            self._print(line_of_series(written), sys.stdout)
+
     def preview(self, page: Path, num_pictures: int) -> None:
         """The page that shows the pictures before and after; not written where there are none."""
         if num_pictures == 0:
@@ -128,6 +147,26 @@ class Reporter:
                 bar.refresh()
 
             yield show
+
+    @contextmanager
+    def frames(self, name: str) -> Iterator[FrameProgress | None]:
+        """A progress bar over the frames of a film or the pages of a file, with rate and time left, on a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from tqdm import tqdm
+
+        with tqdm(desc=name, unit="frame", leave=False, file=sys.stderr) as bar:
+            self._bar = bar
+
+            def show(done: int, total: int | None) -> None:
+                bar.total = total if total is None or total >= done else None
+                bar.update(done - bar.n)
+
+            try:
+                yield show
+            finally:
+                self._bar = None
 
     @contextmanager
     def pictures(self, total: int) -> Iterator[FolderProgress]:

@@ -62,14 +62,17 @@ Directory = dict[int, Value]
 """Values by tag number."""
 
 
-def directory_from(data: bytes | mmap.mmap) -> Directory:
-    """The main directory of a TIFF file (also BigTIFF) or of an EXIF block without its prefix."""
+def directory_from(data: bytes | mmap.mmap, at: int | None = None) -> Directory:
+    """A directory of a TIFF file (also BigTIFF) or of an EXIF block without its prefix.
+
+    `at`: where it begins; None: the main one.
+    """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         raise UserError("damaged EXIF or TIFF: no byte order mark")
     layout = BIG if struct.unpack_from(order + "H", data, 2)[0] == BIG.magic else CLASSIC
     (start,) = struct.unpack_from(order + layout.offset, data, layout.pointer_at)
-    return _read(data, start, order, layout, 0)
+    return _read(data, start if at is None else at, order, layout, 0)
 
 
 def block_from(directory: Directory) -> bytes:

@@ -9,6 +9,7 @@ from .picture import Format
 
 SUFFIXES: dict[str, Format] = {
     ".png": "PNG",
+    ".apng": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
@@ -28,7 +29,7 @@ SUFFIXES: dict[str, Format] = {
     ".avif": "AVIF",
 }
 
-OTHER_SUFFIXES = (".apng", ".gif", ".j2k", ".jp2", ".jxl", ".psd")
+OTHER_SUFFIXES = (".gif", ".j2k", ".jp2", ".jxl", ".psd")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
 
 _BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)

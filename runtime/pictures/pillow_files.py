@@ -47,6 +47,16 @@ def opened(data: bytes, format: str) -> "Image.Image":
     return image
 
 
+def opened_series(data: bytes, format: str) -> "Image.Image":
+    """`data` as `format` (Pillow's name), to be gone through by `seek`. Raises UserError for pictures too large."""
+    from PIL import Image
+
+    with _our_limit():
+        image = Image.open(io.BytesIO(data), formats=[format])
+    check_size(*image.size)
+    return image
+
+
 def header_of(path: Path) -> tuple[int, int, int]:
     """(width, height, channels) that the file claims. Nothing is decoded."""
     from PIL import Image

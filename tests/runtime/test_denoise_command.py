@@ -168,7 +168,7 @@ def test_nothing_is_overwritten_unasked(models: Models, picture: Path, tmp_path:
         (["noisy.png", "out.png", "--memory", "1MiB", "--model", "{color}"], "allow at least"),
         (["noisy.png", "out.png", "--model", "{gray}"], "noisy.png: the image is in colour, but the model is for grey"),
         (["text.png", "out.png"], "text.png: not a picture that hinas can read; it reads PNG, JPEG, TIFF, WebP, BMP"),
-        (["empty", "out"], "empty: no pictures in this folder"),
+        (["empty", "out"], "empty: no pictures or films in this folder"),
         (["full", "noisy.png"], "noisy.png: is a file, but full is a folder"),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_note_says_what_to_do(models: dict[str, Path], tmp_path: Path, capsys:
 def test_a_folder_of_raw_files_alone(models: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nef").write_bytes(b"MM\0*")
-    with pytest.raises(UserError, match=r"no pictures in this folder \(only raw files, develop them to TIFF or PNG"):
+    with pytest.raises(UserError, match=r"no pictures or films in this folder \(only raw files, develop"):
         run(tmp_path / "in", models["color"])
 
 

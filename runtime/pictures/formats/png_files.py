@@ -95,7 +95,7 @@ def picture_from_png(data: bytes) -> Picture:
     header = header_of_png(chunks)
     depth, colour = header.depth, header.colour
     transparency = next((payload for name, payload in chunks if name == b"tRNS"), None)
-    metadata, damaged = _metadata(chunks)
+    metadata, damaged = metadata_of(chunks)
     notes = [*scanned.notes, *notes_on_rest(data[scanned.end :], SIGNATURE)]
     if damaged:
         notes.append(note_on_damage(sorted({name.decode() for name, _ in damaged})))
@@ -133,7 +133,7 @@ def header_of_png(chunks: Sequence[Chunk]) -> PngHeader:
     if colour == 3 and not any(name == b"PLTE" for name, _ in chunks):
         raise UserError("damaged PNG: its palette (the chunk PLTE) is missing")
     if any(name == b"acTL" for name, _ in chunks):
-        raise UserError("an animated PNG; hinas writes one picture per file, split it first")
+        raise UserError("an animated PNG read as a single picture; split it first")
     if depth == 1 and colour == 0:
         raise UserError("a black-and-white PNG (1 bit); there is no noise to take away; convert it to grey first")
     return PngHeader(width=width, height=height, depth=depth, colour=colour, is_interlaced=interlacing == 1)
@@ -178,7 +178,7 @@ def alpha_of_key(pixels: Image, transparency: bytes, depth: int) -> Image:
     return np.where(is_key, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
 
 
-def _metadata(chunks: Sequence[Chunk]) -> tuple[Metadata, set[Chunk]]:
+def metadata_of(chunks: Sequence[Chunk]) -> tuple[Metadata, set[Chunk]]:
     """The portable metadata, and the chunks whose content is damaged."""
     metadata = Metadata()
     damaged: set[Chunk] = set()

@@ -60,11 +60,16 @@ def picture_from_tiff(data: bytes) -> Picture:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = checked_page(file)
         check_size(page.imagewidth, page.imagelength)
-        details = details_of(page, data)
-        # tifffile's full shape: planes, depth, rows, columns, samples; one of planes and samples is 1.
-        stored = np.moveaxis(page.asarray().reshape(page.shaped), 0, -2)[0]
-        channels = channels_of(page, stored.reshape(page.imagelength, page.imagewidth, -1))
-        notes = notes_of(page)
+        return picture_of_page(page, data)
+
+
+def picture_of_page(page: Any, data: bytes | mmap.mmap) -> Picture:
+    """The picture of tifffile's `page`, which has been checked, of the file whose content is `data`."""
+    details = details_of(page, data)
+    # tifffile's full shape: planes, depth, rows, columns, samples; one of planes and samples is 1.
+    stored = np.moveaxis(page.asarray().reshape(page.shaped), 0, -2)[0]
+    channels = channels_of(page, stored.reshape(page.imagelength, page.imagewidth, -1))
+    notes = notes_of(page)
     metadata = _metadata(details.tags)
     beyond: Image | None = None
     if int(page.photometric) == CMYK:
@@ -161,9 +166,9 @@ def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:
 
 
 def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
-    """What is kept of tifffile's `page`, the first of the file whose content is `data`."""
+    """What is kept of tifffile's `page`, of the file whose content is `data`."""
     return TiffDetails(
-        tags={tag: value for tag, value in directory_from(data).items() if tag not in _STORAGE},
+        tags={tag: value for tag, value in directory_from(data, page.offset).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
         alpha_kind=_alpha_kind(page),
         is_half=int(page.sampleformat) == FLOAT and page.bitspersample == 16,

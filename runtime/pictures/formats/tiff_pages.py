@@ -34,13 +34,19 @@ def checked_page(file: Any) -> Any:
     if not file.pages:
         raise UserError("damaged or truncated TIFF: it ends before its first page")
     if len(file.pages) != 1:
-        raise UserError(f"holds {len(file.pages)} pages; hinas writes one picture per file, split it first")
+        raise UserError(f"holds {len(file.pages)} pages, and is written to .tif or .tiff alone; or split it first")
     page: Any = file.pages[0]
+    check_kind(page, num_listed=1)
+    return page
+
+
+def check_kind(page: Any, *, num_listed: int) -> None:
+    """Raise UserError for pixels that hinas does not take. `num_listed`: the pages that the file lists."""
     # tifffile would fill what is missing with black.
     num_parts = math.prod(page.chunked)
     if min(len(page.dataoffsets), len(page.databytecounts)) < num_parts and not page.is_contiguous:
         raise UserError(f"damaged TIFF: it lists {len(page.dataoffsets)} of its {num_parts} tiles or strips")
-    if (num := _num_pictures(page)) > 1:
+    if (num := _num_pictures(page)) > num_listed:
         raise UserError(f"holds {num} pictures under one page; hinas writes one picture per file, split it first")
     if not all(below.is_reduced for below in _below(page)):
         raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
@@ -67,7 +73,6 @@ def checked_page(file: Any) -> Any:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
         )
-    return page
 
 
 def notes_of(page: Any) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Files that hold more than one picture: animations, and TIFFs of several pages."""
