@@ -121,6 +121,22 @@ def test_super_resolution_is_apart() -> None:
     assert [panel.task for panel in _panels(*denoising_entries(entries))] == ["denoise"]
 
 
+def test_measured_super_resolution_stands_beside_the_published_by_the_time_of_its_set() -> None:
+    given = {"task": "super-resolution x3", "channels": 3, "sigma": None}
+    here = {**given, "protocol": "sr-y", "dataset": "Set5 (5 images)", "num_images": 5}
+    entries = [
+        _published("a", 29.0, dataset="BSD100", **given),
+        _quality("ours", 32.0, dataset_time_s=1.0, **here),
+        _entry("bicubic", psnr_db=30.4, ssim=0.8, **here),
+        # Of a small picture of this size, which is another thing than the time to make a large one of it.
+        _latency("ours", **given),
+    ]
+    (panel,) = _panels(*super_resolution_entries(entries), size="481x321")
+    assert {(point.model, point.time_ms) for point in panel.points} == {("a", 100.0), ("ours", 200.0)}
+    (panel,) = tradeoff_panels(super_resolution_entries(entries), "481x321", noisy_input="bicubic")
+    assert panel.noisy_quality == 30.4
+
+
 def _point(time_ms: float, quality: float, **changes: Any) -> TradeoffPoint:
     given: dict[str, Any] = {
         "model": "m",

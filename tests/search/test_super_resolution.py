@@ -174,6 +174,23 @@ def test_every_preset_makes_blind_networks_that_begin_as_bicubic(space: str, sca
         np.testing.assert_allclose(output[inside, inside], expected[inside, inside], atol=1e-5)
 
 
+def test_networks_with_shared_kernels_are_the_networks_they_become() -> None:
+    task = TaskDescription(name="super-resolution", channels=3, scale=3)
+    image = torch.rand(2, 3, 8, 10)
+    space = space_named("pyramid")
+    changes = {"widths": [4, 8], "middle": [1, 2]}
+    shared = space.single_path_supernet(preset_space("pyramid", task, "fast", changes).settings, task)
+    for parameter in shared.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    one = shared.random_description(Random(1))
+    with torch.no_grad():
+        expected = shared.inherited_network(one)(image)
+        assert torch.allclose(shared(image, None, one), expected, atol=1e-6) and expected.shape == (2, 3, 24, 30)
+    changes = {"layers": 1, "nodes": 1, "width": 4}
+    searcher = space_named("hinas").searcher(preset_space("hinas", task, "fast", changes).settings, task)
+    assert searcher(image, None).shape == (2, 3, 24, 30)
+
+
 def test_the_papers_preset_is_the_papers() -> None:
     task = TaskDescription(name="super-resolution", channels=3, scale=3)
     described = preset_space("hinas", task, "paper", {})
