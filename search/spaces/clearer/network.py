@@ -18,8 +18,9 @@ Stages = Iterable[Iterable[Callable[[Branches], Branches]]]
 class Frame(nn.Module):
     """All that no search decides: the stem, the transitions, and behind the last stage the way back to an image."""
 
-    def __init__(self, description: NetworkDescription, channels: int, norm: Norm) -> None:
+    def __init__(self, description: NetworkDescription, channels: int, norm: Norm, *, last_scale: float = 1.0) -> None:
         super().__init__()
+        self.last_scale = last_scale
         self.stride = description.stride
         self.residual = description.residual
         self.conditioned = description.conditioning is not None
@@ -42,6 +43,8 @@ class Frame(nn.Module):
             for module in modules:
                 branches = module(branches)
         out = self.last(self.fuse(branches))
+        if self.last_scale != 1:
+            out = self.last_scale * out
         return image_of_maps(out, noisy_BCHW, stride=self.stride, residual=self.residual)
 
 
