@@ -18,14 +18,24 @@ def _run(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess
     return result
 
 
+SMALL = {
+    "hinas": (
+        "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=8", "end.channels=8",
+        "end.early_channels=8",
+    ),
+    "clearer": ("width=8", "branches=2", "modules=2", "stem.channels=8", "normalisation=batch"),
+}  # fmt: skip
+"""Settings that make a space small."""
+
+
 @pytest.mark.slow
-def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("space", SMALL)
+def test_pictures_become_a_network_that_denoises_pictures(space: str, picture_folder: Path, tmp_path: Path) -> None:
     found, run = tmp_path / "found", tmp_path / "run"
     _run(
-        "hinas-search", picture_folder, "--out", found, "--set", "layers=2", "--set", "nodes=2", "--set", "width=4",
-        "--set", "compact_width=8", "--set", "stem.channels=8", "--set", "end.channels=8",
-        "--set", "end.early_channels=8", "--set", "steps=3", "--epochs", 5, "--batch", 2, "--crop", 32,
-        "--threads", 1, "--device", "cpu",
+        "hinas-search", picture_folder, "--out", found, "--space", space,
+        *(part for change in (*SMALL[space], "steps=3") for part in ("--set", change)),
+        "--epochs", 5, "--batch", 2, "--crop", 32, "--threads", 1, "--device", "cpu",
     )  # fmt: skip
     _run(
         "hinas-train", found / "genotype.json", picture_folder, "--out", run, "--iterations", 400, "--batch", 4,

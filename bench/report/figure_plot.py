@@ -34,6 +34,7 @@ _PROTOCOL_TEXTS: Mapping[str, str] = {
     "standard, clipped 8-bit": "noise clipped and rounded to 8 bits",
     "hinas-patches": "overlapping patches, each with noise of its own (HiNAS's authors): higher than standard",
     "half-size images": "images shrunk to half: lower than standard",
+    "sr-y": "bicubically reduced, brightness, border cropped",
     "unknown": "protocol not stated",
 }
 _QUALITY_TEXTS: Mapping[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}

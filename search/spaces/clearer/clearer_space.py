@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(
         about="three branches at half resolution, no norms, conditioned on sigma, for a small machine",
+        schedule={
+            "kernel_optimizer": "muon",
+            "ssim_weight": 0.0,
+            # The published steps of 3e-4 need ten thousand steps to decide.
+            "architecture_learning_rate": 0.01,
+            "architecture_betas": (0.5, 0.999),
+            "architecture_weight_decay": 0.0,
+        },
     ),
     "paper": Preset(
         about="CLEARER as published: four branches of 32 to 256 channels, batch norm, blind",
@@ -33,6 +41,7 @@ PRESETS: Mapping[str, Preset] = {
             "normalisation": "batch",
             "residual": False,
             "conditioning": None,
+            "complexity_weight": 0.1,
         },
         schedule={
             "epochs": 200,

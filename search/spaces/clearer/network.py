@@ -19,8 +19,9 @@ Stages = Iterable[Iterable[Callable[[Branches], Branches]]]
 class Frame(nn.Module):
     """All that no search decides: the stem, the transitions, and behind the last stage the way back to an image."""
 
-    def __init__(self, description: NetworkDescription, channels: int, norm: Norm) -> None:
+    def __init__(self, description: NetworkDescription, channels: int, norm: Norm, *, last_scale: float = 1.0) -> None:
         super().__init__()
+        self.last_scale = last_scale
         self.stride = description.stride
         self.conditioned = description.conditioning is not None
         widths, image_channels = description.widths, channels * self.stride**2
@@ -42,7 +43,8 @@ class Frame(nn.Module):
             branches = transition(branches)
             for module in modules:
                 branches = module(branches)
-        return self.image(self.last(self.fuse(branches)), noisy_BCHW)
+        out = self.last(self.fuse(branches))
+        return self.image(out if self.last_scale == 1 else self.last_scale * out, noisy_BCHW)
 
 
 class ClearerNetwork(nn.Module):

@@ -22,6 +22,9 @@ from .receptive_field import geometry
 from .search_settings import MODULES, Settings
 from .space import Module, NetworkDescription
 
+_LAST_SCALE = 0.1
+"""Behind the supernet's last convolution, which has no norm and swings at the paper's learning rate of 0.025."""
+
 
 class ClearerSearcher(Searcher):
     """The supernet: the logits of the modules learn on A once the kernels, which learn on W, have warmed up."""
@@ -35,7 +38,7 @@ class ClearerSearcher(Searcher):
         shape = settings.of_one_kind("parallel")
         self.conditioned = settings.conditioning is not None
         self.stride = shape.strides[-1]
-        self.frame = Frame(shape, channels, BatchNormOfBatch)
+        self.frame = Frame(shape, channels, BatchNormOfBatch, last_scale=_LAST_SCALE)
         self.stages = nn.ModuleList(
             nn.ModuleList(Place(shape.widths[: 2 + stage]) for _ in range(settings.modules))
             for stage in range(settings.num_stages)
@@ -117,6 +120,8 @@ class ClearerSearcher(Searcher):
         described = own(description, NetworkDescription).model_copy(update={"normalisation": "batch"})
         network = ClearerNetwork(described, self.channels, nn.BatchNorm2d)
         _copy(network.frame, self.frame)
+        with torch.no_grad():
+            network.frame.last.weight.mul_(_LAST_SCALE)
         for targets, sources in zip(network.stages.children(), self._chosen(described), strict=True):
             for target, source in zip(targets.children(), sources, strict=True):
                 _copy(target, source)
