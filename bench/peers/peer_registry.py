@@ -24,10 +24,10 @@ class Peer:
     build: Callable[[Layers], str]
     """Adds its layers; returns the name of the denoised image."""
     source: str
-    weights_at: str
-    """Where trained weights are to be had."""
     halo: int
     """Pixels that a pixel's value depends on at most, per side."""
+    weights_at: str | None = None
+    """Where trained weights are to be had; None: nobody looked."""
 
     @property
     def channels(self) -> int:
