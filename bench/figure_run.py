@@ -86,11 +86,12 @@ def _images_warning(figure: PaperFigure, data: str, limit: int | None) -> str | 
     images = find_images(data, limit=limit)
     published = f"{figure.dataset}, the {figure.num_images} images of the paper"
     if len(images.files) != figure.num_images:
-        return f"Measured on {images.name}, not on {published}: do not compare heights with the published points."
+        return f"Measured on {images.name}, not on {published}: heights do not compare with the published ones."
     for file in images.files:
         with Image.open(file) as opened:
             if set(opened.size) != figure.sides:
-                return f"Measured on {images.name}, whose {file.name} is none of {published}: do not compare heights."
+                odd = f"Measured on {images.name}, whose {file.name} is none of {published}"
+                return f"{odd}: heights do not compare with the published ones."
     return None
 
 

@@ -85,7 +85,7 @@ def session_methods(
 def _where(network: OpenNetwork) -> str:
     """Where a peer's weights are to be had, and how to give them."""
     for name, peer in PEERS.items():
-        if peer.title == network.model:
+        if peer.title == network.model and peer.weights_at is not None:
             return f"; its weights are {peer.weights_at}; give them as --peer-weights {name}=FILE.safetensors"
     return ""
 

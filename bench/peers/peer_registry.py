@@ -25,12 +25,15 @@ class Peer:
     build: Callable[[Layers], str]
     """Adds its layers; returns the name of the denoised image."""
     source: str
-    weights_at: str
-    """Where trained weights are to be had."""
     halo: int
     """Pixels that a pixel's value depends on at most, per side."""
+<<<<<<< HEAD
     tiling: Tiling = "exact"
     """`approximate`: it sees the whole image, and `halo` is how far the convolutions reach."""
+=======
+    weights_at: str | None = None
+    """Where trained weights are to be had; None: nobody looked."""
+>>>>>>> 338a0e462eb58508c37e63c7a03e66e973d97ccb
 
     @property
     def channels(self) -> int:

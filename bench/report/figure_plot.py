@@ -7,6 +7,7 @@ compared in height; that stands in the picture.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -39,6 +40,7 @@ _PROTOCOL_TEXTS: Mapping[str, str] = {
 }
 _QUALITY_TEXTS: Mapping[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}
 _WARNING_COLOUR = "#B00020"
+_LONGEST_LINE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,13 +154,13 @@ def _write_texts(figure: Figure, axes: "Axes", panel: Panel, texts: FigureTexts)
     axes.set_xlabel("time (ms per image)")
     axes.set_ylabel(_QUALITY_TEXTS[panel.quality][0])
     figure.suptitle(texts.title, x=0.01, ha="left", fontsize=10, parse_math=False)
-    if texts.warning is None:
-        axes.set_title(texts.conditions, loc="left", fontsize=8, color="0.3", parse_math=False)
-        return
-    # The second line is kept free for the warning, which has a colour of its own.
-    axes.set_title(f"{texts.conditions}\n ", loc="left", fontsize=8, color="0.3", parse_math=False)
+    lines = wrap(texts.warning or "", _LONGEST_LINE)
+    # Lines are kept free for the warning, which has a colour of its own.
+    axes.set_title(texts.conditions + "\n " * len(lines), loc="left", fontsize=8, color="0.3", parse_math=False)
     place: Any = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
-    axes.annotate(texts.warning, **place, fontsize=8, weight="bold", color=_WARNING_COLOUR, parse_math=False)
+    warning = axes.annotate("\n".join(lines), **place, fontsize=8, weight="bold", color=_WARNING_COLOUR)
+    warning.set_parse_math(False)
+    warning.set_in_layout(False)
 
 
 def _add_legend(

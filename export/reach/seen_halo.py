@@ -12,8 +12,8 @@ from ...network_input import NetworkInput
 
 Run = Callable[[dict[str, NDArray[np.float32]]], NDArray[np.float32]]
 """Inputs by name -> `denoised`."""
-_SHORT_SIDE = 32
-_MOST_CUTS = 4
+_SHORT_SIDE = 16
+"""Pixels across the strip, at least."""
 
 
 def seen_halo(run: Run, given: NetworkInput, *, reach: int, threshold: float = 0.0) -> int:
@@ -34,7 +34,8 @@ def _distances(run: Run, given: NetworkInput, reach: int, threshold: float, axis
     sigma = {} if given.level_range is None else {"sigma": np.full(1, sum(given.level_range) / 2, np.float32)}
     before = run({"noisy": strip, **sigma})
     position = np.arange(2 * half)
-    for cut in {half + unit * number // min(unit, _MOST_CUTS) for number in range(min(unit, _MOST_CUTS))}:
+    # Where blocks of pixels go together, those at the ends of a block see farthest.
+    for cut in sorted({half, half + 1 % unit, half + unit - 1}):
         for is_changed in (position >= cut, position < cut):
             mask = is_changed if axis == 3 else is_changed[:, np.newaxis]
             after = run({"noisy": np.where(mask, other, strip), **sigma})
