@@ -27,13 +27,10 @@ class Peer:
     source: str
     halo: int
     """Pixels that a pixel's value depends on at most, per side."""
-<<<<<<< HEAD
     tiling: Tiling = "exact"
     """`approximate`: it sees the whole image, and `halo` is how far the convolutions reach."""
-=======
     weights_at: str | None = None
     """Where trained weights are to be had; None: nobody looked."""
->>>>>>> 338a0e462eb58508c37e63c7a03e66e973d97ccb
 
     @property
     def channels(self) -> int:
