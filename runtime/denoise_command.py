@@ -91,6 +91,7 @@ def denoise(
     """Take the noise out of a picture or a film, or of all of them in a folder.
 
     Depth, transparency, colour profile, EXIF and resolution are kept. A folder's sub-folders are kept too.
+    Animations and TIFFs of several pages are taken picture by picture, films frame by frame.
     A TIFF or PNG that does not fit into the memory goes through in bands from disk to disk.
 
     \b

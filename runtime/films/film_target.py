@@ -102,7 +102,8 @@ class FilmTarget:
         if _is_list_of_chapters(stream, source.container):
             return
         if not _holds(container, stream):
-            name = f"{stream.type} ({stream.name or 'unknown'})"
+            # A stream that FFmpeg cannot decode has no name.
+            name = f"{stream.type} ({getattr(stream, 'name', None) or 'unknown'})"
             if stream.type in ("data", "unknown"):
                 self.notes.append(f"a stream of {name} does not fit into the container {container} and was left out")
                 return

@@ -256,6 +256,7 @@ def damaged(data: bytes) -> bytes:
         ("b.tif", "out.png", r"a TIFF of several pages, which is written to \.tif, \.tiff alone"),
         ("deep.png", "out.png", r"an animated PNG of 16 bits per channel"),
         ("fax.tif", "out.tif", r"page 2: a black-and-white TIFF"),
+        ("long.png", "out.webp", r"its frames are 17000x1 and WebP holds at most 16383 pixels a side"),
         ("cut.gif", "out.gif", r"cut\.gif: damaged or truncated"),
         ("cut.tif", "out.tif", r"cut\.tif: "),
         ("a.gif", "a.gif", r"exists already"),
@@ -269,6 +270,8 @@ def test_mistakes_are_named_and_leave_nothing(
     different_pages(tmp_path / "b.tif")
     (tmp_path / "cut.gif").write_bytes(damaged((tmp_path / "a.gif").read_bytes()))
     (tmp_path / "cut.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:-600])
+    rows = [Image.new("L", (17000, 1), grey) for grey in (0, 9)]
+    rows[0].save(tmp_path / "long.png", save_all=True, append_images=rows[1:], duration=100)
     deep = bytearray(animation(tmp_path / "deep.png").read_bytes())
     deep[24] = 16
     (tmp_path / "deep.png").write_bytes(deep)

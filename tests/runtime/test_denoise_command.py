@@ -45,7 +45,7 @@ def test_help_shows_an_example() -> None:
 
 
 def test_help_waits_for_no_heavy_library() -> None:
-    heavy = ("numpy", "PIL", "onnxruntime", "tifffile", "imagecodecs", "tqdm", "torch")
+    heavy = ("numpy", "PIL", "av", "onnxruntime", "tifffile", "imagecodecs", "tqdm", "torch")
     program = (
         "import sys, hinas.runtime.denoise_command as commands\n"
         "sys.argv = ['hinas-denoise', '--help']\n"

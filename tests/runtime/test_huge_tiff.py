@@ -252,16 +252,14 @@ def test_what_cannot_be_streamed_is_named(
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_several_pages_and_truncated_files_are_refused_before_the_work(
+def test_truncated_files_are_refused_before_the_work(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huge_tiff, "_COPIES_OF_RESULT", 2**40)
-    tifffile.imwrite(tmp_path / "pages.tif", noisy((2, 20, 20)), photometric="minisblack")
     whole = save(tmp_path / "whole.tif", noisy((200, 61)), tile=(16, 16), compression="zlib").read_bytes()
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) * 3 // 4])
-    for name, words in (("pages", "holds 2 pages"), ("cut", "damaged or truncated")):
-        with pytest.raises(UserError, match=rf"{name}.tif: .*{words}"):
-            denoise(tmp_path / f"{name}.tif", tmp_path / "out.tif", models["gray"])
+    with pytest.raises(UserError, match=r"cut.tif: .*damaged or truncated"):
+        denoise(tmp_path / "cut.tif", tmp_path / "out.tif", models["gray"])
     assert not (tmp_path / "out.tif").exists()
 
 

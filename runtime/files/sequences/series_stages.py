@@ -20,7 +20,7 @@ from ...pictures.enlarged import enlarged
 from ...pictures.image_files import check_writable
 from ...pictures.known_formats import check_developed
 from ...pictures.picture import Picture
-from ...pictures.series.animation_files import left_out_of_animation, read_animation, write_animation
+from ...pictures.series.animation_files import check_animation, left_out_of_animation, read_animation, write_animation
 from ...pictures.series.page_files import PagesWriter, opened_pages
 from ...pictures.series.series_formats import SeriesFormat, series_format_for
 from ...tiling.pixel_values import Image
@@ -86,6 +86,7 @@ class SeriesStages:
         self, job: Job, format: SeriesFormat, target: SeriesFormat, progress: FrameProgress | None
     ) -> WrittenSeries:
         animation = read_animation(job.source, format)
+        check_animation(animation, target)
         frames = animation.frames
         measured = cache(lambda: noise_of_samples([frame.pixels for frame in spread(frames)]))
         model = self._models.for_picture(is_colour=animation.is_colour, measured=measured)

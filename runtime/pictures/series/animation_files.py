@@ -22,6 +22,8 @@ from .series_formats import SeriesFormat
 _MOST_PIXELS = 2**28
 """Of all frames together: they are held at once."""
 _PILLOWS_NAMES: dict[SeriesFormat, str] = {"GIF": "GIF", "PNG": "PNG", "WebP": "WEBP"}
+_LONGEST: dict[SeriesFormat, int] = {"GIF": 65535, "WebP": 16383}
+"""Pixels a side."""
 _TO_BACKGROUND, _KEPT = 2, 1
 """GIF's words for what becomes of a frame when its time is over."""
 
@@ -40,7 +42,7 @@ def read_animation(path: Path, format: SeriesFormat) -> Animation:
                 "make a film of it, such as .mp4 or .mkv"
             )
         frames = _frames(image, num_frames)
-        info: dict[str, Any] = image.info
+        info: Any = image.info
         animation = Animation(
             frames=frames,
             num_plays=_num_plays(info.get("loop"), format),
@@ -55,6 +57,13 @@ def read_animation(path: Path, format: SeriesFormat) -> Animation:
             kept = tuple(chunk for chunk in chunks if stays_true(chunk[0]) and chunk not in damaged)
             animation = replace(animation, metadata=metadata, chunks=kept)
     return animation
+
+
+def check_animation(animation: Animation, format: SeriesFormat) -> None:
+    """Raise UserError where `format` cannot hold frames of this size: to be called before the work of denoising."""
+    longest = _LONGEST.get(format)
+    if longest is not None and max(animation.frames[0].pixels.shape[:2]) > longest:
+        raise UserError(f"its frames are {animation.size_text} and {format} holds at most {longest} pixels a side")
 
 
 def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ class TiffPages:
     @property
     def decoded_bytes(self) -> int:
         """Of all pages."""
-        return sum(page.nbytes for page in self._pages)
+        with damage_is_the_users():
+            return sum(page.nbytes for page in self._pages)
 
     def __iter__(self) -> Iterator[Picture]:
         """The pages in their order, one held at a time. Raises UserError that names a damaged page."""

@@ -26,8 +26,8 @@ def series_in(path: Path) -> SeriesFormat | None:
             return None  # a pipe can be read once
         with path.open("rb") as file:
             return _series_in(file)
-    except (OSError, struct.error):
-        return None
+    except (OSError, struct.error, ValueError, OverflowError):
+        return None  # of a damaged file, the last two say that an offset is beyond all files
 
 
 def series_format_for(path: Path, source: SeriesFormat) -> SeriesFormat:
