@@ -20,7 +20,8 @@ def _covariance(kernel: torch.Tensor) -> tuple[float, float, float]:
     offsets = torch.arange(len(kernel), dtype=torch.float32) - len(kernel) // 2
     down, right = torch.meshgrid(offsets, offsets, indexing="ij")
     total = kernel.sum()
-    return tuple(float((kernel * a * b).sum() / total) for a, b in ((down, down), (right, right), (down, right)))
+    mean = [float((kernel * a * b).sum() / total) for a, b in ((down, down), (right, right), (down, right))]
+    return mean[0], mean[1], mean[2]
 
 
 @pytest.mark.parametrize("degrees", [-40.0, 0.0, 25.0, 45.0])

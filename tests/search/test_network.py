@@ -74,6 +74,7 @@ def test_a_cell_is_the_sum_over_its_edges_each_with_its_own_activation() -> None
         squeezes="where_needed",
         norm="none",
         act="leaky_relu",
+        offset_limit=None,
     )
     previous, before = torch.randn(2, 6, 9, 9), torch.randn(2, 5, 9, 9)
     s0, s1 = network.squeeze_previous(previous), network.squeeze_before(before)
