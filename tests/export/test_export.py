@@ -231,7 +231,7 @@ def test_mistakes_exit_with_2_and_leave_old_outputs_alone(
     nowhere = tmp_path / "nowhere" / "model.onnx"
     for arguments, expected in (
         ([tmp_path / "none.json"], "cannot be read"),
-        ([broken], "$.space: got None, expected one of hinas"),
+        ([broken], "$.space: got None, expected one of clearer, hinas"),
         ([path], "no such weights file; train with hinas-train"),
         ([other, "--weights", weights], f"weights of genotype {genotype.identity}"),
         ([path, "--weights", weights, "--random-weights"], "give one of the two"),
