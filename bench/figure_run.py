@@ -70,9 +70,8 @@ def _models_for(figure: PaperFigure) -> tuple[str, ...]:
     found: list[str] = []
     for name in bundled_names():
         manifest = manifest_of(onnx.load(model_file(name)))
-        # Those for photographs would be measured on noise that they are not for.
-        kind = (manifest.channels, manifest.scale)
-        if kind == (figure.channels, figure.scale) and not name.startswith("photo"):
+        kind = (manifest.task, manifest.channels, manifest.scale)
+        if kind == (figure.task.partition(" ")[0], figure.channels, figure.scale):
             found.append(name)
     if not found:
         raise UserError(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from ..runtime.model.manifest import Precision, Tiling
+from ..search.spaces.interface import Reach
 from .checks.check_numerics import NumericsReport
 from .checks.quality_loss import Certificate
 from .graph.graph_cost import GraphCost
@@ -25,10 +26,10 @@ class Report(Protocol):
         ...
 
 
-_PROOF: Mapping[Tiling, str] = {
-    "exact": "confirmed by a probe",
-    "approximate": "not exact: the network sees the whole image",
-}
+def _proof(tiling: Tiling, reach: Reach) -> str:
+    if tiling == "exact":
+        return "confirmed by a probe" if reach == "halo" else "a limit that a probe confirmed: the picture decides"
+    return f"not exact: the network {'sees the whole image' if reach == 'halo' else 'looks as far as it has learnt to'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,9 @@ class ExportReport:
     halo: int
     """Receptive-field radius in input pixels; computed from the genotype, confirmed by a probe of the network."""
     tiling: Tiling = "exact"
-    """`approximate`: the network sees the whole image, and the halo was not probed."""
+    """`approximate`: no halo is enough, and none was probed."""
+    reach: Reach = "halo"
+    """`up_to_halo`: the picture decides how far the network looks; a probe confirmed that it is no further."""
     alignment: int
     interface: ModelInterface
     """What the model takes and gives."""
@@ -84,7 +87,7 @@ class ExportReport:
             "weights": self.weights,
             "parameters": f"{self.cost.parameters:,}",
             "multiply-adds per pixel": f"{self.cost.macs_per_pixel:,.0f}",
-            "halo": f"{self.halo} px, {_PROOF[self.tiling]}",
+            "halo": f"{self.halo} px, {_proof(self.tiling, self.reach)}",
             "alignment": f"{self.alignment} px",
             "file": f"{self.file_bytes:,} bytes, {self.precision}, opset {self.opset}",
             "input": self.interface.text(self.alignment),

@@ -143,6 +143,7 @@ def finished_model(
         rewrites=rewrites,
         halo=plain.geometry.halo,
         tiling=plain.geometry.tiling,
+        reach=plain.geometry.reach,
         alignment=given.alignment,
         interface=interface,
         sigma_range=plain.trained_range if given.conditioned else None,

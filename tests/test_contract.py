@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hinas.errors import UserError
 from hinas.export.freeze import frozen_model
 from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
@@ -201,8 +202,13 @@ def test_a_space_enlarges_or_says_which_do(space: str) -> None:
     found = space_named(space)
     changes = {"conditioning": None}
     if not found.enlarges:
-        with pytest.raises(ValueError, match=f"the space {space} has no networks that enlarge; hinas, pyramid have"):
+        refused = f"the space {space} has no networks that enlarge; use hinas, pyramid"
+        with pytest.raises(UserError, match=refused):
             preset_space(space, task, DEFAULT_PRESET, changes)
+        document = json.loads(_described(space, 1).to_json())
+        document["task"] |= {"name": "super-resolution", "scale": 2}
+        with pytest.raises(UserError, match=refused):
+            genotype_from_json(json.dumps(document))
         return
     settings = preset_space(space, task, DEFAULT_PRESET, changes).settings
     genotype = Genotype(space=space, task=task, network=found.random(settings, Random(1)))

@@ -63,6 +63,7 @@ def preset_space(space: str, task: TaskDescription, preset: str, changes: Mappin
     found = space_named_by_person(space)
     if preset not in found.presets:
         raise UserError(f"--preset: got {preset!r}, the space {space} has {', '.join(found.presets)}")
+    check_enlarging(space, task)
     return changed_space(_of_preset(space, task, found.presets[preset].values_for(task.name)), changes)
 
 

@@ -111,7 +111,7 @@ def train_round(
         network_input=candidate.genotype.network_input,
         device=trainer.device,
     )
-    record = training_record(falling, recorded, images=trainer.images, device=trainer.device)
+    record = training_record(falling, recorded, trainer.task, images=trainer.images, device=trainer.device)
     save_weights(falling.average, weights, identity=candidate.genotype.identity, training=record)
     scores.append(score)
     save()

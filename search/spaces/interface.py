@@ -62,6 +62,9 @@ class TaskDescription(Frozen):
         return value
 
 
+Reach = Literal["halo", "up_to_halo"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
     """What tiling needs of a network."""
@@ -72,7 +75,7 @@ class Geometry:
     """Tile origins and sizes are multiples of this, in input pixels."""
     tiling: Literal["exact", "approximate"] = "exact"
     """`approximate` where an operation sees the whole image, such as channel attention: no halo is enough."""
-    reach: Literal["halo", "up_to_halo"] = "halo"
+    reach: Reach = "halo"
     """`up_to_halo` where the picture decides how far the network looks, such as by offsets with a limit."""
 
 

@@ -32,10 +32,10 @@ def space_named(name: Any) -> Space:
 
 
 def check_enlarging(space: str, task: TaskDescription) -> None:
-    """ValueError where a task's output is larger than its input and the space has no networks for that."""
+    """UserError where a task's output is larger than its input and the space has no networks for that."""
     if task.scale > 1 and not space_named(space).enlarges:
         able = ", ".join(name for name in space_names() if _SPACES[name].enlarges)
-        raise ValueError(f"the space {space} has no networks that enlarge; {able} have")
+        raise UserError(f"the space {space} has no networks that enlarge; use {able}")
 
 
 def network_description(space: Any, description: Any) -> SpaceDescription:

@@ -51,6 +51,11 @@ class Denoise(Task):
         return _cases(chosen)
 
     @property
+    def validation_protocol(self) -> str:
+        """The standard one."""
+        return "standard, un-quantised noise, held-out images, mean over images and cases"
+
+    @property
     def checked_cases(self) -> tuple[Case, ...]:
         """The usual levels inside the range, its middle where there is none."""
         low, high = self.level_range

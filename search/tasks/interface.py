@@ -107,6 +107,11 @@ class Task(ABC):
         return output_BCHW, clean_BCHW
 
     @property
+    def validation_protocol(self) -> str:
+        """How a training's score comes about, for the record in weights and model files."""
+        return f"{self.name}, simulated, held-out images, mean over images and cases"
+
+    @property
     def checked_cases(self) -> tuple[Case, ...]:
         """What a finished model is checked under: the training's cases unless the task names others."""
         return self.cases

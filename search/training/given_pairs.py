@@ -39,6 +39,11 @@ class GivenPairs(Task):
         """The pairs as they are."""
         return (Case(name="pairs"),)
 
+    @property
+    def validation_protocol(self) -> str:
+        """Nothing is simulated."""
+        return f"{self.name}, pairs of files, held-out pairs, mean over pairs"
+
     def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
         """(B, 2 * C, H, W) -> the two halves."""
         clean, degraded = clean_BCHW.chunk(2, dim=1)

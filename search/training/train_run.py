@@ -91,7 +91,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
             state.average,
             request.out / "weights.safetensors",
             identity=genotype.identity,
-            training=training_record(state, recorded, images=len(images.training), device=device),
+            training=training_record(state, recorded, task, images=len(images.training), device=device),
         )
 
     with Progress(

@@ -21,7 +21,7 @@ def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
 
 
 def training_record(
-    state: TrainingState, settings: Mapping[str, Any], *, images: int, device: torch.device
+    state: TrainingState, settings: Mapping[str, Any], task: Task, *, images: int, device: torch.device
 ) -> dict[str, Any]:
     """Data, iterations, settings, learning curve and validation score as plain values."""
     validated = [row for row in state.history if row.psnr_db is not None]
@@ -39,7 +39,7 @@ def training_record(
         record["started_from"] = state.started_from
     if validated:
         record["validation"] = {
-            "protocol": "standard, un-quantised noise, held-out images, mean over images and cases",
+            "protocol": task.validation_protocol,
             "psnr_db": round(validated[-1].psnr_db or 0, 3),
             "ssim": round(validated[-1].ssim or 0, 4),
         }

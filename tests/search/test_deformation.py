@@ -11,7 +11,7 @@ import torch
 from hinas.export.freeze import frozen_model
 from hinas.runtime import Denoiser
 from hinas.search.genotype import Genotype
-from hinas.search.spaces.hinas.deformation import Deformation, start_as_convolutions
+from hinas.search.spaces.hinas.operations import Deformation, start_as_convolutions
 from hinas.search.spaces.interface import SpaceDescription, TaskDescription
 from hinas.search.spaces.registry import space_named, space_settings
 from onnx.reference import ReferenceEvaluator

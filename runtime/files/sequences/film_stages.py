@@ -5,7 +5,7 @@ While the model computes, the next frames are decoded and the last ones compress
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,6 +26,7 @@ from ...noise.level import NoiseLevel
 from ..opened_models import OpenedModels
 from ..picture_stages import HARDLY_ANY, Job
 from ..pipeline import BusyClock, Limits, Stages, overlapped
+from .named_mistakes import named_mistakes
 from .reading_ahead import read_ahead
 from .sampled_noise import NUM_SAMPLES, noise_of_samples
 
@@ -110,7 +111,7 @@ class FilmStages:
             raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
-        with _named(job):
+        with named_mistakes(job):
             film, samples = surveyed(job.source, NUM_SAMPLES)
             encoder = chosen_encoder(film, container, codec=request.codec, crf=request.crf)
             measured = cache(
@@ -153,7 +154,7 @@ class FilmStages:
         own = BusyClock()
         notes: list[str] = []
         with (
-            _named(job),
+            named_mistakes(job),
             written_whole(job.target) as temporary,
             opened_film(film) as source,
             written_film(temporary, source, loaded.encoder, loaded.container) as target,
@@ -235,15 +236,3 @@ def _lost(source: FilmSource) -> Iterator[str]:
     end = source.film.end
     if end is not None and end - source.end > max(_MISSING_SECONDS, _MISSING_SHARE * end):
         yield f"truncated: ends at {source.end:.1f} s of the {end:.1f} s that it announces"
-
-
-@contextmanager
-def _named(job: Job) -> Iterator[None]:
-    """A mistake gets its film's name."""
-    try:
-        yield
-    except UserError as error:
-        text = str(error)
-        raise UserError(text if text.startswith(str(job.target)) else f"{job.source}: {text}") from error
-    except MemoryError as error:
-        raise UserError(f"{job.source}: not enough memory for this film; close other programs") from error

@@ -28,6 +28,7 @@ from ..opened_models import ChosenModel, OpenedModels
 from ..picture_stages import Job
 from ..pipeline import BusyClock
 from .film_stages import FrameProgress
+from .named_mistakes import named_mistakes
 from .sampled_noise import noise_of_samples, spread
 
 
@@ -75,7 +76,7 @@ class SeriesStages:
             raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
-        with _named(job):
+        with named_mistakes(job):
             check_developed(job.source)
             target = series_format_for(job.target, format)
             written = self._pages(job, progress) if format == "TIFF" else self._animation(job, format, target, progress)
@@ -187,15 +188,3 @@ def _page(number: int) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"page {number}: {error}") from error
-
-
-@contextmanager
-def _named(job: Job) -> Iterator[None]:
-    """A mistake gets its file's name."""
-    try:
-        yield
-    except UserError as error:
-        text = str(error)
-        raise UserError(text if text.startswith(str(job.target)) else f"{job.source}: {text}") from error
-    except MemoryError as error:
-        raise UserError(f"{job.source}: not enough memory for it; close other programs") from error

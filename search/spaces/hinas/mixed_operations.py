@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...learning.batch_norm import normalised
-from .deformation import Deformation
-from .operations import activation
+from .operations import Deformation, activation
 from .search_settings import Settings
 
 _DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from ..image_input import maps_of_image
 from ..image_output import ImageOutput
-from .deformation import start_as_convolutions
-from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation
+from .operations import NEGATIVE_SLOPE, activation, convolution, normalisation, operation, start_as_convolutions
 from .space import Activation, Cell, NetworkDescription, Squeeze
 
 

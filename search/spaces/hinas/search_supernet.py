@@ -13,9 +13,9 @@ from ..schedule import SearchSchedule
 from ..searcher import Phase, Searcher
 from .architecture import ArchitectureParameters, discretised_cells, one_hot_architecture
 from .blocks import blocks
-from .deformation import start_as_convolutions
 from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
+from .operations import start_as_convolutions
 from .random_networks import random_description, with_connections_changed, with_operations_replaced
 from .receptive_field import geometry
 from .search_settings import Settings

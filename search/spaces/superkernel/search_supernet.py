@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ...learning.muon import Muon
+from ...learning.kernel_optimizers import kernel_optimizers
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
 from ..searcher import Phase, Searcher
@@ -17,12 +17,11 @@ from .blocks import blocks
 from .choices import SliceChoice, slice_choices
 from .dense_block import activation
 from .expected_cost import expected_blocks, expected_halo
-from .inheritance import inherited_network
-from .network import SuperkernelNetwork, initialised
+from .network import SuperkernelNetwork, build, initialised
 from .receptive_field import geometry
 from .search_settings import Settings
 from .space import NetworkDescription, Slice
-from .superkernel import Superkernel
+from .superkernel import Superkernel, sliced
 
 
 class SuperkernelSearcher(Searcher):
@@ -59,21 +58,9 @@ class SuperkernelSearcher(Searcher):
                 split="kernels",
                 learns=frozenset({"kernels", "architecture"}),
                 parameters=[*kernels, *logits],
-                optimizers=[*self._kernel_optimizers(schedule), adam],
+                optimizers=[*kernel_optimizers(kernels, schedule.kernel_optimizer, schedule.kernel_rate), adam],
             ),
         )
-
-    def _kernel_optimizers(self, schedule: SearchSchedule) -> list[torch.optim.Optimizer]:
-        rate, kernels = schedule.kernel_rate, list(self.network.parameters())
-        if schedule.kernel_optimizer == "adam":
-            return [torch.optim.Adam(kernels, lr=rate)]
-        if schedule.kernel_optimizer == "sgd":
-            return [torch.optim.SGD(kernels, lr=rate, momentum=0.9)]
-        # As in the training of compact networks: all dense kernels but the last, vectors at half the rate.
-        hidden = [kernel for kernel in kernels if kernel.ndim == 4 and kernel is not self.network.end.weight]
-        chosen = {id(kernel) for kernel in hidden}
-        rest = [kernel for kernel in kernels if id(kernel) not in chosen]
-        return [Muon(hidden, lr=rate), torch.optim.Adam(rest, lr=rate / 2)]
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
         """Denoise with a fresh sample of all slices."""
@@ -166,3 +153,29 @@ class SuperkernelSearcher(Searcher):
 
 def _entropy_bits(probabilities: Tensor) -> Tensor:
     return -(probabilities * probabilities.clamp_min(1e-30).log2()).sum(-1)
+
+
+@torch.no_grad()
+def inherited_network(
+    supernet: SuperkernelNetwork, choices: Sequence[SliceChoice], description: NetworkDescription, channels: int
+) -> SuperkernelNetwork:
+    """The described network with the supernet's kernels: of every superkernel the slice that its description names."""
+    network = build(description, channels).to(supernet.end.weight)
+    values = supernet.state_dict()
+    chosen = list(zip(choices, description.slices, strict=True))
+    for (name, block), *both in zip(supernet.dense_blocks, chosen[::2], chosen[1::2], strict=True):
+        assert isinstance(block.first, Superkernel)
+        begins = block.first.convolution.in_channels
+        known = torch.arange(begins, device=supernet.end.weight.device)
+        for part, (choice, slice_) in zip(("first", "second"), both, strict=True):
+            superkernel = getattr(block, part)
+            assert isinstance(superkernel, Superkernel)
+            key, kept = f"{name}.{part}.convolution", choice.kept(slice_.filters)
+            values[f"{key}.weight"] = sliced(values[f"{key}.weight"][kept][:, known], slice_.kernel)
+            values[f"{key}.bias"] = values[f"{key}.bias"][kept] * superkernel.bias_share(slice_.kernel)
+            known = torch.cat([known, begins + kept])
+            begins += superkernel.convolution.out_channels
+        last = next(key for key in values if key.startswith(f"{name}.last.") and values[key].ndim == 4)
+        values[last] = values[last][:, known]
+    network.load_state_dict(values)
+    return network
