@@ -347,7 +347,7 @@ def refused_files(folder: Path) -> dict[str, tuple[Path, str]]:
     add("bits.png", r"black-and-white PNG \(1 bit\)", colour.convert("1").save)
     add("bits.tif", r"black-and-white TIFF \(1 bit\)", colour.convert("1").save)
     pages = {"save_all": True, "append_images": [colour.rotate(90)]}
-    add("pages.tif", "holds 2 pages; .* split it first", lambda path: colour.save(path, **pages))
+    add("pages.tif", "holds 2 pages, .* split it first", lambda path: colour.save(path, **pages))
     add("animated.webp", "holds 2 pictures .*animated", lambda path: colour.save(path, **pages))
     add("animated.png", "an animated PNG", lambda path: colour.save(path, **pages))
     add("wrong.png", "not a picture that hinas can read; it reads PNG, JPEG", lambda path: path.write_text("hello"))
@@ -512,5 +512,5 @@ def test_the_content_decides_not_the_name(tmp_path: Path, generator: np.random.G
 
 
 def test_unknown_suffixes_are_named() -> None:
-    with pytest.raises(UserError, match=r"out\.gif: no format for the suffix '\.gif'; allowed: \.png, \.jpg"):
+    with pytest.raises(UserError, match=r"out\.gif: no format for the suffix '\.gif'; allowed: \.png, \.apng, \.jpg"):
         format_for(Path("out.gif"))

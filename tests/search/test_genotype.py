@@ -61,7 +61,7 @@ CELL = {"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]]]}
         (["format"], "onnx", r"\$\.format: got 'onnx', expected 'hinas-genotype'"),
         (["version"], 99, r"\$\.version: got 99, this hinas reads up to 1; install a newer hinas"),
         (["version"], 0, r"\$\.version: .*got 0"),
-        (["space"], "nosuch", r"\$\.space: got 'nosuch', expected one of hinas"),
+        (["space"], "nosuch", r"\$\.space: got 'nosuch', expected one of clearer, hinas"),
         (["task", "channels"], 2, r"\$\.task\.channels: .*1, 3 or 4.*got 2"),
         (["colour"], "red", r"\$\.colour: Extra inputs are not permitted, got \"red\""),
         (["network", "width"], 0, r"\$\.network\.width: .*greater than or equal to 1, got 0"),
