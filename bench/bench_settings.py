@@ -48,7 +48,7 @@ class BenchSettings:
     """Everything that is measured, projected and written."""
 
     models: tuple[str, ...] = ()
-    """Bundled names or paths; none: all bundled models."""
+    """Bundled names or paths; none: the bundled models that do not enlarge."""
     backends: tuple[str, ...] = ("cpu",)
     """As the runtime's registry knows them, at least one."""
     precisions: tuple[Precision, ...] = ()

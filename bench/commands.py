@@ -28,7 +28,7 @@ def bench(
         list[str] | None,
         typer.Option(
             help="A bundled name, a model file, or another denoiser's ONNX file; may be repeated. "
-            "Default: the bundled models; with --pairs, none.",
+            "Default: the bundled models that do not enlarge; with --pairs, none.",
             show_default=False,
         ),
     ] = None,

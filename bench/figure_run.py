@@ -12,6 +12,7 @@ from ..figures import write_both
 from ..runtime.model.bundled_models import bundled_names, model_file
 from .bench_settings import BenchSettings
 from .latency.progress import Listener
+from .latency.timed_method import Size
 from .methods.lower_precision import manifest_of
 from .published.paper_figures import PaperFigure
 from .published.published_figures import published_entries, read_published
@@ -38,8 +39,9 @@ class FigureRequest:
 def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listener) -> BenchOutcome:
     """Measure as `run_bench` does and add `figure-14a.png` and `.svg`, and the paper's figures to the results.
 
-    Without models in `settings`, the bundled ones of the figure's kind. Raises UserError where there is none, and where
-    nothing is left to draw.
+    Without models in `settings`, the bundled ones of the figure's kind. Sizes are those of the paper's images: a model
+    that enlarges gets the picture they are made of. Raises UserError where there is no model, and where nothing is left
+    to draw.
     """
     figure = request.figure
     assert settings.quality is not None
@@ -47,12 +49,13 @@ def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listen
     warning = _images_warning(figure, settings.quality.data, settings.quality.limit)
     if warning is not None:
         listener.warn(warning)
-    outcome = run_bench(replace(settings, models=models), listener)
+    sizes = tuple(_before_enlarging(size, figure.scale) for size in settings.sizes)
+    outcome = run_bench(replace(settings, models=models, sizes=sizes), listener)
     rows = figure.rows(read_published(), request.sigma)
     if not rows:
         listener.warn(f"{figure.paper} publishes no time and quality{_level(request)}; the figure has our points alone")
     entries = (*_drawn(outcome.results.entries, request), *published_entries(rows))
-    size = str(settings.sizes[0])
+    size = str(sizes[0])
     panel = _panel(entries, size, request)
     named = frozenset(Path(model).name.removesuffix(".onnx") for model in models) | frozenset(models)
     drawn = draw_paper_figure(
@@ -63,6 +66,10 @@ def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listen
     )
     stem = settings.out / f"figure-{figure.name}{'' if request.quality == 'psnr_db' else '-ssim'}"
     return replace(outcome, files=(*outcome.files, *write_both(drawn, stem)))
+
+
+def _before_enlarging(size: Size, scale: int) -> Size:
+    return Size(width=max(1, size.width // scale), height=max(1, size.height // scale))
 
 
 def _models_for(figure: PaperFigure) -> tuple[str, ...]:
@@ -133,9 +140,13 @@ def _texts(request: FigureRequest, results: Results, size: str, warning: str | N
     return FigureTexts(
         title=f"{figure.paper}, Figure {figure.name}, with our models: {task}{_level(request)}, "
         f"{'grey' if figure.channels == 1 else 'colour'} images",
-        conditions=f"{size} pixels, batch 1; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
+        conditions=f"{size} pixels{_enlarged(figure.scale)}, batch 1; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
         warning=warning,
     )
+
+
+def _enlarged(scale: int) -> str:
+    return "" if scale == 1 else f", {scale} times as wide and high afterwards"
 
 
 def _level(request: FigureRequest) -> str:

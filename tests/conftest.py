@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import onnx
 import pytest
+import torch
 import typer
 from hinas.command_line import run_command
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from remembered_exports import RememberedExports
 
 OPERATIONS = ("conv_3x3", "sep_3x3", "sep_5x5", "dil_3x3", "dil_5x5", "skip")
 
@@ -94,6 +96,24 @@ def _small_document(channels: int) -> dict[str, Any]:
             "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]], [["sep_3x3", 2], ["skip", 0]]]}],
         },
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RememberedExports]:
+    """PyTorch's exporter, seconds for a network, runs once for each structure of the whole run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exports"
+    folder.mkdir(exist_ok=True)
+    remembered = RememberedExports(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(torch.onnx, "export", remembered)
+        yield remembered
+
+
+@pytest.fixture
+def exporter_itself(remembered_exports: RememberedExports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's exporter runs in this test, whatever was exported before."""
+    monkeypatch.setattr(torch.onnx, "export", remembered_exports.itself)
 
 
 @pytest.fixture

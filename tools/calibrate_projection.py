@@ -24,6 +24,7 @@ from hinas.bench.devices.environment import Machine, describe_machine
 from hinas.bench.latency.measure_latency import Rounds
 from hinas.bench.latency.progress import Listener, ProgressBars
 from hinas.bench.latency.timed_method import Size
+from hinas.bench.methods.network_files import bundled_denoisers
 from hinas.bench.prices.grouped_latency import grouped_latencies_ms
 from hinas.bench.prices.prediction import Agreement, Prediction, agreement, write_predictions
 from hinas.bench.projection.efficiency_fit import fitted_efficiency, left_out_projections_ms
@@ -34,7 +35,7 @@ from hinas.bench.projection.roofline import Calibration, Roof
 from hinas.bench.results.results_file import make_folder
 from hinas.command_line import run_command
 from hinas.errors import UserError
-from hinas.runtime.model.bundled_models import bundled_names, model_file
+from hinas.runtime.model.bundled_models import model_file
 from hinas.search.genotype import Genotype
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named, space_settings
@@ -151,7 +152,7 @@ def _model_files(settings: CalibrationSettings, folder: Path, listener: Listener
     """Every network's model file by name, bundled ones first."""
     from hinas.export.freeze import frozen_model, write_export
 
-    files = {name: model_file(name) for name in bundled_names()}
+    files = {name: model_file(name) for name in bundled_denoisers()}
     for name, build in _CHAINS.items():
         files[name] = folder / f"{name}.onnx"
         onnx.save(build(), files[name])

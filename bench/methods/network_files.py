@@ -11,6 +11,7 @@ from ...errors import UserError
 from ...runtime.model.bundled_models import bundled_names, model_file
 from ...runtime.model.model_bytes import model_bytes
 from .foreign_models import in_own_form, is_foreign
+from .lower_precision import manifest_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +26,12 @@ class NetworkFile:
 
 
 def network_files(models: Sequence[str], folder: Path) -> list[NetworkFile]:
-    """Every model (bundled names or paths; none: all bundled models). A file given twice is taken once.
+    """Every model (bundled names or paths; none: the bundled denoisers). A file given twice is taken once.
 
     A network from elsewhere (`foreign_models`) is written to `folder` in hinas's own form. Raises UserError for a model
     that cannot be found, read or understood.
     """
-    chosen = list(models) or bundled_names()
+    chosen = list(models) or bundled_denoisers()
     if not chosen:
         raise UserError("this installation has no bundled models; give --model FILE")
     files = {model_file(model).resolve(): model for model in reversed(chosen)}
@@ -38,6 +39,11 @@ def network_files(models: Sequence[str], folder: Path) -> list[NetworkFile]:
     return [
         _network_file(name, file, folder / f"foreign-{index}.onnx") for index, (file, name) in enumerate(names.items())
     ]
+
+
+def bundled_denoisers() -> list[str]:
+    """The bundled models that keep a picture's size: what is measured where no model is named."""
+    return [name for name in bundled_names() if manifest_of(onnx.load(model_file(name))).scale == 1]
 
 
 def _unique_names(models: dict[Path, str]) -> dict[Path, str]:

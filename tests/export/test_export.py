@@ -110,7 +110,7 @@ def exported(random_document: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     return genotype, weights, frozen_model(genotype, weights)[0]
 
 
-def test_same_input_same_bytes(exported: tuple[Genotype, Path, bytes]) -> None:
+def test_same_input_same_bytes(exported: tuple[Genotype, Path, bytes], exporter_itself: None) -> None:
     genotype, weights, content = exported
     assert frozen_model(genotype, weights)[0] == content
 

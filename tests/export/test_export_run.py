@@ -67,7 +67,9 @@ def test_a_bundled_genotype_goes_by_its_name(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_a_bundled_genotype_gives_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundled_genotype_gives_the_bundled_model(
+    exporter_itself: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     list(run_export(ExportSettings(genotype=Path("gray"), quiet=True)))
     assert (tmp_path / "gray.onnx").read_bytes() == (MODELS_FOLDER / "gray.onnx").read_bytes()
@@ -76,7 +78,10 @@ def test_a_bundled_genotype_gives_the_bundled_model(tmp_path: Path, monkeypatch:
 
 def test_an_unknown_name_is_told_the_known_ones(mistake: Callable[..., str], tmp_path: Path) -> None:
     said = mistake(app, "colour", "--out", tmp_path / "m.onnx")
-    assert "colour: no such file, and no bundled genotype of that name; bundled: color, gray, gray-fast, photo" in said
+    assert (
+        "colour: no such file, and no bundled genotype of that name; bundled: color, gray, gray-fast, photo, sr-x2"
+        in said
+    )
     assert "missing.json: cannot be read" in mistake(app, "missing.json", "--out", tmp_path / "m.onnx")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hinas.bench.methods.network_files import bundled_denoisers
 from hinas.errors import UserError
 from hinas.export.commands import app
 from hinas.export.freeze import finished_model, plain_export
@@ -21,7 +22,7 @@ from hinas.export.tensorrt.build_request import BuildRequest, input_shapes
 from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
 from hinas.network_input import NetworkInput
 from hinas.runtime import Denoiser
-from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from hinas.runtime.model.manifest import Io, ModelManifest
 from hinas.search.genotype import genotype_from_json
 from onnx import TensorProto
@@ -41,7 +42,7 @@ def _manifest(model: onnx.ModelProto) -> ModelManifest:
 @pytest.fixture(scope="module")
 def finished(random_document: Callable[[int], dict[str, Any]]) -> list[onnx.ModelProto]:
     """Float models of any size: the bundled ones, and random genotypes."""
-    models = [onnx.load(MODELS_FOLDER / f"{name}.onnx") for name in bundled_names()]
+    models = [onnx.load(MODELS_FOLDER / f"{name}.onnx") for name in bundled_denoisers()]
     for seed, target in RANDOM:
         plain = plain_export(genotype_from_json(json.dumps(random_document(seed))), None)
         models.append(onnx.load_from_string(finished_model(plain, target)[0]))
@@ -262,6 +263,6 @@ def test_the_graphs_own_doc_strings_say_the_units(io: Io) -> None:
 
 
 def test_the_bundled_files_say_the_unit_of_sigma() -> None:
-    for name in bundled_names():
+    for name in bundled_denoisers():
         inputs = {item.name: item.doc_string for item in onnx.load(MODELS_FOLDER / f"{name}.onnx").graph.input}
         assert "grey levels 0..255" in inputs["sigma"] and "0 (black) to 1 (white)" in inputs["noisy"]

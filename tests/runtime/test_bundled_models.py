@@ -7,8 +7,12 @@ import pytest
 from hinas.runtime import Denoiser
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from hinas.runtime.model.manifest import ModelManifest
+from hinas.search.bicubic import enlarged, reduced
+from PIL import Image
 
 NAMES = ["gray", "gray-fast", "color", "photo"]
+ENLARGING = {"sr-x2": 2, "sr-x3": 3, "sr-x4": 4}
+CLEAN = Path(__file__).parent.parent.parent / "examples" / "clean.png"
 
 
 def noisy_picture(name: str, height: int, width: int) -> np.ndarray:
@@ -71,4 +75,25 @@ def test_the_manifest_is_that_of_a_finished_model(name: str) -> None:
 
 
 def test_no_other_model_lies_in_the_folder() -> None:
-    assert {Path(file).stem for file in MODELS_FOLDER.glob("*.onnx")} == set(NAMES)
+    assert {Path(file).stem for file in MODELS_FOLDER.glob("*.onnx")} == {*NAMES, *ENLARGING}
+
+
+@pytest.mark.parametrize(("name", "scale"), ENLARGING.items())
+def test_pictures_are_enlarged_better_than_by_bicubic_and_the_same_in_tiles(name: str, scale: int) -> None:
+    with Image.open(CLEAN) as picture:
+        clean = np.asarray(picture, np.float32)[: 48 * scale, 120 : 120 + 60 * scale]
+    small = reduced(clean, scale).round().clip(0, 255) / 255
+    tiled, whole = (Denoiser.load(name, threads=1, tile=tile)(small.astype(np.float32)) for tile in (32, 4096))
+    assert np.abs(tiled - whole).max() < 1e-5
+    of_network, of_bicubic = (
+        np.mean((result.clip(0, 255) - clean) ** 2) for result in (whole * 255, enlarged(small * 255, scale))
+    )
+    assert of_network < 0.9 * of_bicubic
+
+
+@pytest.mark.parametrize(("name", "scale"), ENLARGING.items())
+def test_models_that_enlarge_say_so_and_are_small(name: str, scale: int) -> None:
+    manifest = Denoiser.load(name, threads=1).manifest
+    assert (manifest.scale, manifest.channels, manifest.task) == (scale, 3, "super-resolution")
+    assert (manifest.weights, manifest.tiling, manifest.conditioned) == ("trained", "exact", False)
+    assert (MODELS_FOLDER / f"{name}.onnx").stat().st_size < 2_000_000
