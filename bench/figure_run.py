@@ -19,7 +19,7 @@ from .published.published_figures import published_entries, read_published
 from .quality.clean_images import find_images
 from .quality.measure_quality import NOISY_INPUT
 from .report.figure_plot import FigureTexts, TimeAlone, draw_paper_figure
-from .report.tradeoff import Panel, Quality, tradeoff_panels
+from .report.tradeoff import PAPERS_SIZE, Panel, Quality, tradeoff_panels
 from .results.entries import Entry, Results
 from .session import BenchOutcome, run_bench
 
@@ -54,8 +54,11 @@ def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listen
     rows = figure.rows(read_published(), request.sigma)
     if not rows:
         listener.warn(f"{figure.paper} publishes no time and quality{_level(request)}; the figure has our points alone")
-    entries = (*_drawn(outcome.results.entries, request), *published_entries(rows))
     size = str(sizes[0])
+    published = published_entries(rows)
+    if str(settings.sizes[0]) == PAPERS_SIZE:
+        published = [entry.model_copy(update={"size": size}) for entry in published]
+    entries = (*_drawn(outcome.results.entries, request), *published)
     panel = _panel(entries, size, request)
     named = frozenset(Path(model).name.removesuffix(".onnx") for model in models) | frozenset(models)
     drawn = draw_paper_figure(
@@ -140,7 +143,8 @@ def _texts(request: FigureRequest, results: Results, size: str, warning: str | N
     return FigureTexts(
         title=f"{figure.paper}, Figure {figure.name}, with our models: {task}{_level(request)}, "
         f"{'grey' if figure.channels == 1 else 'colour'} images",
-        conditions=f"{size} pixels{_enlarged(figure.scale)}, batch 1; hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
+        conditions=f"{size} pixels{_enlarged(figure.scale)}, batch 1; "
+        f"hinas {machine.hinas}, {machine.date_utc:%Y-%m-%d}",
         warning=warning,
     )
 

@@ -33,6 +33,7 @@ class RememberedExports:
         if file.is_file():
             return SimpleNamespace(model_proto=_with_weights(onnx.load(file), weights))
         program = self.itself(network, example, **options)
+        assert program is not None
         constant = {name for name, _ in network.named_buffers()} - set(weights)
         if _names_every_weight(program.model_proto, weights, constant):
             partial = file.with_suffix(f".{os.getpid()}")

@@ -119,9 +119,28 @@ def test_a_level_that_nothing_was_measured_at_is_an_error(drawn: Callable[..., A
         drawn(_request(sigma=25), 3)
 
 
-def test_a_figure_without_models_says_what_it_needs(drawn: Callable[..., Any]) -> None:
+def test_a_figure_without_models_says_what_it_needs(drawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figure_run, "bundled_names", lambda: ["gray"])
     with pytest.raises(UserError, match=r"--figure 14b: shows super-resolution x3, and no bundled model does that"):
         drawn(FigureRequest(figure=figure_named("14b"), sigma=None, quality="psnr_db"), 3)
+
+
+def test_what_enlarges_is_timed_on_the_small_picture(
+    drawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = RUN | {"channels": 3, "task": "super-resolution x3", "model": "sr-x3", "source": "f"}
+    timed = Latency(p50=700.0, runs=1, samples=(700.0,))
+    scores = {"psnr_db": 28.7, "ssim": 0.8, "dataset": "val", "protocol": "sr-y"}
+    entries = (
+        Entry.model_validate({**facts, "size": "160x107", "batch": 1, "latency_ms": timed}),
+        Entry.model_validate({**facts, **scores}),
+    )
+    monkeypatch.setattr(f"{__name__}.MEASURED", entries)
+    picture, said, asked = drawn(FigureRequest(figure=figure_named("14b"), sigma=None, quality="psnr_db"), 100)
+    assert asked.models == ("sr-x3",) and [str(size) for size in asked.sizes] == ["160x107"]
+    assert "160x107 pixels, 3 times as wide and high afterwards" in picture
+    assert ">28.70<" in picture and "IMDN" in picture
+    assert said == []
 
 
 def test_the_figures_are_those_of_the_papers_tables() -> None:
