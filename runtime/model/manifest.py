@@ -72,9 +72,11 @@ class ModelManifest:
     """What the precision cost on real images when the model was exported, as JSON text; None: not checked."""
 
     def __post_init__(self) -> None:
-        is_raw = self.task == RAW_TASK
-        allowed = f"{PACKED_BAYER} of the task {RAW_TASK}" if is_raw else "1 or 3"
-        _require("channels", self.channels, self.channels in ((PACKED_BAYER,) if is_raw else (1, 3)), allowed)
+        if self.task == RAW_TASK:
+            _require("channels", self.channels, self.channels == PACKED_BAYER, f"{PACKED_BAYER}, as the task is raw")
+            _require("conditioned", self.conditioned, not self.conditioned, "false, as the task is raw")
+        else:
+            _require("channels", self.channels, self.channels in (1, 3), "1 or 3")
         _require("scale", self.scale, 1 <= self.scale <= _LARGEST_SCALE, f"a whole number from 1 to {_LARGEST_SCALE}")
         _require("task", self.task, bool(self.task.strip()), "the name of a task, such as denoise")
         _require("halo", self.halo, self.halo >= 0, "a whole number of at least 0")
