@@ -30,14 +30,15 @@ from hinas.search.tasks.registry import (
     task_names,
     usual_channels,
 )
+from stand_ins.small_spaces import SMALL_SPACES
 
 SCALES = {"super-resolution": (2, 3, 4)}
 """Of the tasks that enlarge; all others have 1."""
 
 
-def _described(space: str, seed: int, channels: Any = 1, preset: str = DEFAULT_PRESET) -> Genotype:
+def _described(space: str, seed: int, channels: Any = 1, preset: str = DEFAULT_PRESET, **changes: Any) -> Genotype:
     task = TaskDescription(name="raw" if channels == PACKED_BAYER else "denoise", channels=channels)
-    settings = preset_space(space, task, preset, {}).settings
+    settings = preset_space(space, task, preset, changes).settings
     return Genotype(space=space, task=task, network=space_named(space).random(settings, Random(seed)))
 
 
@@ -69,7 +70,7 @@ def test_a_description_survives_json_and_has_one_identity(space: str, seed: int)
 def test_a_random_network_learns_a_step_exports_and_tiles(
     space: str, preset: str, channels: int, tmp_path: Path
 ) -> None:
-    genotype = _described(space, 1, channels, preset)
+    genotype = _described(space, 1, channels, preset, **SMALL_SPACES[space])
     torch.manual_seed(0)
     network = genotype.built()
     given = genotype.network_input
