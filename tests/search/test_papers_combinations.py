@@ -49,7 +49,8 @@ def test_a_system_learns_for_a_task(system: str, task_name: str) -> None:
     searcher = space_named(space).searcher(searched.settings, described)
     given = described.network_input(alignment=searcher.stride)
     generator = torch.Generator().manual_seed(0)
-    pairs = task.drawn(torch.rand(2, given.picture_channels, *2 * (8 * given.picture_multiple,)), generator)
+    clean_patches = torch.rand(2, given.picture_channels, *2 * (8 * given.picture_multiple,))
+    pairs = task.drawn(clean_patches.contiguous(memory_format=torch.channels_last), generator)  # as they are drawn
     noisy, level, clean = pairs.degraded_BCHW, pairs.level_B, pairs.clean_BCHW
 
     # In the first step a last convolution that begins as zeros lets no gradient through.
