@@ -51,16 +51,16 @@ def in_this_process(in_process: Run) -> Run:
     return run
 
 
-def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *, crop: int, options: list[str]) -> Path:
+def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *options: str) -> Path:
     """A model file."""
     changes = as_options({**SMALL_SPACES[space], "steps": 3})
     run(
         "hinas-search", photos, "--out", folder / "found", "--space", space, *changes, *options, "--epochs", 5,
-        "--batch", 2, "--crop", crop, *ONE_THREAD,
+        "--batch", 2, "--crop", 32, *ONE_THREAD,
     )  # fmt: skip
     run(
-        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 400,
-        "--batch", 4, "--crop", crop, "--learning-rate", "0.01", *ONE_THREAD,
+        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 150,
+        "--batch", 4, "--crop", 32, "--learning-rate", "0.01", *ONE_THREAD,
     )  # fmt: skip
     run("hinas-export", folder / "run" / "genotype.json")
     return folder / "run" / "model.onnx"
@@ -90,7 +90,7 @@ def _denoises_pictures(run: Run, model: Path, photos: Path, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
     """By the programs themselves."""
-    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path, crop=32, options=[])
+    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path)
     _denoises_pictures(_program, model, picture_folder, tmp_path)
 
 
@@ -98,8 +98,7 @@ def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, 
 def test_the_same_with_a_network_that_exchanges_between_branches(
     in_this_process: Run, picture_folder: Path, tmp_path: Path
 ) -> None:
-    options = ["--set", "normalisation=batch"]
-    model = _searched_and_trained(in_this_process, "clearer", picture_folder, tmp_path, crop=32, options=options)
+    model = _searched_and_trained(in_this_process, "clearer", picture_folder, tmp_path, "--set", "normalisation=batch")
     _denoises_pictures(in_this_process, model, picture_folder, tmp_path)
 
 
@@ -108,8 +107,8 @@ def test_pictures_become_a_network_that_denoises_raw_data(
     in_this_process: Run, picture_folder: Path, tmp_path: Path
 ) -> None:
     run = in_this_process
-    options = ["--task", "raw", "--set", "choice=joint", "--set", "resolution=full"]
-    model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, crop=32, options=options)
+    options = ("--task", "raw", "--set", "choice=joint", "--set", "resolution=full", "--set", "depth=1")
+    model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, *options)
     found = json.loads((tmp_path / "found" / "genotype.json").read_text())
     assert found["task"] == {"name": "raw", "channels": 4, "scale": 1}
 
