@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PACKED_BAYER = 4
+"""Channels of a raw picture: of each 2x2 pixels of the mosaic red, the green beside it, the green below it, blue."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkInput:
@@ -20,3 +23,18 @@ class NetworkInput:
     def conditioned(self) -> bool:
         """Whether the network has a second input, the strength."""
         return self.level_range is not None
+
+    @property
+    def picture_channels(self) -> int:
+        """Of the clean pictures that inputs are made from: colour for packed Bayer, else those of the input."""
+        return 3 if self.channels == PACKED_BAYER else self.channels
+
+    @property
+    def picture_scale(self) -> int:
+        """Pixels of such a picture per input pixel along each side."""
+        return self.scale * (2 if self.channels == PACKED_BAYER else 1)
+
+    @property
+    def picture_multiple(self) -> int:
+        """Height and width of such a picture are multiples of this, in its pixels."""
+        return self.alignment * self.picture_scale

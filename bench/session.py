@@ -21,6 +21,7 @@ from .published.published_figures import published_entries, read_published
 from .quality.clean_images import ImageSet, find_images
 from .quality.enlarging import measure_enlarging
 from .quality.measure_quality import ImageScore, ScoredMethod, measure_quality
+from .quality.raw_data import measure_raw
 from .quality.sample_pictures import SamplePicture, best_method, sample_pictures
 from .results.entries import Entry, Results
 from .results.results_file import make_folder, write_results
@@ -152,7 +153,7 @@ def _quality(
     settings: QualitySettings, methods: Sequence[ScoredMethod], images: ImageSet, listener: Listener
 ) -> _Quality:
     scores: list[ImageScore] = []
-    if denoising := [method for method in methods if method.scale == 1]:
+    if denoising := [method for method in methods if method.takes_levels]:
         listener.begin("quality", len(images.files))
         scores += measure_quality(
             denoising,
@@ -165,6 +166,9 @@ def _quality(
     if enlarging := [method for method in methods if method.scale > 1]:
         listener.begin("super-resolution", len(images.files))
         scores += measure_enlarging(enlarging, images, progress=listener.step, warn=listener.warn)
+    if raw := [method for method in methods if method.is_raw]:
+        listener.begin("raw data", len(images.files))
+        scores += measure_raw(raw, images, progress=listener.step, warn=listener.warn)
     return _Quality(
         scores=tuple(scores),
         entries=tuple(quality_entries(scores, methods, images.name, settings.noise)),
@@ -175,7 +179,7 @@ def _quality(
 def _samples(
     methods: Sequence[ScoredMethod], images: ImageSet, scores: Sequence[ImageScore], settings: QualitySettings
 ) -> list[SamplePicture]:
-    """The best method's work at the middle noise level that anything was scored at; of enlarging there are none."""
+    """The best method's work at the middle noise level that anything was scored at; none where there are no levels."""
     levels = sorted({score.sigma for score in scores if score.sigma is not None})
     if not levels:
         return []

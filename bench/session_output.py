@@ -12,7 +12,7 @@ from .quality.noise_protocols import PROTOCOL_OF, Noise
 from .quality.sample_pictures import SamplePicture
 from .report.html_page import write_report
 from .report.tradeoff_pictures import write_pictures
-from .results.entries import Entry, Results
+from .results.entries import Entry, Protocol, Results
 from .results.results_file import write_results, write_results_csv
 
 
@@ -48,10 +48,10 @@ def quality_entries(
     facts = {method.name: method.facts for method in methods}
     facts |= {NOISY_INPUT: {"source": "clean image plus noise"}, BICUBIC: {"source": "bicubic, as MATLAB's imresize"}}
     entries: list[Entry] = []
-    for (name, channels, scale, sigma), mean in mean_scores(scores).items():
+    for (name, channels, scale, condition, sigma), mean in mean_scores(scores).items():
+        task, protocol = _task_and_protocol(scale, condition, noise)
         figures = {
             "model": name,
-            "task": "denoise" if scale == 1 else f"super-resolution x{scale}",
             "channels": channels,
             "origin": "measured",
             # JSON knows no infinity.
@@ -61,11 +61,17 @@ def quality_entries(
             "num_images": mean.num_images,
             "dataset_time_s": mean.total_seconds,
             "sigma": sigma,
-            "protocol": PROTOCOL_OF[noise] if scale == 1 else "sr-y",
+            "protocol": protocol,
         }
         # A network's own name comes last: here it may carry its backend and precision.
-        entries.append(Entry.model_validate(figures | dict(facts[name])))
+        entries.append(Entry.model_validate(figures | dict(facts[name]) | {"task": task}))
     return entries
+
+
+def _task_and_protocol(scale: int, condition: str, noise: Noise) -> tuple[str, Protocol]:
+    if condition:
+        return f"raw {condition}", "raw"
+    return ("denoise", PROTOCOL_OF[noise]) if scale == 1 else (f"super-resolution x{scale}", "sr-y")
 
 
 def write_outputs(

@@ -51,6 +51,8 @@ class Amount:
                         f"{name} is {value:g}, but this model enlarges pictures {manifest.scale} times: there is no "
                         f"picture of the new size to mix its answer with; leave {name} out"
                     )
+        if manifest.is_raw and self.chroma != 1:
+            raise UserError(f"chroma is {self.chroma:g}, but raw data have no chroma; leave chroma out")
         if self.level_factor > 1 and not manifest.conditioned:
             raise UserError(
                 f"strength is {self.strength:g}, but this model takes no noise level that could be raised; "

@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import UserError
+from ..network_input import PACKED_BAYER
 from .amount import WHOLE_CHANGE, Amount
 from .backends.backend import Arithmetic, Backend, Listener
 from .backends.open_backend import open_backend, twin_in_fp32
@@ -22,7 +24,15 @@ from .tiling.pixel_values import Image, checked_image
 from .tiling.planner import Span, TilePlan
 from .tiling.stitching import Progress
 from .tiling.streaming import PixelRows, denoised_bands
+from .tiling.symmetries import MORE_HALO_OF_PACKED_BAYER
 
+_IS_RAW = (
+    "the image has {channels} channels, but the model is for raw data: give packed Bayer of 4 channels, the red, both "
+    "green and the blue pixels of an RGGB mosaic; for pictures use another model, such as 'color'"
+)
+_IS_NO_RAW = (
+    "the image has 4 channels, but the model is for pictures; leave transparency out, or use a model for raw data"
+)
 _IN_COLOUR = "the image is in colour, but the model is for grey images; use the model 'color'"
 
 
@@ -106,6 +116,8 @@ class Denoiser:
     ) -> Image:
         """Denoise `image` (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 in 0..1: same shape and dtype.
 
+        A model for raw data takes packed Bayer instead: (H, W, 4), the pixels of an RGGB mosaic that are red, green in
+        the red rows, green in the blue rows, and blue.
         A model that enlarges gives `manifest.scale` times the height and the width.
         `sigma`: noise level in grey levels 0..255 (whatever the dtype); None: estimated where the model needs it,
         and moved into the model's range; 0: a copy, bit for bit, unless the model enlarges. A colour model takes a
@@ -131,7 +143,7 @@ class Denoiser:
 
         Raises UserError for a `sigma` outside the model's range, and for a factor where the model takes no level.
         """
-        return self.noise_level_from(lambda: measured_noise([checked_image(image)]).level, sigma, factor=factor)
+        return self.noise_level_from(lambda: measured_noise([self._checked(image)]).level, sigma, factor=factor)
 
     def noise_level_from(
         self, estimated: Callable[[], float], sigma: float | None = None, *, factor: float = 1.0
@@ -156,6 +168,8 @@ class Denoiser:
         Raises UserError for models that no tiling makes exact.
         """
         amount.check_for(self.manifest)
+        if self.manifest.is_raw:
+            raise UserError("raw data that do not fit into the memory allowed cannot be streamed; allow more memory")
         if source.is_colour and self.manifest.channels == 1:
             raise UserError(_IN_COLOUR)
         if self.manifest.tiling == "approximate":
@@ -183,7 +197,7 @@ class Denoiser:
     def _denoised(
         self, image: Any, sigma: float | None, amount: Amount, progress: Progress | None, listener: Listener
     ) -> Image:
-        image = checked_image(image)
+        image = self._checked(image)
         if image.ndim == 3 and image.shape[2] == 3 and self.manifest.channels == 1:
             raise UserError(_IN_COLOUR)
         amount.check_for(self.manifest)
@@ -197,6 +211,14 @@ class Denoiser:
             return chosen._run(level.sigma, amount, listener)(image, chosen._plan_of(image), progress)
         finally:
             chosen._backend.release_memory()
+
+    def _checked(self, image: Any) -> Image:
+        """`image` if it is an array with as many channels as raw data have, or pictures."""
+        image = checked_image(image)
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        if (channels == PACKED_BAYER) != self.manifest.is_raw:
+            raise UserError(_IS_RAW.format(channels=channels) if self.manifest.is_raw else _IS_NO_RAW)
+        return image
 
     def _for_job(self, height: int, width: int) -> Self:
         """This denoiser with the backend that ends such a picture earliest."""
@@ -224,7 +246,10 @@ class Denoiser:
         limits = self._backend.window_limits
         if limits is not None and self._ensemble:
             limits = limits.for_turned_windows()
-        return JobPlanner(manifest=self.manifest, limits=limits)
+        manifest = self.manifest
+        if self._ensemble and manifest.is_raw:
+            manifest = replace(manifest, halo=manifest.halo + MORE_HALO_OF_PACKED_BAYER)
+        return JobPlanner(manifest=manifest, limits=limits)
 
     def _plan_of(self, image: Image) -> TilePlan:
         height, width = image.shape[:2]

@@ -14,6 +14,7 @@ from .tiling.job_plan import JobPlanner
 from .tiling.pixel_values import Image
 from .tiling.planner import TilePlan
 from .tiling.stitching import Network, Progress, stitched
+from .tiling.symmetries import SYMMETRIES_OF_PACKED_BAYER, SYMMETRIES_OF_PICTURES
 from .tiling.window_limits import OutOfMemoryError
 from .tiling.window_streams import always_finite, ensemble_of, mixed
 
@@ -42,13 +43,14 @@ class NetworkRun:
 
     def __call__(self, image: Image, plan: TilePlan, progress: Progress | None) -> Image:
         """The result for `image`, cut by `plan`. Raises UserError where not even the smallest windows fit."""
+        manifest = self.backend.manifest
         network = always_finite(self._network, self._again_in_fp32)
-        network = ensemble_of(network) if self.ensemble else network
+        if self.ensemble:
+            network = ensemble_of(network, SYMMETRIES_OF_PACKED_BAYER if manifest.is_raw else SYMMETRIES_OF_PICTURES)
         is_colour = image.ndim == 3 and image.shape[2] == 3
         # A colour model's answer to a grey picture differs between the channels, which are averaged later.
         amount = self.amount if is_colour else replace(self.amount, chroma=1.0)
         network = network if amount.share == amount.chroma == 1 else mixed(network, amount)
-        manifest = self.backend.manifest
         try:
             if manifest.tiling == "approximate":
                 return self._blended(image, plan, network, progress)

@@ -71,12 +71,7 @@ class Genotype(Frozen):
     @property
     def network_input(self) -> NetworkInput:
         """What the network is given."""
-        return NetworkInput(
-            channels=self.task.channels,
-            alignment=self.geometry.alignment,
-            scale=self.task.scale,
-            level_range=self.network.conditioning_range,
-        )
+        return self.task.network_input(alignment=self.geometry.alignment, level_range=self.network.conditioning_range)
 
     def built(self) -> "nn.Module":
         """The compact network with fresh weights (imports torch)."""

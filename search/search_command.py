@@ -40,7 +40,10 @@ def search(
     scale: Annotated[
         int, typer.Option(min=1, max=4, help="super-resolution: how many times pictures are enlarged: 2, 3 or 4.")
     ] = 1,
-    channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 3,
+    channels: Annotated[
+        int | None,
+        typer.Option(help="1 grey, 3 colour, 4 packed Bayer. Default: 4 for raw, else 3.", show_default=False),
+    ] = None,
     sigma: Annotated[
         str | None, typer.Option(help="Noise levels drawn, grey levels. Default: 30,50,70 for denoise.", metavar="LIST")
     ] = None,
@@ -113,12 +116,12 @@ def search(
     from .spaces.interface import TaskDescription
     from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
-    from .tasks.registry import task_for_search, task_names
+    from .tasks.registry import check_channels, task_for_search, task_names, usual_channels
 
     if task not in task_names():
         raise UserError(f"--task: got {task!r}, expected {', '.join(task_names())}")
-    if channels not in (1, 3):
-        raise UserError(f"--channels: got {channels}, expected 1 or 3")
+    num_channels = usual_channels(task) if channels is None else channels
+    check_channels(task, num_channels)
     wanted = changes_from_texts(changes or ())
     if Path(space).suffix == ".json":
         if preset is not None:
@@ -127,7 +130,7 @@ def search(
     else:
         described = preset_space(
             space,
-            TaskDescription(name=task, channels=channels, scale=scale),
+            TaskDescription(name=task, channels=num_channels, scale=scale),
             DEFAULT_PRESET if preset is None else preset,
             wanted,
         )

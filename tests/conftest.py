@@ -238,7 +238,7 @@ def tiny_model(
     manifest = ModelManifest(
         channels=channels,
         scale=scale,
-        task="denoise" if scale == 1 else "super-resolution",
+        task="raw" if channels == 4 else "denoise" if scale == 1 else "super-resolution",
         halo=2 * alignment + (alignment - 1),
         alignment=alignment,
         tiling=tiling,  # pyright: ignore[reportArgumentType]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hinas.errors import UserError
 from hinas.export.freeze import frozen_model
-from hinas.network_input import NetworkInput
+from hinas.network_input import PACKED_BAYER, NetworkInput
 from hinas.runtime import Denoiser
 from hinas.search.architecture_search.genotype_drawing import draw_genotype
 from hinas.search.architecture_search.search_space import DEFAULT_PRESET, preset_space
@@ -23,15 +23,22 @@ from hinas.search.learning.metrics import validate
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named, space_names
 from hinas.search.tasks.interface import Task, TaskOptions
-from hinas.search.tasks.registry import configured_task, task_for_search, task_names
+from hinas.search.tasks.registry import (
+    configured_task,
+    is_blind,
+    task_for_search,
+    task_names,
+    usual_channels,
+)
+from stand_ins.small_spaces import SMALL_SPACES
 
 SCALES = {"super-resolution": (2, 3, 4)}
 """Of the tasks that enlarge; all others have 1."""
 
 
-def _described(space: str, seed: int, channels: Any = 1) -> Genotype:
-    task = TaskDescription(channels=channels)
-    settings = preset_space(space, task, DEFAULT_PRESET, {}).settings
+def _described(space: str, seed: int, channels: Any = 1, preset: str = DEFAULT_PRESET, **changes: Any) -> Genotype:
+    task = TaskDescription(name="raw" if channels == PACKED_BAYER else "denoise", channels=channels)
+    settings = preset_space(space, task, preset, changes).settings
     return Genotype(space=space, task=task, network=space_named(space).random(settings, Random(seed)))
 
 
@@ -56,10 +63,14 @@ def test_a_description_survives_json_and_has_one_identity(space: str, seed: int)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", space_names())
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_random_network_learns_a_step_exports_and_tiles(space: str, channels: int, tmp_path: Path) -> None:
-    genotype = _described(space, 1, channels)
+@pytest.mark.parametrize(
+    ("space", "preset", "channels"),
+    [*((space, DEFAULT_PRESET, channels) for space in space_names() for channels in (1, 3, 4)), ("hinas", "v1", 4)],
+)
+def test_a_random_network_learns_a_step_exports_and_tiles(
+    space: str, preset: str, channels: int, tmp_path: Path
+) -> None:
+    genotype = _described(space, 1, channels, preset, **SMALL_SPACES[space])
     torch.manual_seed(0)
     network = genotype.built()
     given = genotype.network_input
@@ -80,11 +91,12 @@ def test_a_random_network_learns_a_step_exports_and_tiles(space: str, channels: 
     content, report = frozen_model(genotype, None)
     (tmp_path / "model.onnx").write_bytes(content)
     assert report.halo == genotype.geometry.halo and report.alignment == given.alignment
-    image = np.random.default_rng(0).random((90, 70, 3) if channels == 3 else (90, 70), np.float32)
+    image = np.random.default_rng(0).random((90, 70) if channels == 1 else (90, 70, channels), np.float32)
+    sigma = 25.0 if given.conditioned else None
     whole, tiled = (Denoiser.load(tmp_path / "model.onnx", "cpu", tile=tile) for tile in (None, 24))
     assert whole.manifest.task == genotype.task.name and whole.manifest.tiling == genotype.geometry.tiling
     if genotype.geometry.tiling == "exact":
-        np.testing.assert_allclose(tiled(image, 25.0), whole(image, 25.0), atol=1e-4)
+        np.testing.assert_allclose(tiled(image, sigma), whole(image, sigma), atol=1e-4)
 
 
 @pytest.mark.parametrize("space", space_names())
@@ -155,12 +167,15 @@ def _tasks() -> list[tuple[str, int]]:
 def test_a_task_makes_repeatable_pairs_of_the_right_shapes(name: str, scale: int) -> None:
     for task in (configured_task(name, TaskOptions(scale=scale)), task_for_search(name, TaskOptions(scale=scale))):
         assert (task.name, task.scale) == (name, scale) and task.cases
-        clean = torch.rand(2, 3, 24 * scale, 36 * scale)
+        given = TaskDescription(name=name, channels=usual_channels(name), scale=scale).network_input()
+        clean = torch.rand(2, given.picture_channels, 24 * given.picture_scale, 36 * given.picture_scale)
         for make in (task.drawn, lambda clean, generator, task=task: task.of_case(clean, task.cases[0], generator)):
             first, second = (make(clean, torch.Generator().manual_seed(5)) for _ in range(2))
-            assert first.degraded_BCHW.shape == (2, 3, 24, 36) and first.clean_BCHW.shape == clean.shape
+            assert first.degraded_BCHW.shape == (2, given.channels, 24, 36)
+            assert first.clean_BCHW.shape == (2, given.channels, 24 * scale, 36 * scale)
             assert torch.equal(first.degraded_BCHW, second.degraded_BCHW)
             assert torch.isfinite(first.degraded_BCHW).all()
+            assert is_blind(name) == (task.level_range is None)
             if task.level_range is None:
                 assert first.level_B is None
             else:
@@ -172,7 +187,7 @@ def test_a_task_makes_repeatable_pairs_of_the_right_shapes(name: str, scale: int
 def test_a_task_scores_a_network(name: str, scale: int) -> None:
     task = configured_task(name, TaskOptions(scale=scale))
     image = np.random.default_rng(1).integers(0, 256, (50, 61, 3), np.uint8)
-    given = NetworkInput(channels=3, alignment=2, scale=scale, level_range=task.level_range)
+    given = NetworkInput(channels=usual_channels(name), alignment=2, scale=scale, level_range=task.level_range)
     score = validate(_Plain(task), [image], task=task, network_input=given, device=torch.device("cpu"))
     assert set(score.psnr_db_by_case) == {case.name for case in task.cases}
     assert score.psnr_db > 5

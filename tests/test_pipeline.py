@@ -1,65 +1,138 @@
 """The whole way, command by command: search, train, export, denoise, measure."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+import typer
 from hinas.bench.commands import app as bench_app
+from hinas.bench.quality.raw_data import raw_pairs
 from hinas.export.commands import app as export_app
 from hinas.runtime.denoise_command import app as denoise_app
 from hinas.search.search_command import app as search_app
 from hinas.search.train_command import app as train_app
 from PIL import Image
+from stand_ins.small_spaces import SMALL_SPACES, as_options
 
-SMALL = {
-    "hinas": (
-        "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=8", "end.channels=8",
-        "end.early_channels=8",
-    ),
-    "clearer": ("width=8", "branches=2", "modules=2", "stem.channels=8", "normalisation=batch"),
-}  # fmt: skip
-"""Settings that make a space small."""
+APPS: dict[str, typer.Typer] = {
+    "hinas-search": search_app,
+    "hinas-train": train_app,
+    "hinas-export": export_app,
+    "hinas-denoise": denoise_app,
+    "hinas-bench": bench_app,
+}
+ONE_THREAD = ("--threads", 1, "--device", "cpu")
+Run = Callable[..., Any]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("space", SMALL)
-def test_pictures_become_a_network_that_denoises_pictures(
-    space: str, in_process: Any, picture_folder: Path, tmp_path: Path
-) -> None:
-    def run(app: Any, *arguments: Any) -> None:
-        result = in_process(app, *map(str, arguments))
+def _program(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name(name)
+    assert program.is_file(), f"{program}: install the project first"
+    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture
+def in_this_process(in_process: Run) -> Run:
+    """As `_program`, without its imports."""
+
+    def run(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
+        result = in_process(APPS[name], *map(str, arguments))
         assert result.returncode == 0, result.stderr
+        return result
 
-    found, trained = tmp_path / "found", tmp_path / "trained"
+    return run
+
+
+def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *options: str) -> Path:
+    """A model file."""
+    changes = as_options({**SMALL_SPACES[space], "steps": 3})
     run(
-        search_app, picture_folder, "--out", found, "--space", space,
-        *(part for change in (*SMALL[space], "steps=3") for part in ("--set", change)),
-        "--epochs", 5, "--batch", 2, "--crop", 32, "--threads", 1, "--device", "cpu",
+        "hinas-search", photos, "--out", folder / "found", "--space", space, *changes, *options, "--epochs", 5,
+        "--batch", 2, "--crop", 32, *ONE_THREAD,
     )  # fmt: skip
     run(
-        train_app, found / "genotype.json", picture_folder, "--out", trained, "--iterations", 400, "--batch", 4,
-        "--crop", 32, "--learning-rate", "0.01", "--threads", 1, "--device", "cpu",
+        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 150,
+        "--batch", 4, "--crop", 32, "--learning-rate", "0.01", *ONE_THREAD,
     )  # fmt: skip
-    run(export_app, trained / "genotype.json")
+    run("hinas-export", folder / "run" / "genotype.json")
+    return folder / "run" / "model.onnx"
 
+
+def _denoises_pictures(run: Run, model: Path, photos: Path, tmp_path: Path) -> None:
     noisy_folder, clean_folder = tmp_path / "noisy", tmp_path / "clean"
     noisy_folder.mkdir()
     random = np.random.default_rng(0)
-    for path in picture_folder.glob("*.png"):
+    for path in photos.glob("*.png"):
         clean = np.asarray(Image.open(path)).astype(float)
         noisy = (clean + random.normal(0, 40, clean.shape)).clip(0, 255).round().astype(np.uint8)
         Image.fromarray(noisy).save(noisy_folder / path.name)
-    run(denoise_app, noisy_folder, clean_folder, "--model", trained / "model.onnx", "--sigma", 40)
-    for path in picture_folder.glob("*.png"):
+    run("hinas-denoise", noisy_folder, clean_folder, "--model", model, "--sigma", 40)
+    for path in photos.glob("*.png"):
         clean, noisy, denoised = (
-            np.asarray(Image.open(folder / path.name)).astype(float)
-            for folder in (picture_folder, noisy_folder, clean_folder)
+            np.asarray(Image.open(folder / path.name)).astype(float) for folder in (photos, noisy_folder, clean_folder)
         )
         assert ((denoised - clean) ** 2).mean() < 0.9 * ((noisy - clean) ** 2).mean()
 
     out = tmp_path / "bench"
-    run(bench_app, "--model", trained / "model.onnx", "--data", picture_folder, "--size", "64x48", "--out", out)
+    run("hinas-bench", "--model", model, "--data", photos, "--size", "64x48", "--out", out)
     entries = json.loads((out / "results.json").read_text())["entries"]
     assert {entry["origin"] for entry in entries} == {"measured"}
+
+
+@pytest.mark.slow
+def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
+    """By the programs themselves."""
+    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path)
+    _denoises_pictures(_program, model, picture_folder, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_same_with_a_network_that_exchanges_between_branches(
+    in_this_process: Run, picture_folder: Path, tmp_path: Path
+) -> None:
+    model = _searched_and_trained(in_this_process, "clearer", picture_folder, tmp_path, "--set", "normalisation=batch")
+    _denoises_pictures(in_this_process, model, picture_folder, tmp_path)
+
+
+@pytest.mark.slow
+def test_pictures_become_a_network_that_denoises_raw_data(
+    in_this_process: Run, picture_folder: Path, tmp_path: Path
+) -> None:
+    run = in_this_process
+    options = ("--task", "raw", "--set", "choice=joint", "--set", "resolution=full", "--set", "depth=1")
+    model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, *options)
+    found = json.loads((tmp_path / "found" / "genotype.json").read_text())
+    assert found["task"] == {"name": "raw", "channels": 4, "scale": 1}
+
+    photo = picture_folder / "picture-0.png"
+    *_, (name, noisy, clean) = raw_pairs(np.asarray(Image.open(photo)), photo)
+    assert name == "ISO 6400" and noisy.shape == clean.shape == (35, 45, 4)
+    np.save(tmp_path / "noisy.npy", noisy)
+    for target, *more in (("whole.npy",), ("tiles.npy", "--tile", 16), ("mean.tif", "--ensemble")):
+        run("hinas-denoise", tmp_path / "noisy.npy", tmp_path / target, "--model", model, *more)
+    whole, tiles, mean = (
+        np.load(tmp_path / "whole.npy"), np.load(tmp_path / "tiles.npy"), tifffile.imread(tmp_path / "mean.tif")
+    )  # fmt: skip
+    np.testing.assert_allclose(tiles, whole, atol=1e-5)
+    errors = [float(((values - clean) ** 2).mean()) for values in (noisy, whole, mean)]
+    assert max(errors[1:]) < 0.9 * errors[0]
+
+    out = tmp_path / "bench"
+    printed = run(
+        "hinas-bench", "--model", model, "--data", picture_folder, "--size", "45x35", "--rounds", 1, "--out", out
+    )
+    assert "raw ISO 6400" in printed.stdout and "packed Bayer" in printed.stdout
+    entries = json.loads((out / "results.json").read_text())["entries"]
+    scores = {(entry["model"], entry["task"]): entry["psnr_db"] for entry in entries if entry.get("protocol") == "raw"}
+    assert set(scores) == {
+        (name, f"raw ISO {iso}") for name in ("model", "noisy input") for iso in ("400", "1600", "6400")
+    }
+    assert scores["model", "raw ISO 6400"] > scores["noisy input", "raw ISO 6400"] + 0.5

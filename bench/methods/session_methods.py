@@ -16,7 +16,7 @@ from .open_networks import OpenNetwork, Variants, open_networks
 from .peer_methods import ALL, peer_files, peer_names, scored_classical, timed_classical
 from .program import Program, scored_programs
 
-_SCORED_TASKS = ("denoise", "super-resolution x2", "super-resolution x3", "super-resolution x4")
+_SCORED_TASKS = ("denoise", "super-resolution x2", "super-resolution x3", "super-resolution x4", "raw")
 """Those that there is a protocol for, as results name them."""
 _RESERVE = 0.8
 """Of the free memory: what may be planned with."""
@@ -151,10 +151,10 @@ def scored_methods(
     methods += scored_programs(programs, machine, [NOISY_INPUT, *(item.name for item in found.timed)])
     for method in methods:
         missing = [f"{sigma:g}" for sigma in sigmas if sigma not in levels_of(method, sigmas)]
-        if missing and method.scale == 1 and method.sigma_range is not None:
+        if missing and method.takes_levels and method.sigma_range is not None:
             low, high = method.sigma_range
             note(f"note: {method.name} is for sigma {low:g}:{high:g}; not measured at {', '.join(missing)}")
-    if not any(method.scale > 1 or levels_of(method, sigmas) for method in methods):
+    if not any(not method.takes_levels or levels_of(method, sigmas) for method in methods):
         levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
         raise UserError(
             f"--sigma {levels}: no model has trained weights for any of these; leave --data out for latency alone"

@@ -120,6 +120,8 @@ def _named_method(file: NetworkFile, levels: Levels, threads: int, note: Callabl
     manifest = manifest_of(onnx.load_from_string(model_bytes(file.file)))
     if manifest.scale != 1:
         raise UserError(f"--model {file.model}: enlarges pictures; the pictures of a pair have one size")
+    if manifest.is_raw:
+        raise UserError(f"--model {file.model}: is for raw data; pairs are of pictures, use --data")
     if manifest.weights == "random":
         note(f"note: {file.model} has random weights: it is not scored")
         return None

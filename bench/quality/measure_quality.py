@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from ...atomic_files import written_whole
 from ...errors import UserError
+from ...network_input import PACKED_BAYER
 from .clean_images import ImageSet, clean_pixels
 from .noise_protocols import Noise
 from .protocol import NoisyPatch, joined, noisy_patches
 from .psnr_ssim import SsimReference, psnr_db
 
 Denoise = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
-"""(H, W) for one channel or (H, W, 3), in 0..1, and sigma in grey levels -> the same shape, not clipped; of a method
-that enlarges the sides are multiplied."""
+"""(H, W) for one channel, (H, W, 3) or of raw data (H, W, 4), in 0..1, and sigma in grey levels -> the same shape, not
+clipped; of a method that enlarges the sides are multiplied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class ScoredMethod:
     name: str
     """Unique among the methods of a session."""
     channels: int
-    """1: takes grey images; 3: colour images."""
+    """1: takes grey images; 3: colour images; 4: raw data."""
     sigma_range: tuple[float, float] | None
     """Grey levels it can be scored at, both ends included; None: any."""
     denoise: Denoise
@@ -38,6 +39,16 @@ class ScoredMethod:
     """How many times as high and wide its results are."""
     facts: Mapping[str, Any]
     """Fields of an Entry that go with its figures: weights, parameters, backend, library, device, threads, source."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it denoises raw data."""
+        return self.channels == PACKED_BAYER
+
+    @property
+    def takes_levels(self) -> bool:
+        """Whether it is scored at noise levels; else at what its task has instead."""
+        return self.scale == 1 and not self.is_raw
 
 
 NOISY_INPUT = "noisy input"
@@ -51,9 +62,11 @@ class ImageScore:
     model: str
     """A method's name, NOISY_INPUT, or of super-resolution BICUBIC."""
     channels: int
-    """1: measured on the grey image; 3: on the colour image."""
+    """1: measured on the grey image; 3: on the colour image; 4: on raw data."""
     scale: int = 1
     """Above 1: super-resolution."""
+    condition: str = ""
+    """Of raw data: the case, such as ISO 1600."""
     image: str
     """The file's path."""
     width: int
@@ -61,7 +74,7 @@ class ImageScore:
     height: int
     """Pixels."""
     sigma: float | None
-    """Grey levels 0..255, of the noise and as told to a conditioned network; None: super-resolution."""
+    """Grey levels 0..255, of the noise and as told to a conditioned network; None: super-resolution and raw data."""
     psnr_db: float
     """Infinite where the output equals the clean image."""
     ssim: float
@@ -87,12 +100,13 @@ class Scored(NamedTuple):
     model: str
     channels: int
     scale: int
+    condition: str
     sigma: float | None
 
 
 def levels_of(method: ScoredMethod, sigmas: Iterable[float]) -> list[float]:
-    """Those noise levels that a method can be scored at; none where it enlarges."""
-    if method.scale > 1:
+    """Those noise levels that a method can be scored at; none where it takes none."""
+    if not method.takes_levels:
         return []
     low, high = method.sigma_range or (0.0, 255.0)
     return [sigma for sigma in sigmas if low <= sigma <= high]
@@ -158,7 +172,9 @@ def mean_scores(scores: Iterable[ImageScore]) -> dict[Scored, MeanScore]:
     """The means, in the order of first appearance."""
     groups: dict[Scored, list[ImageScore]] = {}
     for score in scores:
-        groups.setdefault(Scored(score.model, score.channels, score.scale, score.sigma), []).append(score)
+        groups.setdefault(Scored(score.model, score.channels, score.scale, score.condition, score.sigma), []).append(
+            score
+        )
     return {
         key: MeanScore(
             num_images=len(group),

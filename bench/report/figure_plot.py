@@ -36,6 +36,7 @@ _PROTOCOL_TEXTS: Mapping[str, str] = {
     "hinas-patches": "overlapping patches, each with noise of its own (HiNAS's authors): higher than standard",
     "half-size images": "images shrunk to half: lower than standard",
     "sr-y": "bicubically reduced, brightness, border cropped",
+    "raw": "simulated shots, packed Bayer",
     "unknown": "protocol not stated",
 }
 _QUALITY_TEXTS: Mapping[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...runtime.pictures.picture import KINDS
 from ..results.entries import Entry, Results
 from ..results.pairs_texts import improved_text, level_text
 from ..results.result_texts import number_text
@@ -100,7 +101,7 @@ _MODEL: tuple[str, bool, _Cell] = (
     False,
     lambda entry: f"{entry.model} (random weights)" if entry.weights == "random" else entry.model,
 )
-_IMAGES: tuple[str, bool, _Cell] = ("images", False, lambda entry: "grey" if entry.channels == 1 else "colour")
+_IMAGES: tuple[str, bool, _Cell] = ("images", False, lambda entry: KINDS[entry.channels])
 _DEVICE: tuple[str, bool, _Cell] = ("device", False, lambda entry: entry.device or "")
 _BACKEND: tuple[str, bool, _Cell] = ("backend", False, lambda entry: entry.backend or "")
 _PRECISION: tuple[str, bool, _Cell] = ("precision", False, lambda entry: entry.precision or "")

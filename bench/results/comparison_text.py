@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ...runtime.pictures.picture import KINDS
 from .compare import FEWEST_MODELS_FOR_DRIFT, ComparedEntry, Comparison, Drift, LatencyChange, QualityChange
 from .result_texts import text_table, threads_text
 
@@ -84,7 +85,7 @@ def _quality_row(change: QualityChange) -> tuple[str, ...]:
 def _what(subject: ComparedEntry) -> str:
     parts = [
         "" if subject.task == "denoise" else subject.task,
-        "grey" if subject.channels == 1 else "colour",
+        KINDS[subject.channels],
         subject.size,
         "" if subject.batch in (None, 1) else f"batch {subject.batch}",
         "" if subject.sigma is None else f"sigma {subject.sigma:g}",

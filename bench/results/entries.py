@@ -16,10 +16,11 @@ VERSION = 1
 
 Origin = Literal["measured", "published", "projected"]
 Protocol = Literal[
-    "standard", "standard, clipped 8-bit", "hinas-patches", "pairs", "half-size images", "sr-y", "unknown"
+    "standard", "standard, clipped 8-bit", "hinas-patches", "pairs", "half-size images", "sr-y", "raw", "unknown"
 ]
 """pairs: noisy files beside clean ones, as they are; half-size images: tested on images shrunk to half, as several
-published rows are; sr-y: super-resolution of bicubically reduced images, on brightness; unknown: not stated."""
+published rows are; sr-y: super-resolution of bicubically reduced images, on brightness; raw: simulated shots in packed
+Bayer; unknown: not stated."""
 LevelSource = Literal["estimated", "given", "oracle, one for all", "oracle, best for each"]
 """Where the noise level came from that a method was told; an oracle knows the clean pictures, which nobody has."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -70,9 +71,9 @@ class Entry(_ResultPart):
 
     model: str
     task: str = "denoise"
-    """denoise, or what else a publication measured, such as super-resolution x3."""
-    channels: Literal[1, 3]
-    """1: grey, 3: colour."""
+    """denoise, or what else was measured, such as super-resolution x3 or raw ISO 1600."""
+    channels: Literal[1, 3, 4]
+    """1: grey, 3: colour, 4: packed Bayer."""
     weights: Literal["trained", "random"] | None = None
     parameters: Annotated[int, Field(ge=0)] | None = None
     macs_per_pixel: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from ...runtime.pictures.picture import KINDS
 from .entries import Entry, Results
 
 
@@ -156,7 +157,7 @@ def _quality_row(entry: Entry, label: str) -> tuple[str, ...]:
     return (
         label,
         "-" if entry.task == "denoise" else entry.task,
-        "grey" if entry.channels == 1 else "colour",
+        KINDS[entry.channels],
         "-" if entry.sigma is None else f"{entry.sigma:g}",
         "infinite" if entry.psnr_db is None else f"{entry.psnr_db:.2f}",
         _number(entry.ssim, 4),

@@ -39,10 +39,10 @@ def check_images(source: str, *, task: Task, given: NetworkInput) -> list[CheckI
         raise UserError(f"--check {source}: no images there; give a folder, a file or a 'glob' of clean images")
     found: list[CheckImage] = []
     problems: list[str] = []
-    unit = given.alignment * given.scale
+    unit = given.picture_multiple
     for number, path in enumerate(evenly_chosen(files, MOST_IMAGES)):
         try:
-            pixels = read_clean(path, channels=given.channels, smallest_side=max(SMALLEST_SIDE, unit))
+            pixels = read_clean(path, channels=given.picture_channels, smallest_side=max(SMALLEST_SIDE, unit))
         except UserError as error:
             problems.append(str(error))
             continue

@@ -26,9 +26,9 @@ def calibration_batches(
     `images`: files or folders of clean images. The strengths are spread over the task's range. Raises UserError where
     there is no usable image, before the first crop.
     """
-    least = min(CROP_PIXELS, _LARGEST_CLEAN // given.scale)
-    side = (least + -least % given.alignment) * given.scale
-    loaded = [load_images(path, channels=given.channels, smallest_side=side) for path in images]
+    least = min(CROP_PIXELS, _LARGEST_CLEAN // given.picture_scale)
+    side = (least + -least % given.alignment) * given.picture_scale
+    loaded = [load_images(path, channels=given.picture_channels, smallest_side=side) for path in images]
     return _crops([pixels for found in loaded for pixels in found.images], side, task, given, seed)
 
 

@@ -65,6 +65,11 @@ class HugePicture:
     """What reading changes, as sentences for a person."""
 
     @property
+    def num_channels(self) -> int:
+        """Without alpha."""
+        return 3 if self.is_colour else 1
+
+    @property
     def size_text(self) -> str:
         """Width x height."""
         return f"{self.width}x{self.height}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...atomic_files import written_whole
 from ...errors import UserError
+from ...network_input import PACKED_BAYER
 from ..denoise_request import Request
 from ..denoiser import Denoiser
 from ..memory.memory_budget import working_bytes
@@ -18,6 +19,7 @@ from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
 from ..pictures.image_files import check_writable, decoded_bytes, left_out, read_picture, write_picture
 from ..pictures.known_formats import check_developed, format_for
+from ..pictures.packed_bayer import packed_bayer
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture
@@ -165,6 +167,9 @@ class PictureStages:
                 check_writable(content, format, scale=scale)
             measured = cache(lambda: _measured(content))
             model = self._models.for_picture(is_colour=content.is_colour, measured=measured)
+            if model.denoiser.manifest.is_raw and isinstance(content, Picture):
+                content = packed_bayer(content)
+                check_writable(content, format)
             self._request.amount.check_for(model.denoiser.manifest)
             notes = [*content.notes, *model.notes]
             if isinstance(content, Picture):
@@ -193,6 +198,8 @@ class PictureStages:
 
 
 def _measured(content: Picture | HugePicture) -> MeasuredNoise:
+    if content.num_channels == PACKED_BAYER:
+        raise UserError("has 4 channels and none of them is a colour; for raw data give a model for them with --model")
     return measured_noise(sample_of_huge(content) if isinstance(content, HugePicture) else [content.pixels])
 
 

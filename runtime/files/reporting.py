@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..pictures.picture import KINDS
 from ..tiling.stitching import Progress
 from .picture_stages import Written
 from .sequences.film_stages import FrameProgress, WrittenFilm
@@ -198,7 +199,7 @@ def line_of(written: Written) -> str:
     size = (
         content.size_text if scale == 1 else f"{content.size_text} to {content.width * scale}x{content.height * scale}"
     )
-    kind = "colour" if content.is_colour else "grey"
+    kind = KINDS[content.num_channels]
     source = "estimated" if level.is_estimated else "given"
     times = "" if level.factor == 1 else f", times {level.factor:g}"
     known = "" if level.sigma is None else f", sigma {level.sigma:.1f} ({source}{times})"
@@ -217,7 +218,7 @@ def values_of(written: Written) -> dict[str, Any]:
         "width": content.width,
         "height": content.height,
         "scale": loaded.denoiser.manifest.scale,
-        "channels": 3 if content.is_colour else 1,
+        "channels": content.num_channels,
         "bits": content.bits,
         "sigma": level.sigma,
         "sigma_estimate": level.estimate,

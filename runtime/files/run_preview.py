@@ -13,7 +13,8 @@ from ..amount import Amount
 from ..denoise_request import Request
 from ..noise.level import NoiseLevel
 from ..pictures.exif_block import directory_from
-from ..pictures.picture import Picture
+from ..pictures.packed_bayer import as_seen
+from ..pictures.picture import KINDS, Picture
 from ..preview.html_page import write_page
 from ..preview.picture_pair import PicturePair, held_pair
 from ..preview.preview_page import FailedPicture, PreviewedPicture, preview_page
@@ -97,7 +98,7 @@ class RunPreview:
         notes = [note.removeprefix(f"{loaded.job.source}: ") for note in (*loaded.notes, *denoised.notes)]
         return PreviewedPicture(
             name=self._name(loaded.job.source),
-            size=f"{content.size_text}{enlarged} {'colour' if content.is_colour else 'grey'} {content.bits}-bit",
+            size=f"{content.size_text}{enlarged} {KINDS[content.num_channels]} {content.bits}-bit",
             noise=_noise_text(loaded.level),
             model=_model_text(loaded, self._request.amount),
             target=str(loaded.job.target),
@@ -125,7 +126,9 @@ def _shown(written: Written) -> ShownPicture | str:
     try:
         if isinstance(content, Picture):
             assert denoised.clean is not None
-            return shown_picture(held_pair(content.pixels, denoised.clean.pixels), _appearance(content))
+            return shown_picture(
+                held_pair(as_seen(content.pixels), as_seen(denoised.clean.pixels)), _appearance(content)
+            )
         if content.path.resolve() == denoised.loaded.job.target.resolve():
             return "not shown: the result replaced the picture, which was too large to be held"
         target = denoised.loaded.job.target

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeVar, get_args
 
 from ...errors import UserError
-from ...network_input import NetworkInput
+from ...network_input import PACKED_BAYER, NetworkInput
 
 Tiling = Literal["exact", "approximate"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
@@ -22,6 +22,8 @@ _LARGEST_SCALE = 16
 """Above every network that enlarges; a damaged file could ask for a picture that no memory holds."""
 _OLDEST_TASK = "denoise"
 """What files from before the entry `task` are for. It is not written, so that such files stay the same."""
+RAW_TASK = "raw"
+"""What models of packed Bayer data are for."""
 _REQUIRED = (
     "genotype",
     "training",
@@ -41,7 +43,7 @@ class ModelManifest:
     """Everything a backend, the tile planner and a report need to know of a model file."""
 
     channels: int
-    """Channels of input and output: 1 (grey) or 3 (RGB)."""
+    """Channels of input and output: 1 (grey), 3 (RGB), or of the task raw 4 (packed Bayer)."""
     scale: int = 1
     """Output pixels per input pixel along each side; 1 for denoising."""
     task: str = _OLDEST_TASK
@@ -70,7 +72,11 @@ class ModelManifest:
     """What the precision cost on real images when the model was exported, as JSON text; None: not checked."""
 
     def __post_init__(self) -> None:
-        _require("channels", self.channels, self.channels in (1, 3), "1 or 3")
+        if self.task == RAW_TASK:
+            _require("channels", self.channels, self.channels == PACKED_BAYER, f"{PACKED_BAYER}, as the task is raw")
+            _require("conditioned", self.conditioned, not self.conditioned, "false, as the task is raw")
+        else:
+            _require("channels", self.channels, self.channels in (1, 3), "1 or 3")
         _require("scale", self.scale, 1 <= self.scale <= _LARGEST_SCALE, f"a whole number from 1 to {_LARGEST_SCALE}")
         _require("task", self.task, bool(self.task.strip()), "the name of a task, such as denoise")
         _require("halo", self.halo, self.halo >= 0, "a whole number of at least 0")
@@ -90,6 +96,11 @@ class ModelManifest:
         _require_json_object("training", self.training)
         if self.certificate is not None:
             _require_json_object("certificate", self.certificate)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether pictures are packed Bayer data, four channels of half the mosaic's size."""
+        return self.channels == PACKED_BAYER
 
     @property
     def network_input(self) -> NetworkInput:

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from ...errors import UserError
+from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
 from .known_formats import CAPACITIES, format_of, formats_text
 from .picture import Format, Picture
@@ -85,6 +86,8 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
     `scale`: how many times as high and wide the picture will be.
     """
     capacity = CAPACITIES[format]
+    if picture.num_channels == PACKED_BAYER and format not in ("NumPy", "TIFF"):
+        raise UserError(f"raw data in packed Bayer have 4 channels, which {format} cannot hold; write TIFF or NumPy")
     if picture.bits == 32 and 32 not in capacity.depths:
         raise UserError(f"the picture has floating-point values and {format} holds whole numbers; write TIFF or NumPy")
     if picture.beyond is not None and scale > 1:

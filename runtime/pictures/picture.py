@@ -32,11 +32,11 @@ class Picture:
     """The content of a picture file."""
 
     pixels: Image
-    """(H, W) grey or (H, W, 3) RGB; uint8 or uint16 as in the file, float32 within 0..1."""
+    """(H, W) grey, (H, W, 3) RGB, or (H, W, 4) packed Bayer; uint8 or uint16 as in the file, float32 within 0..1."""
     alpha: Image | None = None
     """(H, W), same dtype: opacity, never denoised; None: opaque."""
     beyond: Image | None = None
-    """(H, W) or (H, W, 3): what floating-point values exceed 0..1 by, to be added again; None: nothing."""
+    """As `pixels`: what floating-point values exceed 0..1 by, to be added again; None: nothing."""
     format: Format
     """What the file was."""
     is_lossless: bool = True
@@ -56,6 +56,11 @@ class Picture:
     @property
     def is_colour(self) -> bool:
         return self.pixels.ndim == 3
+
+    @property
+    def num_channels(self) -> int:
+        """1 grey, 3 colour, 4 packed Bayer; without alpha."""
+        return self.pixels.shape[2] if self.is_colour else 1
 
     @property
     def height(self) -> int:
@@ -93,6 +98,10 @@ def rgb_with_alpha(picture: Picture) -> Image:
     if picture.is_colour:
         return np.ascontiguousarray(with_alpha(picture))
     return np.dstack([picture.pixels] * 3 + ([] if picture.alpha is None else [picture.alpha]))
+
+
+KINDS = {1: "grey", 3: "colour", 4: "packed Bayer"}
+"""What a picture is by its number of channels, for people."""
 
 
 def without_alpha(channels: Image) -> tuple[Image, Image | None]:

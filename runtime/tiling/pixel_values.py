@@ -1,6 +1,7 @@
 """Between the pixels of a picture and the values of a network: 0..1 float32, black to white.
 
-Shapes: image (H, W) grey or (H, W, 3) RGB, of uint8, uint16 or float32; batch (1, C, h, w) float32.
+Shapes: image (H, W) grey, (H, W, 3) RGB or (H, W, 4) packed Bayer, of uint8, uint16 or float32; batch (1, C, h, w)
+float32.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...network_input import PACKED_BAYER
 from .planner import Region, Span
 
 Image = NDArray[Any]
@@ -25,8 +27,10 @@ def checked_image(image: Any) -> Image:
         raise UserError(f"the image is a {type(image).__name__}; expected a NumPy array")
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise UserError(f"the image's values are {image.dtype}; expected uint8, uint16, or float32 in 0..1")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
-        raise UserError(f"the image has shape {image.shape}; expected (H, W), (H, W, 1) or (H, W, 3)")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, PACKED_BAYER)):
+        raise UserError(
+            f"the image has shape {image.shape}; expected (H, W), (H, W, 1) or (H, W, 3), or of raw data (H, W, 4)"
+        )
     if image.size == 0:
         raise UserError(f"the image has shape {image.shape}; it has no pixels")
     if image.dtype == np.float32 and not np.isfinite(image).all():

@@ -5,7 +5,7 @@ Shapes: windows (1, C, h, w) float32, results (1, C, scale*h, scale*w) float32.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from ..amount import Amount
 from .stitching import Network
-
-Window = NDArray[np.float32]
-
+from .symmetries import Symmetry, Window
 
 _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 """Their weights in luma, by ITU-R BT.601."""
@@ -68,32 +66,23 @@ def _with_windows(network: Network, windows: Iterable[Window]) -> Generator[tupl
             yield taken.popleft(), result
 
 
-_SYMMETRIES = tuple((num_turns, is_mirrored) for num_turns in (0, 2, 1, 3) for is_mirrored in (False, True))
-"""Windows of one shape follow each other: a backend may have to prepare itself for every other one."""
+def ensemble_of(network: Network, symmetries: Sequence[Symmetry]) -> Network:
+    """A network that runs `network` on each window and its symmetries and averages the results turned back.
 
-
-def ensemble_of(network: Network) -> Network:
-    """A network that runs `network` on the eight symmetries of each window and averages the results turned back.
-
-    Windows keep aligned sizes under all eight, and the halo is the same on all sides, so tiling stays exact.
+    Windows keep aligned sizes under all of them, and the halo is the same on all sides, so tiling stays exact.
     """
 
     def averaged(windows: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
-        turned = (_turned(window, *symmetry) for window in windows for symmetry in _SYMMETRIES)
-        with closing(network(turned)) as results:
-            for first in results:
-                total = first.copy()
-                for symmetry in _SYMMETRIES[1:]:
-                    total += _turned_back(next(results), *symmetry)
-                yield total / np.float32(len(_SYMMETRIES))
+        def turned() -> Iterator[Window]:
+            for window in windows:
+                yield window
+                yield from (symmetry.turned(window) for symmetry in symmetries)
+
+        with closing(network(turned())) as results:
+            for straight in results:
+                total = straight.copy()
+                for symmetry in symmetries:
+                    total += symmetry.turned_back(next(results), straight)
+                yield total / np.float32(1 + len(symmetries))
 
     return averaged
-
-
-def _turned(window_BCHW: NDArray[np.float32], num_turns: int, is_mirrored: bool) -> NDArray[np.float32]:
-    turned = np.rot90(window_BCHW, num_turns, axes=(2, 3))
-    return np.ascontiguousarray(turned[:, :, :, ::-1] if is_mirrored else turned)
-
-
-def _turned_back(result_BCHW: NDArray[np.float32], num_turns: int, is_mirrored: bool) -> NDArray[np.float32]:
-    return np.rot90(result_BCHW[:, :, :, ::-1] if is_mirrored else result_BCHW, -num_turns, axes=(2, 3))

@@ -50,13 +50,15 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         torch.set_num_threads(request.computing.threads)
     arithmetic = chosen_precision(request.computing.precision, device)
     latency = _latency_goal(request.latency, space)
-    loaded = load_images(request.images, channels=space.task.channels, smallest_side=schedule.crop)
+    loaded = load_images(
+        request.images, channels=space.task.network_input().picture_channels, smallest_side=schedule.crop
+    )
     if not request.quiet:
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)
     torch.manual_seed(request.seed)
     searcher = space_named(space.space).searcher(space.settings, space.task)
-    multiple = searcher.stride * space.task.scale
+    multiple = space.task.network_input(alignment=searcher.stride).picture_multiple
     if schedule.crop % multiple:
         raise UserError(f"--crop: got {schedule.crop}, expected a multiple of {multiple}, the network's stride")
     if latency is not None:

@@ -16,6 +16,7 @@ from ..spaces.schedule import SearchSchedule
 from ..spaces.space import PresetValues, Space
 from ..spaces.supernet_schedule import SupernetSchedule
 from ..tasks.interface import Task
+from ..tasks.registry import is_blind
 
 FORMAT = "hinas-space"
 DEFAULT_PRESET = "fast"
@@ -77,19 +78,24 @@ def space_named_by_person(name: str) -> Space:
 
 
 def _of_preset(space: str, task: TaskDescription, values: PresetValues) -> SearchSpace:
-    """Presets speak of what a network is given: where the output is larger, so are the patches of clean pixels."""
+    """Presets speak of what a network is given: where clean pictures are larger, so are their patches.
+
+    Presets that tell networks a strength tell none where the task has none.
+    """
+    larger = task.network_input().picture_scale
+    blind = {"conditioning": None} if is_blind(task.name) else {}
     schedule = SearchSchedule.model_validate(dict(values.schedule))
     halving = HalvingSchedule.model_validate(dict(values.halving))
     supernet = SupernetSchedule.model_validate(dict(values.supernet))
     return SearchSpace(
         space=space,
         task=task,
-        settings=space_settings(space, dict(values.settings)),
-        schedule=schedule.model_copy(update={"crop": schedule.crop * task.scale}),
+        settings=space_settings(space, {**values.settings, **blind}),
+        schedule=schedule.model_copy(update={"crop": schedule.crop * larger}),
         halving=halving.model_copy(
-            update={"crop": halving.crop * task.scale, "validation_side": halving.validation_side * task.scale}
+            update={"crop": halving.crop * larger, "validation_side": halving.validation_side * larger}
         ),
-        supernet=supernet.model_copy(update={"crop": supernet.crop * task.scale}),
+        supernet=supernet.model_copy(update={"crop": supernet.crop * larger}),
     )
 
 

@@ -24,6 +24,11 @@ def mosaiced(planes: np.ndarray, phase: Phase) -> np.ndarray:
     return mosaic
 
 
+def packed(mosaic: np.ndarray) -> np.ndarray:
+    """(..., 4, H/2, W/2) of a mosaic (..., H, W) in RGGB: red, the green beside it, the green below it, blue."""
+    return np.stack([mosaic[..., row::2, column::2] for row in (0, 1) for column in (0, 1)], axis=-3)
+
+
 def demosaiced(mosaic: np.ndarray, phase: Phase, how: Demosaicing) -> np.ndarray:
     """Colour planes of a mosaic; a pixel's own colour stays as it was measured."""
     around = _Neighbours.of(mosaic)

@@ -37,6 +37,11 @@ class Sensor:
         """The raw file of a mosaic of light 0..1, back in 0..1: noisy, counted, clipped."""
         return self.counted(self.noisy(linear * np.float32(self.white), generator)) / np.float32(self.white)
 
+    def recorded(self, linear: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """The raw file of a mosaic of light 0..1, in 0..1 from black to the largest number; cut off at both ends."""
+        counted = self.counted(self.noisy(linear * np.float32(self.white), generator))
+        return np.maximum(counted, 0) / np.float32(WHITE - self.black)
+
     def noisy(self, signal: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """The signal with photon, read and row noise."""
         electrons = generator.poisson(np.maximum(signal, 0) / self.gain).astype(np.float32)

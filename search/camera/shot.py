@@ -1,13 +1,13 @@
 """One simulated shot as plain values, and the pair of pictures it gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from .development import Development
 from .jpeg import Jpeg
-from .mosaic import mosaiced
+from .mosaic import mosaiced, packed
 from .sensor import Sensor
 
 Kind = Literal["camera", "white", "jpeg", "clean"]
@@ -50,6 +50,16 @@ class CameraShot:
             degraded = self.jpeg.compressed(degraded)
         inside = np.s_[_BEFORE : _BEFORE + height, _BEFORE : _BEFORE + width]
         return degraded[inside], clean[inside]
+
+    def raw_pair(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Noisy and clean raw data, (4, H/2, W/2) float32 in 0..1 each, of a clean picture (H, W, 3) uint8; both even.
+
+        A pixel of the picture is one of the sensor, and red is the first. Nothing is developed.
+        """
+        development = replace(self.development, phase="RGGB", scale=1.0)
+        light = mosaiced(development.light_of(pixels), development.phase)
+        noisy = self.sensor.recorded(light, np.random.default_rng(self.seed))
+        return packed(noisy), packed(light * np.float32(self.sensor.exposure))
 
     def _developed(self, pixels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         light = mosaiced(self.development.light_of(pixels), self.development.phase)

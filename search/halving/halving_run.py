@@ -55,7 +55,7 @@ def _drawn(request: SearchRequest, trainer: Trainer) -> Sequence[Candidate]:
     schedule = trainer.schedule
     band = latency_band(request)
     drawn = drawn_candidates(request.space, schedule.candidates, band=band, seed=request.seed)
-    stride = max(one.genotype.network_input.alignment for one in drawn) * request.space.task.scale
+    stride = max(one.genotype.network_input.picture_multiple for one in drawn)
     if schedule.crop % stride:
         raise UserError(f"--crop: got {schedule.crop}, expected a multiple of {stride}, a network's stride")
     if schedule.validation_side < stride:

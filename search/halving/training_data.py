@@ -19,7 +19,9 @@ from .candidate_training import Trainer
 def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.device) -> Trainer:
     """Patches of all images but those of V, and the middle of each of V's. Warnings of the images are printed."""
     described = request.space.task
-    loaded = load_images(request.images, channels=described.channels, smallest_side=schedule.crop)
+    loaded = load_images(
+        request.images, channels=described.network_input().picture_channels, smallest_side=schedule.crop
+    )
     if not request.quiet:
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)

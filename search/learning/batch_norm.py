@@ -19,7 +19,10 @@ def normalised(x_BFHW: Tensor, scale_F: Tensor | None = None, shift_F: Tensor | 
         factor = factor if scale_F is None else factor * scale_F
         scaled = centred * factor[:, None, None]
         return (scaled if shift_F is None else scaled + shift_F[:, None, None]).to(x_BFHW.dtype)
-    return F.batch_norm(x_BFHW, None, None, weight=scale_F, bias=shift_F, training=True)
+    # On the CPU the backward pass of channels-last maps reads a scale as if it were contiguous, whatever its strides:
+    # one that was expanded gives gradients out of foreign memory (torch 2.13).
+    scale = None if scale_F is None else scale_F.contiguous()
+    return F.batch_norm(x_BFHW, None, None, weight=scale, bias=shift_F, training=True)
 
 
 class BatchNormOfBatch(nn.Module):

@@ -43,7 +43,7 @@ def validate(
     similarity: list[float] = []
     by_case: dict[str, list[float]] = {case.name: [] for case in task.cases}
     generator = torch.Generator(device=device).manual_seed(0)
-    multiple = network_input.alignment * network_input.scale
+    multiple = network_input.picture_multiple
     for image in images:
         height, width = (side - side % multiple for side in image.shape[:2])
         pixels = torch.from_numpy(image[:height, :width].copy()).to(device)

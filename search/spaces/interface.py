@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..tasks.registry import task_names
+from ...network_input import NetworkInput
+from ..tasks.registry import check_channels, task_names
 
 
 class Frozen(BaseModel):
@@ -60,6 +61,15 @@ class TaskDescription(Frozen):
         if value not in task_names():
             raise ValueError(f"expected one of {', '.join(task_names())}")
         return value
+
+    @model_validator(mode="after")
+    def _the_task_has_such_images(self) -> "TaskDescription":
+        check_channels(self.name, self.channels)
+        return self
+
+    def network_input(self, *, alignment: int = 1, level_range: tuple[float, float] | None = None) -> NetworkInput:
+        """What a network for the task is given."""
+        return NetworkInput(channels=self.channels, alignment=alignment, scale=self.scale, level_range=level_range)
 
 
 Reach = Literal["halo", "up_to_halo"]

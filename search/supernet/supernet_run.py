@@ -68,7 +68,7 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
     schedule = request.space.supernet
     torch.manual_seed(request.seed)
     supernet = space_named(request.space.space).single_path_supernet(request.space.settings, request.space.task)
-    stride = supernet.stride * request.space.task.scale
+    stride = request.space.task.network_input(alignment=supernet.stride).picture_multiple
     for name, crop in {"--crop": schedule.crop, "--set halving.crop": trainer.schedule.crop}.items():
         if crop % stride:
             raise UserError(f"{name}: got {crop}, expected a multiple of {stride}, the largest network's stride")

@@ -10,12 +10,9 @@ from torch import Tensor
 
 from ...errors import UserError
 from ..camera.development import LUMA
-from ..camera.random_shots import drawn_shot, shot_at_gain
+from ..camera.random_shots import ISO_GAINS, drawn_shot, shot_at_gain
 from ..camera.shot import CameraShot, level_of
 from .interface import Case, Pairs, Task, TaskOptions
-
-_GAINS: dict[str, float] = {"ISO 400": 1.63, "ISO 1600": 6.51, "ISO 6400": 26.1}
-"""K of the Canon EOS 70D, whose ISO 100 is 0.407."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +31,16 @@ class Camera(Task):
     @property
     def cases(self) -> tuple[Case, ...]:
         """One camera at a low, a medium and a high ISO; the level is measured on each picture."""
-        return tuple(Case(name=name) for name in _GAINS)
+        return tuple(Case(name=name) for name in ISO_GAINS)
 
     def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
         """A shot of its own for every patch; the clean side is developed too."""
-        return self._pairs(clean_BCHW, [drawn_shot(seed) for seed in _seeds(len(clean_BCHW), generator)])
+        return self._pairs(clean_BCHW, [drawn_shot(seed) for seed in seeds(len(clean_BCHW), generator)])
 
     def of_cases(self, clean_BCHW: Tensor, cases: Sequence[Case], generator: torch.Generator) -> Pairs:
         """The same camera and development for every picture, at the case's ISO."""
-        seeds = _seeds(len(clean_BCHW), generator)
-        shots = [shot_at_gain(_GAINS[case.name], seed) for case, seed in zip(cases, seeds, strict=True)]
+        drawn = seeds(len(clean_BCHW), generator)
+        shots = [shot_at_gain(ISO_GAINS[case.name], seed) for case, seed in zip(cases, drawn, strict=True)]
         return self._pairs(clean_BCHW, shots)
 
     @classmethod
@@ -59,8 +56,7 @@ class Camera(Task):
 
     def _pairs(self, clean_BCHW: Tensor, shots: Sequence[CameraShot]) -> Pairs:
         channels, device = clean_BCHW.shape[1], clean_BCHW.device
-        pixels_BHWC = (clean_BCHW.detach().cpu().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte()
-        pixels_BHWC = pixels_BHWC.expand(-1, -1, -1, 3).numpy()
+        pixels_BHWC = as_bytes(clean_BCHW)
         pairs = [shot.pair(pixels) for shot, pixels in zip(shots, pixels_BHWC, strict=True)]
         if channels == 1:
             pairs = [(_luma(degraded), _luma(clean)) for degraded, clean in pairs]
@@ -70,8 +66,15 @@ class Camera(Task):
         return Pairs(_as_batch(degraded, device), _as_batch(clean, device), level_B)
 
 
-def _seeds(number: int, generator: torch.Generator) -> list[int]:
+def seeds(number: int, generator: torch.Generator) -> list[int]:
+    """One for each shot."""
     return torch.randint(2**62, (number,), generator=generator, device=generator.device).tolist()
+
+
+def as_bytes(clean_BCHW: Tensor) -> np.ndarray:
+    """(B, H, W, 3) uint8 of grey or colour pictures in 0..1."""
+    pixels_BHWC = (clean_BCHW.detach().cpu().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte()
+    return pixels_BHWC.expand(-1, -1, -1, 3).numpy()
 
 
 def _luma(pixels: np.ndarray) -> np.ndarray:

@@ -9,20 +9,44 @@ from importlib import import_module
 from typing import Any
 
 from ...errors import UserError
+from ...network_input import PACKED_BAYER
 from .interface import Task, TaskOptions
 
 _TASKS: Mapping[str, str] = {
     "camera": "Camera",
     "denoise": "Denoise",
     "derain": "Derain",
+    "raw": "Raw",
     "super-resolution": "SuperResolution",
 }
 """A task's name, which is its module's but for hyphens, and the name of its class."""
+_BLIND = frozenset({"derain", "raw", "super-resolution"})
+"""Those whose degradation has no strength that a network could be told: known without loading their classes."""
+_OF_PACKED_BAYER = frozenset({"raw"})
+"""All others are for grey and colour images."""
 
 
 def task_names() -> tuple[str, ...]:
     """The names a genotype's `task.name` may have."""
     return tuple(sorted(_TASKS))
+
+
+def is_blind(name: str) -> bool:
+    """Whether networks for a task are told no strength."""
+    return name in _BLIND
+
+
+def usual_channels(name: str) -> int:
+    """Of the images of a task where a person does not say."""
+    return PACKED_BAYER if name in _OF_PACKED_BAYER else 3
+
+
+def check_channels(name: str, channels: int) -> None:
+    """UserError where a task has no images of so many channels."""
+    is_packed = name in _OF_PACKED_BAYER
+    if (channels == PACKED_BAYER) != is_packed or channels not in (1, 3, PACKED_BAYER):
+        allowed = f"{PACKED_BAYER} (packed Bayer)" if is_packed else "1 (grey) or 3 (colour)"
+        raise UserError(f"channels: got {channels}, the task {name} takes {allowed}")
 
 
 def configured_task(name: Any, options: TaskOptions) -> Task:

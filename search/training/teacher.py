@@ -47,8 +47,8 @@ def opened_teacher(genotype: Path, learner: NetworkInput, task: str, *, crop: in
         )
     if given.conditioned and not learner.conditioned:
         raise UserError(f"--teacher {genotype}: conditioned on a strength, which this training does not have")
-    if crop % (given.alignment * given.scale):
-        raise UserError(f"--crop: got {crop}, expected a multiple of {given.alignment * given.scale}, the teacher's")
+    if crop % given.picture_multiple:
+        raise UserError(f"--crop: got {crop}, expected a multiple of {given.picture_multiple}, the teacher's")
     weights = weights_beside(file)
     if weights is None:
         raise UserError(f"--teacher {genotype}: no weights beside it, such as {file.with_suffix('.safetensors')}")

@@ -69,7 +69,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     teacher = None
     if request.teacher is not None:
         teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
-    images = _images(request, network_input.channels)
+    images = _images(request, network_input.picture_channels)
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
@@ -172,11 +172,11 @@ def _check_request(request: TrainRequest, task: Task, network_input: NetworkInpu
     if request.degraded is not None:
         if request.validation is not None:
             raise UserError("--validation: of pairs every 50th is held out; leave it out")
-        if network_input.scale != 1:
-            raise UserError(f"--degraded: {request.genotype} enlarges, and its pairs are simulated; leave it out")
+        if network_input.picture_scale != 1:
+            raise UserError(f"--degraded: pairs for {task.name} are always simulated; leave it out")
     if request.resume and request.start_from is not None:
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
-    multiple = network_input.alignment * network_input.scale
+    multiple = network_input.picture_multiple
     if request.settings.crop % multiple:
         raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")
     allowed = network_input.level_range

@@ -21,4 +21,4 @@ class UsualSettings:
 def usual_settings(genotype: Path) -> UsualSettings:
     """Those for the network of a genotype file; UserError where it cannot be read."""
     task = read_genotype(genotype).task
-    return UsualSettings(crop=_CROP * task.scale, ssim_weight=usual_ssim_weight(task.name))
+    return UsualSettings(crop=_CROP * task.network_input().picture_scale, ssim_weight=usual_ssim_weight(task.name))

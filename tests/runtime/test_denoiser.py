@@ -158,7 +158,7 @@ def test_a_picture_without_noise_is_left_as_it_is(models: Models) -> None:
     [
         ([[1, 2]], "is a list; expected a NumPy array"),
         (np.zeros((4, 4)), "values are float64; expected uint8, uint16, or float32"),
-        (np.zeros((4, 4, 4), np.uint8), r"shape \(4, 4, 4\); expected"),
+        (np.zeros((4, 4, 4), np.uint8), "has 4 channels, but the model is for pictures"),
         (np.zeros((0, 4), np.uint8), "it has no pixels"),
         (np.full((4, 4), np.nan, np.float32), r"not finite \(NaN or infinity\); expected 0\.\.1"),
     ],

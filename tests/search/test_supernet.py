@@ -11,6 +11,7 @@ import torch
 from hinas.export.checks.check_numerics import check_numerics
 from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.network_input import NetworkInput
+from hinas.search.learning.batch_norm import normalised
 from hinas.search.spaces.hinas.architecture import most_probable_path, one_hot_architecture, strongest_edges
 from hinas.search.spaces.hinas.search_settings import V1_CANDIDATES, V2_CANDIDATES, Settings
 from hinas.search.spaces.interface import TaskDescription
@@ -285,3 +286,15 @@ def test_random_networks_build_learn_a_step_and_export(seed: int) -> None:
     given = NetworkInput(channels=3, alignment=alignment, level_range=(0.0, 75.0))
     report = check_numerics(onnx_from_network(network, given), network, given)
     assert report.largest_difference <= report.tolerance
+
+
+def test_a_scale_of_any_strides_gives_the_same_gradients() -> None:
+    """torch's own backward pass on channels-last maps reads what lies behind an expanded scale."""
+    torch.manual_seed(0)
+    x, upstream, scale = torch.randn(2, 12, 6, 6), torch.randn(2, 12, 6, 6), torch.tensor(0.3)
+    found = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        maps = x.contiguous(memory_format=memory_format).requires_grad_()
+        output = normalised(maps, scale.expand(12))
+        found += torch.autograd.grad(output, maps, upstream.contiguous(memory_format=memory_format))
+    torch.testing.assert_close(found[1], found[0])

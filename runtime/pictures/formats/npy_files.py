@@ -66,8 +66,11 @@ def _array(data: bytes) -> Image:
         raise UserError("damaged array: its header cannot be read") from error
     if dtype.newbyteorder("=") not in _DTYPES:
         raise UserError(f"an array of {dtype}; hinas takes uint8, uint16, and float32 in 0..1: use astype first")
+    moved = (
+        "; move them behind with numpy.moveaxis(array, 0, 2)" if len(shape) == 3 and shape[0] <= _MOST_CHANNELS else ""
+    )
     if len(shape) not in (2, 3) or (len(shape) == 3 and not 1 <= shape[2] <= _MOST_CHANNELS):
-        raise UserError(f"an array of the shape {shape}; expected (H, W), or (H, W, C) with 1 to 4 channels")
+        raise UserError(f"an array of the shape {shape}; expected (H, W), or (H, W, C) with 1 to 4 channels{moved}")
     raw = data[buffer.tell() :]
     if len(raw) < math.prod(shape) * dtype.itemsize:
         raise UserError("truncated array: it ends before the last values")

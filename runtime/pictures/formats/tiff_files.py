@@ -12,12 +12,22 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ....errors import UserError
+from ....network_input import PACKED_BAYER
 from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
 from ..float_values import values_within
 from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
-from .tiff_pages import CMYK, FLOAT, JPEG_IN_TIFF, PHOTOSHOP_LAYERS, channels_of, checked_page, notes_of
+from .tiff_pages import (
+    CMYK,
+    FLOAT,
+    JPEG_IN_TIFF,
+    PHOTOSHOP_LAYERS,
+    channels_of,
+    checked_page,
+    is_packed_bayer,
+    notes_of,
+)
 
 _XMP, _ICC, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 700, 34675, 282, 283, 296
 _RESOLUTION = frozenset([_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT])
@@ -47,6 +57,8 @@ class TiffDetails:
     """tifffile's name; lossy ones are replaced by zlib."""
     alpha_kind: int
     """0 unspecified, 1 associated (colours are multiplied by it), 2 unassociated."""
+    is_packed_bayer: bool = False
+    """Whether four channels are none of them red, green or blue."""
     is_half: bool = False
     """Whether the numbers are floating point of 16 bits."""
     press: Press | None = None
@@ -78,6 +90,8 @@ def picture_of_page(page: Any, data: bytes | mmap.mmap) -> Picture:
         pixels = colours_from_inks(channels[:, :, :4], press)
         alpha = channels[:, :, 4].copy() if channels.shape[2] > 4 else None
         notes += (press.note("TIFF"),)
+    elif is_packed_bayer(page):
+        pixels, alpha = channels, None
     else:
         pixels, alpha = without_alpha(channels)
     if pixels.dtype == np.float32:
@@ -117,6 +131,8 @@ def tiff_from_picture(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     options = storage_options(details, is_colour=picture.is_colour, has_alpha=picture.alpha is not None)
     channels = np.ascontiguousarray(with_alpha(picture))
+    if picture.num_channels == PACKED_BAYER:
+        options |= _options_of_packed_bayer(details)
     if picture.bits == 32:
         options["predictor"] = False  # few programs know the one for floating point
     if details is not None and details.is_half:
@@ -147,6 +163,13 @@ def storage_options(details: TiffDetails | None, *, is_colour: bool, has_alpha: 
     return options
 
 
+def _options_of_packed_bayer(details: TiffDetails | None) -> dict[str, Any]:
+    """As the source had the four channels: as RGB and one more, or none of them named."""
+    if details is None or details.is_packed_bayer:
+        return {"photometric": "minisblack", "extrasamples": [_EXTRA_SAMPLES[0]] * (PACKED_BAYER - 1)}
+    return {"extrasamples": [_EXTRA_SAMPLES[details.alpha_kind]]}
+
+
 def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:
     """Write the directory of the little-endian TIFF `file` anew behind the pixels, with `tags` in it.
 
@@ -171,6 +194,7 @@ def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
         tags={tag: value for tag, value in directory_from(data, page.offset).items() if tag not in _STORAGE},
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
         alpha_kind=_alpha_kind(page),
+        is_packed_bayer=is_packed_bayer(page),
         is_half=int(page.sampleformat) == FLOAT and page.bitspersample == 16,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import UserError
+from ....network_input import PACKED_BAYER
 from ...tiling.pixel_values import white_of
 from ..levels import full_range
 from ..picture import Image
@@ -69,10 +70,16 @@ def check_kind(page: Any, *, num_listed: int) -> None:
         )
     if kind == _WHOLE and bits > 16:
         raise UserError(f"a TIFF of {bits} bits per channel; hinas takes up to 16, convert it first")
-    if page.samplesperpixel - _NUM_COLOURS.get(photometric, 1) not in (0, 1) or page.is_volumetric:
+    is_known = page.samplesperpixel - _NUM_COLOURS.get(photometric, 1) in (0, 1) or is_packed_bayer(page)
+    if not is_known or page.is_volumetric:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
         )
+
+
+def is_packed_bayer(page: Any) -> bool:
+    """Whether `page` has four channels and calls none of them red: raw data are stored so."""
+    return int(page.photometric) == _GREY and page.samplesperpixel == PACKED_BAYER
 
 
 def notes_of(page: Any) -> tuple[str, ...]:
@@ -118,7 +125,7 @@ def can_be_read_in_parts(page: Any) -> bool:
     """Whether `TiffRegions` takes the picture: 8 or 16 bits or a palette; not CMYK, which needs a profile."""
     photometric = int(page.photometric)
     is_plain = page.bitspersample in (8, 16) and int(page.sampleformat) == _WHOLE
-    return photometric == _PALETTE or (is_plain and photometric != CMYK)
+    return photometric == _PALETTE or (is_plain and photometric != CMYK and not is_packed_bayer(page))
 
 
 def channels_of(page: Any, stored: Image) -> Image:

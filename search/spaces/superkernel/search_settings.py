@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from ..conditioning import Conditioning
 from ..interface import SpaceSettings
 from .space import BaseNet, Kernel, NetworkDescription, Slice
 
@@ -30,6 +31,7 @@ class Settings(BaseNet, SpaceSettings):
     """Filters of a superkernel as shares of its level's width; a filterwise choice has the largest and all below."""
     choice: Choice = "joint"
     mask: Mask = "full"
+    conditioning: Conditioning | None = Conditioning()
     key_length: Annotated[int, Field(ge=1, le=64)] = 8
     """Of a filter's key vector, for `filterwise_attention`."""
 

@@ -54,7 +54,8 @@ class BaseNet(Frozen):
     activation: Activation = "relu"
     residual: bool = True
     """The network predicts the noise."""
-    conditioning: Conditioning | None = Conditioning()
+    conditioning: Conditioning | None = None
+    """What is told of the strength; None: nothing. A genotype leaves None out."""
 
     @model_validator(mode="after")
     def _only_attention_joins_subnetworks(self) -> "BaseNet":
