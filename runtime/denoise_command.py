@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ..command_line import run_command
+from ..errors import UserError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -85,6 +86,21 @@ def denoise(
             "changed most and least.",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="For folders: on a Ray cluster, with one worker for each GPU or core. host:port, or auto: one that "
+            "runs here, else this machine alone. INPUT and OUTPUT may be addresses such as s3://bucket/folder.",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --ray: the table of results and failures, .csv or .parquet. Default: a new .csv in OUTPUT.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture or film.")] = False,
 ) -> None:
@@ -103,6 +119,7 @@ def denoise(
       hinas-denoise photos/ clean/ --skip-existing
       hinas-denoise noisy.jpg clean.jpg --preview page.html
       hinas-denoise noisy.mp4 clean.mp4 --crf 16
+      hinas-denoise s3://pictures/noisy s3://pictures/clean --ray auto --skip-existing
     """
     import logging
     import warnings
@@ -133,11 +150,21 @@ def denoise(
         skip_existing=skip_existing,
         preview=None if preview is None else path_of(preview, "--preview"),
     )
+    reporter = Reporter(quiet=quiet, json=json)
+    if ray is not None:
+        from .cluster.cluster_run import ClusterRequest, denoise_on_cluster
+
+        denoise_on_cluster(
+            ClusterRequest(source=source, target=target, address=ray, table=table, request=request), reporter
+        )
+        return
+    if table is not None:
+        raise UserError(f"--table {table}: is written with --ray alone; leave it out, or use --json")
     refuse_more_than_is_free()
     # They describe every damaged tag on stderr; tags are copied as they are, and what matters comes as one error.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module=r"(PIL|tifffile|imagecodecs)\b")
-    denoise_files(request, Reporter(quiet=quiet, json=json))
+    denoise_files(request, reporter)
 
 
 def main() -> None:

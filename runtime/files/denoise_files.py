@@ -1,24 +1,21 @@
 """Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
 
 import os
-from collections.abc import Iterable, Sequence
 from contextlib import closing
-from pathlib import Path
 
-from ...atomic_files import remove_unfinished
 from ...errors import UserError
 from ..denoise_request import Request
 from ..films.known_films import is_film
 from ..memory.memory_budget import working_bytes
-from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
+from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES, check_is_written
 from .folder_listing import FolderListing, pictures_below
+from .output_folders import make_folder_of, tidy
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
 from .run_preview import RunPreview, check_preview
 from .sequences.denoise_sequences import Sequences, is_sequence
 
-_MOST_NAMED = 5
 _PICTURES_SHARE = 4
 """One part in this many of the memory is for pictures under way, the rest for the network."""
 _MOST_WRITERS = 8
@@ -32,11 +29,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     Raises UserError at the end where some failed or folders could not be read, naming them; the others are written.
     """
     listing = pictures_below(request.source, request.target)
-    if listing.raw:
-        named = _named(listing.raw, request.source)
-        reporter.note(f"skipped, raw files: {named}; develop them to TIFF or PNG with a raw converter first")
-    if listing.not_pictures:
-        reporter.note(f"skipped, not pictures by their names: {_named(listing.not_pictures, request.source)}")
+    reporter.notes(listing.notes(request.source))
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
     found = [
@@ -45,7 +38,7 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     sequences = [job for job in found if is_sequence(job)]
     of_sequences = {job.target for job in sequences}
     jobs = [job for job in found if job.target not in of_sequences]
-    _tidy({job.target.parent for job in (*jobs, *sequences)}, reporter)
+    tidy({job.target.parent for job in (*jobs, *sequences)}, reporter)
     check_preview(request, jobs)
     skipped = [job for job in (*jobs, *sequences) if request.skip_existing and job.target.exists()]
     for job in skipped:
@@ -58,15 +51,14 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     failed: list[Job] = []
 
     def prepare(job: Job) -> None:
-        _make_folder(job, request.target)
+        make_folder_of(job.target, request.target)
 
     with reporter.pictures(len(to_do)) as progress:
         reserved = max(0, working_bytes(request.memory_bytes, output_bytes=0)) // _PICTURES_SHARE
         stages = PictureStages(request, reserved_bytes=reserved)
 
         def load(job: Job) -> Loaded:
-            if job.source.suffix.lower() in OTHER_SUFFIXES:
-                raise UserError(f"{job.source}: hinas writes {', '.join(SUFFIXES)}; convert it to one of them first")
+            check_is_written(job.source)
             prepare(job)
             return stages.load(job)
 
@@ -116,30 +108,6 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         raise UserError(failures)
 
 
-def _make_folder(job: Job, folder: Path) -> None:
-    """Make the folder of an output below `folder`. Raises UserError where that cannot be, or a link leads out."""
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{job.target.parent}: cannot create the folder ({error.strerror})") from error
-    for place in (job.target.parent, job.target):
-        if not place.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{place}: a link that leads out of {folder}; nothing is written there")
-
-
-def _named(files: Sequence[Path], folder: Path) -> str:
-    """The first of `files`, and how many more there are."""
-    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
-    return ", ".join(str(file.relative_to(folder)) for file in files[:_MOST_NAMED]) + more
-
-
-def _tidy(folders: Iterable[Path], reporter: Reporter) -> None:
-    """Remove what killed runs left where this one writes."""
-    for folder in sorted(folders):
-        if (num := remove_unfinished(folder)) > 0:
-            reporter.note(f"{folder}: {num} unfinished file{'s' if num > 1 else ''} of a killed run removed")
-
-
 def _failures_text(failed: list[Job], num_to_do: int, listing: FolderListing, *, has_films: bool) -> str | None:
     """What a person is told at the end, with the names; None where nothing failed."""
     counts: list[str] = []
@@ -169,7 +137,7 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
         _denoise_sequence(job, request, reporter)
         return
     check_preview(request, [job])
-    _tidy({target.parent}, reporter)
+    tidy({target.parent}, reporter)
     preview = RunPreview(request, [job])
     if request.skip_existing and target.exists():
         reporter.skipped(job.source, job.target)
@@ -191,7 +159,7 @@ def _denoise_sequence(job: Job, request: Request, reporter: Reporter) -> None:
         raise UserError(f"--preview {request.preview}: shows single pictures alone; leave it out")
     if is_film(job.target) and job.source.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
         raise UserError(f"{job.source}: is a picture by its name, and {job.target} a film; give a picture to write")
-    _tidy({job.target.parent}, reporter)
+    tidy({job.target.parent}, reporter)
     if request.skip_existing and job.target.exists():
         reporter.skipped(job.source, job.target)
         return

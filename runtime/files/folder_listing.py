@@ -1,12 +1,15 @@
 """What a folder holds, sub-folders included: pictures and films by their names, other files, unreadable folders."""
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
 from ..films.known_films import FILM_SUFFIXES
 from ..pictures.known_formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +26,14 @@ class FolderListing:
     """Sorted."""
     unreadable: dict[Path, str]
     """Folders that could not be listed, and why, as a sentence for a person."""
+
+    def notes(self, below: Path) -> Iterator[str]:
+        """What a person is told of files that are passed over, by their paths below a folder."""
+        if self.raw:
+            named = _named(self.raw, below)
+            yield f"skipped, raw files: {named}; develop them to TIFF or PNG with a raw converter first"
+        if self.not_pictures:
+            yield f"skipped, not pictures by their names: {_named(self.not_pictures, below)}"
 
 
 def pictures_below(source: Path, target: Path) -> FolderListing:
@@ -53,13 +64,21 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     files = [file for file in files if _may_be_a_file(file) and not is_own_output(file)]
     if source in unreadable:
         raise UserError(unreadable[source])
+    return listed(files, unreadable, of=str(source))
+
+
+def listed(files: Sequence[Path], unreadable: dict[Path, str], *, of: str) -> FolderListing:
+    """Sort files by what they are by their names. `of`: the folder that an error names.
+
+    Raises UserError where there is nothing to read.
+    """
     pictures = [file for file in files if file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES)]
     films = [file for file in files if file.suffix.lower() in FILM_SUFFIXES]
     raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
     if not pictures and not films and not unreadable:
         known = ", ".join((*SUFFIXES, *FILM_SUFFIXES))
         what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {known}"
-        raise UserError(f"{source}: no pictures or films in this folder ({what})")
+        raise UserError(f"{of}: no pictures or films in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),
         films=tuple(films),
@@ -67,6 +86,12 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
         not_pictures=tuple(sorted(set(files) - {*pictures, *films, *raw})),
         unreadable=unreadable,
     )
+
+
+def _named(files: Sequence[Path], below: Path) -> str:
+    """The first of `files`, and how many more there are."""
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    return ", ".join(str(file.relative_to(below)) for file in files[:_MOST_NAMED]) + more
 
 
 def _may_be_a_file(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,8 @@ class Reporter:
     def __init__(self, *, quiet: bool, json: bool) -> None:
         self._quiet = quiet
         self._json = json
+        # A library that prints to standard output in between is sent elsewhere.
+        self._results = sys.stdout
         self._bar: Any | None = None
 
     def note(self, text: str) -> None:
@@ -72,47 +74,61 @@ class Reporter:
         """A picture that was not denoised; the others go on."""
         self._print(f"error: {text}", sys.stderr)
         if self._json:
-            self._print(json.dumps({"input": str(source), "error": text}), sys.stdout)
+            self._print(json.dumps({"input": str(source), "error": text}), self._results)
 
     def skipped(self, source: Path, target: Path) -> None:
         """A picture whose output exists."""
         if self._json:
-            self._print(json.dumps({"input": str(source), "output": str(target), "skipped": True}), sys.stdout)
+            self._print(json.dumps({"input": str(source), "output": str(target), "skipped": True}), self._results)
         elif not self._quiet:
-            self._print(f"{source} -> {target}  skipped, exists already", sys.stdout)
+            self._print(f"{source} -> {target}  skipped, exists already", self._results)
 
     def written(self, written: Written) -> None:
         """A picture that was written."""
         self.notes(written.denoised.notes)
         if self._json:
-            self._print(json.dumps(values_of(written)), sys.stdout)
+            self._print(json.dumps(values_of(written)), self._results)
         elif not self._quiet:
-            self._print(line_of(written), sys.stdout)
+            self._print(line_of(written), self._results)
 
     def film(self, written: WrittenFilm) -> None:
         """A film that was written."""
         self.notes(written.notes)
         if self._json:
-            self._print(json.dumps(values_of_film(written)), sys.stdout)
+            self._print(json.dumps(values_of_film(written)), self._results)
         elif not self._quiet:
-            self._print(line_of_film(written), sys.stdout)
+            self._print(line_of_film(written), self._results)
 
     def series(self, written: WrittenSeries) -> None:
         """An animation, or a TIFF of several pages, that was written."""
         self.notes(written.notes)
         if self._json:
-            self._print(json.dumps(values_of_series(written)), sys.stdout)
+            self._print(json.dumps(values_of_series(written)), self._results)
         elif not self._quiet:
-            self._print(line_of_series(written), sys.stdout)
+            self._print(line_of_series(written), self._results)
+
+    def row(self, values: Mapping[str, Any]) -> None:
+        """A picture of a run on many machines: a person is told of failures alone, for there are too many."""
+        if values["error"] is not None:
+            self._print(f"error: {values['error']}", sys.stderr)
+        if self._json:
+            self._print(json.dumps(values), self._results)
+
+    def conclusion(self, text: str, values: Mapping[str, Any]) -> None:
+        """The end of a run on many machines."""
+        if self._json:
+            self._print(json.dumps({"summary": values}), self._results)
+        elif not self._quiet:
+            self._print(text, sys.stderr)
 
     def preview(self, page: Path, num_pictures: int) -> None:
         """The page that shows the pictures before and after; not written where there are none."""
         if num_pictures == 0:
             self.note(f"{page}: not written, for no picture was denoised")
         elif self._json:
-            self._print(json.dumps({"preview": {"output": str(page), "pictures": num_pictures}}), sys.stdout)
+            self._print(json.dumps({"preview": {"output": str(page), "pictures": num_pictures}}), self._results)
         elif not self._quiet:
-            self._print(f"before and after: {page}", sys.stdout)
+            self._print(f"before and after: {page}", self._results)
 
     def summary(self, summary: FolderSummary) -> None:
         """The end of a folder run."""
@@ -125,7 +141,7 @@ class Reporter:
                 "span_seconds": round(summary.span_seconds, 3),
                 "busy_share": round(summary.busy_share, 4),
             }
-            self._print(json.dumps({"summary": values}), sys.stdout)
+            self._print(json.dumps({"summary": values}), self._results)
         elif not self._quiet:
             skipped = f", {summary.num_skipped} skipped (exist already)" if summary.num_skipped else ""
             failed = f", {summary.num_failed} failed" if summary.num_failed else ""

@@ -81,6 +81,12 @@ def format_for(path: Path) -> Format:
         raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
 
 
+def check_is_written(path: Path) -> None:
+    """Raise UserError for a picture by its name that hinas cannot write under that name."""
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        raise UserError(f"{path}: hinas writes {', '.join(SUFFIXES)}; convert it to one of them first")
+
+
 def check_developed(path: Path) -> None:
     """Raise UserError for a raw file by its name: many are TIFFs, whose first picture is a preview."""
     if path.suffix.lower() in RAW_SUFFIXES:
