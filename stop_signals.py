@@ -20,6 +20,10 @@ class StoppedBySignal(SystemExit):
         super().__init__(_SHELLS_OFFSET + number)
 
 
+STOPS = (KeyboardInterrupt, StoppedBySignal)
+"""What a person or a system that ends a command raises in it."""
+
+
 @contextmanager
 def signals_raise() -> Iterator[None]:
     """While it lasts, the signals raise `StoppedBySignal` in this process's main thread, where it is entered.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from .learning.choices import PrecisionChoice
+from .learning.choices import LogFormat, PrecisionChoice
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[
@@ -19,6 +19,13 @@ Compile = Annotated[
 Seed = Annotated[int, typer.Option(min=0)]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what --out holds.")]
 MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop, resumably, after this time.")]
+Log = Annotated[
+    LogFormat | None,
+    typer.Option(
+        help="Curves for TensorBoard too, in the folder tensorboard of --out; history.csv is written anyway.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 OutFolder = Annotated[Path, typer.Option(help="Folder for weights, history and checkpoint.", show_default=False)]
 

@@ -9,7 +9,7 @@ import typer
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
 from .learning.choices import Method
-from .options import Compile, Device, MaxMinutes, Precision, Quiet, Resume, Seed, Threads, levels_from_text
+from .options import Compile, Device, Log, MaxMinutes, Precision, Quiet, Resume, Seed, Threads, levels_from_text
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -95,12 +95,15 @@ def search(
     print_space: Annotated[
         bool, typer.Option("--print-space", help="Print the space with all its settings as a file, and stop.")
     ] = False,
+    log: Log = None,
     quiet: Quiet = False,
 ) -> None:
     """Search for a network on a folder of clean images.
 
     Example: hinas-search photos/ --out runs/search --channels 1 --max-minutes 60
     """
+    if log is not None:
+        require_libraries(f"--log {log}", "tensorboard", extras="tensorboard")
     require_libraries("hinas-search", "torch", "pydantic", "matplotlib", extras="search")
     from .architecture_search.search_request import SearchRequest, latency_request
     from .architecture_search.search_space import (
@@ -162,6 +165,7 @@ def search(
         perturbed=perturbed,
         resume=resume,
         max_minutes=max_minutes,
+        log=log,
         quiet=quiet,
         command=" ".join(["hinas-search", *sys.argv[1:]]),
     )

@@ -11,6 +11,7 @@ from .learning.choices import PixelLoss, RateCurve, TrainingOptimizer
 from .options import (
     Compile,
     Device,
+    Log,
     OutFolder,
     Precision,
     Quiet,
@@ -103,12 +104,15 @@ def train(
             "rate as if all had been planned at once. With --iterations: stop, resumably, after this time.",
         ),
     ] = None,
+    log: Log = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a genotype's compact network from scratch on a folder of clean images.
 
     Example: hinas-train genotype.json photos/ --out runs/color --sigma 0:75 --max-minutes 60
     """
+    if log is not None:
+        require_libraries(f"--log {log}", "tensorboard", extras="tensorboard")
     require_libraries("hinas-train", "torch", "pydantic", "safetensors", extras="search")
     from .learning.computing import Computing
     from .tasks.interface import TaskOptions
@@ -148,6 +152,7 @@ def train(
         start_from=start_from,
         resume=resume,
         max_minutes=max_minutes,
+        log=log,
         quiet=quiet,
     )
     from .training.train_run import run_training

@@ -22,6 +22,17 @@ class SearchRow:
     latency_ms: float | None
 
 
+def curves_of(row: SearchRow) -> Mapping[str, float | None]:
+    """What there is to draw of an epoch, by name."""
+    return {
+        **{f"loss/{name}": loss for name, loss in row.losses.items()},
+        **{f"entropy_bits/{name}": bits for name, bits in row.entropies.items()},
+        "validation/psnr_db": row.psnr_db,
+        "validation/ssim": row.ssim,
+        "latency_ms": row.latency_ms,
+    }
+
+
 def write_search_history(rows: Sequence[SearchRow], path: Path) -> None:
     """Write one line for each epoch, whole or not at all."""
     names = sorted({name for row in rows for name in row.entropies})

@@ -50,25 +50,38 @@ def search(
     *,
     max_seconds: float,
     save: Callable[[], None],
+    save_every_seconds: float = math.inf,
     report: Callable[[SearchState], None],
     step_done: Callable[[], None] = lambda: None,
+    after_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Run epochs until the schedule's end, or until `max_seconds` of this run are over.
 
-    `save` and `report` are called after every epoch, `step_done` after every step of a phase. Raises
-    FloatingPointError when a loss is no longer finite.
+    `save` and `report` are called after every epoch, `save` also every `save_every_seconds`, `step_done` after every
+    step of a phase, `after_step` after a step of all phases, when the state is whole. Raises FloatingPointError when a
+    loss is no longer finite.
     """
     schedule, method = searched.schedule, searched.method
-    started = time.monotonic()
+    started = last_saved = last_time = time.monotonic()
+
+    def step_ended() -> None:
+        nonlocal last_saved, last_time
+        now = time.monotonic()
+        state.seconds += now - last_time
+        last_time = now
+        if now - last_saved >= save_every_seconds:
+            save()
+            last_saved = now
+        after_step()
+
     if state.best is not None:
         # A resumed search may have another latency goal.
         predicted = predicted_ms(state.searcher, state.best.description, searched.latency)
         state.best = replace(state.best, latency_ms=predicted)
     while state.epoch < schedule.epochs:
-        begun = time.monotonic()
-        losses, latency_ms = _epoch(state, searched, step_done)
-        state.epoch += 1
-        state.seconds += time.monotonic() - begun
+        last_time = time.monotonic()
+        losses, latency_ms = _epoch(state, searched, step_done, step_ended)
+        state.epoch, state.step, state.losses = state.epoch + 1, 0, {}
         for name, loss in losses.items():
             if loss is not None and not math.isfinite(loss):
                 raise FloatingPointError(f"the loss of the {name} phase is {loss} in epoch {state.epoch}")
@@ -91,15 +104,20 @@ def search(
         if method == "random" and state.epoch == schedule.epochs:
             state.best = _best_of_samples(state, searched)
         save()
+        last_saved = time.monotonic()
         report(state)
+        after_step()
         if max_seconds < math.inf and searched.ranks.agreed(time.monotonic() - started >= max_seconds):
             break
 
 
-def num_steps(state: SearchState, searched: Searched, epochs: range) -> int:
-    """Steps of all phases in these epochs, counted from 0."""
-    active = (phase for epoch in epochs for phase in _taking_part(state, searched) if epoch >= phase.first_epoch)
-    return searched.steps_per_epoch * sum(1 for _ in active)
+def num_steps(state: SearchState, searched: Searched, *, epochs: int, steps: int = 0) -> int:
+    """Steps of all phases in so many epochs and in so many steps of the epoch after them."""
+
+    def active(epoch: int) -> int:
+        return sum(epoch >= phase.first_epoch for phase in _taking_part(state, searched))
+
+    return searched.steps_per_epoch * sum(map(active, range(epochs))) + steps * active(epochs)
 
 
 def _taking_part(state: SearchState, searched: Searched) -> list[Phase]:
@@ -108,7 +126,7 @@ def _taking_part(state: SearchState, searched: Searched) -> list[Phase]:
 
 
 def _epoch(
-    state: SearchState, searched: Searched, step_done: Callable[[], None]
+    state: SearchState, searched: Searched, step_done: Callable[[], None], step_ended: Callable[[], None]
 ) -> tuple[Mapping[str, float | None], float | None]:
     """Mean loss of each phase, and the expected latency in ms at the end."""
     schedule = searched.schedule
@@ -118,20 +136,23 @@ def _epoch(
         factor = phase.rate_factor(state.epoch / schedule.epochs)
         for group in (group for optimizer in phase.optimizers for group in optimizer.param_groups):
             group["lr"] = group["initial_lr"] * factor
-    losses: dict[str, list[Tensor]] = {phase.name: [] for phase in taking_part}
     state.searcher.train()
-    for _ in range(searched.steps_per_epoch):
+    while state.step < searched.steps_per_epoch:
         for phase in taking_part:
             if state.epoch >= phase.first_epoch:
-                losses[phase.name].append(_step(state, searched, phase).detach())
+                state.losses.setdefault(phase.name, []).append(_step(state, searched, phase).detach())
                 step_done()
+        state.step += 1
+        step_ended()
     expected = None
     if searched.latency is not None and searched.method == "gradient":
         with torch.no_grad():
             expected = expected_latency_ms(state.searcher, searched.latency).item()
     means = {
-        name: searched.ranks.mean(torch.stack(values).mean()).item() if values else None
-        for name, values in losses.items()
+        phase.name: searched.ranks.mean(torch.stack(values).mean()).item()
+        if (values := state.losses.get(phase.name))
+        else None
+        for phase in taking_part
     }
     return means, expected
 

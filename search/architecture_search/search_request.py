@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
-from ..learning.choices import Method
+from ..learning.choices import LogFormat, Method
 from ..learning.computing import Computing
 from ..spaces.registry import space_named, space_names
 from ..tasks.interface import TaskOptions
@@ -55,6 +55,8 @@ class SearchRequest:
     quiet: bool
     command: str
     """The command line, for the genotype's provenance."""
+    log: LogFormat | None = None
+    """Where the curves go besides the CSV files."""
 
     @property
     def max_seconds(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import UserError
+from ...stop_signals import STOPS
 from ..genotype import Score, write_genotype
 from ..images.image_folder import LoadedImages, load_images
 from ..images.splits import split_images
@@ -17,6 +18,8 @@ from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.progress import Progress
 from ..learning.run_folder import prepared_run_folder
+from ..learning.run_log import run_log
+from ..learning.step_signals import signals_wait_for_steps
 from ..spaces.registry import network_description, space_named
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search
@@ -24,12 +27,14 @@ from .found_genotype import found_genotype
 from .genotype_drawing import draw_genotype
 from .latency_table import table_for
 from .search_curves import draw_search_curves
-from .search_history import write_search_history
+from .search_history import curves_of, write_search_history
 from .search_loop import Searched, num_steps, search
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
 from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
 from .undecided import undecided_choices
+
+_SAVE_EVERY_SECONDS = 120.0
 
 
 def run_search(request: SearchRequest) -> str:
@@ -75,39 +80,52 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         _check_resumable(content, settings, space, str(checkpoint))
         restore_search(state, content, lambda document: network_description(space.space, document))
 
+    kept = _place(state, schedule.epochs)
+
     def save() -> None:
+        nonlocal kept
         if not ranks.is_first:
             return
         save_checkpoint(search_content(state, settings, _identity(space)), checkpoint)
+        kept = _place(state, schedule.epochs)
         write_search_history(state.history, request.out / "history.csv")
 
     if not request.resume:
-        # Ctrl-C in the first epoch leaves something to go on with, too.
+        # A run that is killed in its first minutes leaves something to go on with, too.
         save()
-    with Progress(
-        unit="step",
-        total=num_steps(state, searched, range(schedule.epochs)),
-        done=num_steps(state, searched, range(state.epoch)),
-        is_quiet=request.quiet,
-    ) as progress:
+    with (
+        Progress(
+            unit="step",
+            total=num_steps(state, searched, epochs=schedule.epochs),
+            done=num_steps(state, searched, epochs=state.epoch, steps=state.step),
+            is_quiet=request.quiet,
+        ) as progress,
+        run_log(request.log if ranks.is_first else None, request.out / "tensorboard", done=state.epoch) as log,
+    ):
 
         def report(current: SearchState) -> None:
+            log(current.epoch, curves_of(current.history[-1]))
             progress.note(_epoch_line(current, schedule.epochs, progress.left_text))
 
         try:
-            search(
-                state,
-                searched,
-                max_seconds=request.max_seconds,
-                save=save,
-                report=report,
-                step_done=progress.step,
-            )
+            with signals_wait_for_steps() as signals:
+                search(
+                    state,
+                    searched,
+                    max_seconds=request.max_seconds,
+                    save=save,
+                    save_every_seconds=_SAVE_EVERY_SECONDS,
+                    report=report,
+                    step_done=progress.step,
+                    after_step=lambda: signals.step_ended(save),
+                )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: search again with another --seed") from error
-        except KeyboardInterrupt:
+        except STOPS:
             if ranks.is_first:
-                progress.note(f"{checkpoint}: holds all whole epochs; go on with --resume")
+                progress.note(f"{checkpoint}: {kept} is kept; go on with --resume")
+                if state.epoch:
+                    progress.note(_write_result(request, state, images=len(loaded.images)))
             raise
     return "" if not ranks.is_first else _write_result(request, state, images=len(loaded.images))
 
@@ -201,6 +219,11 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
     expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
+
+
+def _place(state: SearchState, num_epochs: int) -> str:
+    """How far a search has come, for a person."""
+    return f"epoch {state.epoch} of {num_epochs}" + (f" and step {state.step} of the next" if state.step else "")
 
 
 def _epoch_line(state: SearchState, num_epochs: int, left: str) -> str:

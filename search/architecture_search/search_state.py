@@ -57,6 +57,10 @@ class SearchState:
     generator: torch.Generator
     draw: Random
     epoch: int = 0
+    step: int = 0
+    """Within the epoch."""
+    losses: dict[str, list[Tensor]] = field(default_factory=dict)
+    """Of the epoch's steps, by phase."""
     seconds: float = 0.0
     history: list[SearchRow] = field(default_factory=list)
     best: Found | None = None
@@ -104,6 +108,8 @@ def search_content(state: SearchState, settings: Mapping[str, Any], identity: st
         "randomness": state.searcher.randomness(),
         "draw": [version, list(internal), gauss],
         "epoch": state.epoch,
+        "step": state.step,
+        "losses": {name: torch.stack(losses) for name, losses in state.losses.items()},
         "seconds": state.seconds,
         "history": [asdict(row) for row in state.history],
         "best": None
@@ -129,6 +135,9 @@ def restore_search(state: SearchState, content: dict[str, Any], described: Calla
     version, internal, gauss = content["draw"]
     state.draw.setstate((version, tuple(internal), gauss))
     state.epoch = content["epoch"]
+    # Checkpoints of earlier versions were written between epochs.
+    state.step = content.get("step", 0)
+    state.losses = {name: list(losses) for name, losses in content.get("losses", {}).items()}
     state.seconds = content["seconds"]
     state.history = [SearchRow(**row) for row in content["history"]]
     best = content["best"]

@@ -32,6 +32,10 @@ class CandidateFiles:
         """Its averaged weights at the end of its last round."""
         return self.out / "networks" / f"{number:03d}.safetensors"
 
+    def log(self, number: int) -> Path:
+        """The folder of its curves, where they are logged."""
+        return self.out / "tensorboard" / f"network-{number:03d}"
+
     def inherited(self, number: int) -> Path:
         """The weights that its training begins with, where it has inherited some."""
         return self.out / "networks" / f"{number:03d}.inherited.safetensors"

@@ -13,6 +13,7 @@ from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.choices import Arithmetic
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore, validate
+from ..learning.step_signals import signals_wait_for_steps
 from ..learning.weights import load_weights, save_weights
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.interface import Task, TaskOptions
@@ -144,19 +145,21 @@ def _train(
     save: Callable[[], None],
     step_done: Callable[[int], None],
 ) -> None:
-    train(
-        state,
-        settings,
-        patches=trainer.patches,
-        validation_images=(),
-        task=trainer.task,
-        network_input=candidate.genotype.network_input,
-        compiled=trainer.compiled,
-        # Every process trains networks of its own.
-        ranks=Ranks(),
-        max_seconds=max_seconds,
-        save=save,
-        save_every_seconds=_SAVE_EVERY_SECONDS,
-        report=lambda *_: None,
-        step_done=lambda _: step_done(1),
-    )
+    with signals_wait_for_steps() as signals:
+        train(
+            state,
+            settings,
+            patches=trainer.patches,
+            validation_images=(),
+            task=trainer.task,
+            network_input=candidate.genotype.network_input,
+            compiled=trainer.compiled,
+            # Every process trains networks of its own.
+            ranks=Ranks(),
+            max_seconds=max_seconds,
+            save=save,
+            save_every_seconds=_SAVE_EVERY_SECONDS,
+            report=lambda *_: None,
+            step_done=lambda _: step_done(1),
+            after_step=lambda: signals.step_ended(save),
+        )

@@ -1,11 +1,15 @@
 """The rounds of a comparison: train those that are left, score them, keep the best."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
+from ...stop_signals import STOPS
+from ..learning.choices import LogFormat
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore
 from ..learning.progress import Progress
+from ..learning.run_log import run_log
 from .candidate_files import CandidateFiles
 from .candidate_training import Trainer, finished_scores, train_round
 from .candidates import Candidate
@@ -20,10 +24,12 @@ def compare(
     *,
     max_seconds: float,
     is_quiet: bool,
+    log_format: LogFormat | None = None,
 ) -> Sequence[Standing]:
     """Round after round, until the last or until `max_seconds` are over; writes networks.csv.
 
-    Every process trains networks of its own. What the candidates' checkpoints have finished is not done again.
+    Every process trains networks of its own. What the candidates' checkpoints have finished is not done again. A log
+    has one run for each network.
     """
     schedule = trainer.schedule
     started = time.monotonic()
@@ -47,10 +53,12 @@ def compare(
                     if turn % ranks.count != ranks.rank:
                         continue
                     left_s = max_seconds - (time.monotonic() - started)
-                    score = _trained(candidate, trainer, files, index, left_s, progress.step)
+                    progress.tell(f"round {index + 1}, network {candidate.number}")
+                    score = _trained(candidate, trainer, files, index, left_s, progress)
                     if score is None:
                         break
                     own[candidate.number] = score
+                    _log_score(files.log(candidate.number), log_format, score, schedule.iterations[index])
                     progress.note(_score_line(candidate, score, schedule.iterations[index]) + progress.left_text)
                 for number, score in ranks.gathered(own).items():
                     scores[number].append(score)
@@ -58,7 +66,7 @@ def compare(
                     write_standings(standings(), schedule.iterations, files.out / "networks.csv")
                 if any(len(scores[one.number]) <= index for one in left):
                     break
-        except KeyboardInterrupt:
+        except STOPS:
             progress.note(f"{files.list_of_candidates}: what was compared is kept; go on with --resume")
             raise
     return standings()
@@ -70,12 +78,12 @@ def _trained(
     files: CandidateFiles,
     round_index: int,
     seconds: float,
-    step_done: Callable[[int], None],
+    progress: Progress,
 ) -> ValidationScore | None:
     checkpoint = files.checkpoint(candidate.number)
     done = finished_scores(checkpoint, trainer)
     if len(done) > round_index:
-        step_done(_iterations_of_round(trainer, round_index))
+        progress.skip(_iterations_of_round(trainer, round_index))
         return done[round_index]
     if seconds <= 0:
         return None
@@ -86,8 +94,14 @@ def _trained(
         files.weights(candidate.number),
         round_index=round_index,
         max_seconds=seconds,
-        step_done=step_done,
+        step_done=progress.step,
     )
+
+
+def _log_score(folder: Path, log_format: LogFormat | None, score: ValidationScore, iterations: int) -> None:
+    cases = {f"validation/psnr_db_{case}": psnr_db for case, psnr_db in score.psnr_db_by_case.items()}
+    with run_log(log_format, folder, done=iterations - 1) as log:
+        log(iterations, {"validation/psnr_db": score.psnr_db, "validation/ssim": score.ssim, **cases})
 
 
 def _iterations_of_round(trainer: Trainer, index: int) -> int:

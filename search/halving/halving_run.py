@@ -47,7 +47,15 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         candidates = _drawn(request, trainer)
         if ranks.is_first:
             keep_candidates(candidates, request, trainer, files)
-    standings = compare(candidates, trainer, files, ranks, max_seconds=request.max_seconds, is_quiet=request.quiet)
+    standings = compare(
+        candidates,
+        trainer,
+        files,
+        ranks,
+        max_seconds=request.max_seconds,
+        is_quiet=request.quiet,
+        log_format=request.log,
+    )
     return write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 

@@ -30,3 +30,6 @@ Arithmetic = Literal["fp32", "bf16"]
 
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
 """`auto` is bf16 where the device computes in it, else fp32."""
+
+LogFormat = Literal["tensorboard"]
+"""Where a run's curves go besides history.csv."""

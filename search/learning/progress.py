@@ -9,6 +9,8 @@ from typing import Any, Self
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 30.0
+_UNIT_NAMES = {"it": "iteration", "step": "step", "network": "network"}
+"""Of the units that runs are counted in, as lines call them."""
 
 
 class Progress:
@@ -32,6 +34,8 @@ class Progress:
         self._first: tuple[int, float] | None = None
         """Steps done and seconds when the first step ended, which is slower than others."""
         self._last_line: float | None = None
+        self.latest = ""
+        """What the last steps gave."""
 
     def __enter__(self) -> Self:
         return self
@@ -42,12 +46,27 @@ class Progress:
         self._bar.close()
 
     def step(self, count: int = 1) -> None:
-        """So many steps more are done."""
+        """So many steps more are done; where no bar is shown, a line says so at most every half minute."""
         self.done += count
+        now = self._clock()
         if self._first is None:
-            self._first = (self.done, self._clock())
+            self._first = (self.done, now)
         self._bar.total = self.total
         self._bar.update(count)
+        if self._last_line is None:
+            # The first line waits like every other one.
+            self._last_line = now
+        elif self._bar.disable and now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self.note(self.text + (f": {self.latest}" if self.latest else ""))
+
+    def skip(self, count: int) -> None:
+        """So many steps need not be done; they say nothing of the rate."""
+        self.done += count
+        if self._first is not None:
+            self._first = (self._first[0] + count, self._first[1])
+        if not self._bar.disable:
+            self._bar.initial += count
+            self._bar.update(count)
 
     def note(self, text: str) -> None:
         """A line for a person, above the bar."""
@@ -55,11 +74,10 @@ class Progress:
             self._last_line = self._clock()
             tqdm.write(text, file=sys.stderr)
 
-    def line(self, text: str) -> None:
-        """The same where no bar is shown, and at most every half minute."""
-        now = self._clock()
-        if self._bar.disable and (self._last_line is None or now - self._last_line >= _SECONDS_BETWEEN_LINES):
-            self.note(text)
+    def tell(self, text: str) -> None:
+        """What the last steps gave, such as a loss: for the bar and the next line."""
+        self.latest = text
+        self._bar.set_postfix_str(text, refresh=False)
 
     @property
     def rate(self) -> float | None:
@@ -74,6 +92,12 @@ class Progress:
         """Of the whole run at its rate; None: not known yet."""
         rate = self.rate
         return None if rate is None or self.total is None else max(0, self.total - self.done) / rate
+
+    @property
+    def text(self) -> str:
+        """`step 120 of 4000, 12.3 step/s, 5 min left`, as far as it is known."""
+        planned = "" if self.total is None else f" of {self.total}"
+        return f"{_UNIT_NAMES[self._unit]} {self.done}{planned}{self.pace_text}"
 
     @property
     def pace_text(self) -> str:

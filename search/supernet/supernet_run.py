@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from ...errors import UserError
+from ...stop_signals import STOPS
 from ..architecture_search.search_request import SearchRequest
 from ..halving.candidate_files import CandidateFiles
 from ..halving.candidate_training import Trainer
@@ -19,6 +20,8 @@ from ..learning.device import chosen_device
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.progress import Progress
 from ..learning.run_folder import prepared_run_folder
+from ..learning.run_log import run_log
+from ..learning.step_signals import signals_wait_for_steps
 from ..spaces.registry import space_named
 from .finalists import chosen_finalists
 from .supernet_training import SupernetState, new_state, restore_state, state_content, train_supernet
@@ -60,7 +63,15 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
             keep_candidates(candidates, request, trainer, files)
         ranks.agreed(True)
     left_s = request.max_seconds - (time.monotonic() - started)
-    standings = compare(candidates, trainer, files, ranks, max_seconds=left_s, is_quiet=request.quiet)
+    standings = compare(
+        candidates,
+        trainer,
+        files,
+        ranks,
+        max_seconds=left_s,
+        is_quiet=request.quiet,
+        log_format=request.log,
+    )
     return write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 
@@ -85,34 +96,45 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
     elif is_there:
         raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
 
+    kept: int | None = None
+
     def save() -> None:
+        nonlocal kept
         if ranks.is_first:
             save_checkpoint(state_content(state, identity), checkpoint)
+            kept = state.iteration
 
-    with Progress(unit="step", total=schedule.iterations, done=state.iteration, is_quiet=request.quiet) as progress:
+    log_folder = request.out / "tensorboard" / "shared-kernels"
+    with (
+        Progress(unit="step", total=schedule.iterations, done=state.iteration, is_quiet=request.quiet) as progress,
+        run_log(request.log if ranks.is_first else None, log_folder, done=state.iteration) as log,
+    ):
 
         def step_done(loss: float) -> None:
+            progress.tell(f"loss {loss:.5f}")
             progress.step()
-            progress.line(f"step {progress.done} of {schedule.iterations}{progress.pace_text}: loss {loss:.5f}")
+            log(state.iteration, {"loss": loss})
 
         try:
-            train_supernet(
-                state,
-                schedule,
-                task=trainer.task,
-                patches=trainer.patches,
-                arithmetic=trainer.arithmetic,
-                ranks=ranks,
-                max_seconds=request.max_seconds,
-                save=save,
-                save_every_seconds=_SAVE_EVERY_SECONDS,
-                step_done=step_done,
-            )
+            with signals_wait_for_steps() as signals:
+                train_supernet(
+                    state,
+                    schedule,
+                    task=trainer.task,
+                    patches=trainer.patches,
+                    arithmetic=trainer.arithmetic,
+                    ranks=ranks,
+                    max_seconds=request.max_seconds,
+                    save=save,
+                    save_every_seconds=_SAVE_EVERY_SECONDS,
+                    step_done=step_done,
+                    after_step=lambda: signals.step_ended(save),
+                )
         except FloatingPointError as error:
             raise UserError(f"{error}; lower --set supernet.learning_rate and search again") from error
-        except KeyboardInterrupt:
-            save()
-            progress.note(f"{checkpoint}: step {state.iteration} is kept; go on with --resume")
+        except STOPS:
+            if kept is not None:
+                progress.note(f"{checkpoint}: step {kept} is kept; go on with --resume")
             raise
     return state
 

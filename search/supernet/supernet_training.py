@@ -94,11 +94,12 @@ def train_supernet(
     save: Callable[[], None],
     save_every_seconds: float,
     step_done: Callable[[float], None],
+    after_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Steps until `schedule.iterations`, or until `max_seconds` of this run are over.
 
-    `save` is called every `save_every_seconds` and at the end; `step_done` is told the largest network's loss. Raises
-    FloatingPointError where a loss is no longer finite.
+    `save` is called every `save_every_seconds` and at the end; `step_done` is told the largest network's loss;
+    `after_step` comes last in every step. Raises FloatingPointError where a loss is no longer finite.
     """
     started = saved = time.monotonic()
     state.supernet.train()
@@ -128,6 +129,7 @@ def train_supernet(
         if out_of_time or state.iteration == schedule.iterations or now - saved >= save_every_seconds:
             save()
             saved = now
+        after_step()
         if out_of_time:
             break
 

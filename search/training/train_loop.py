@@ -115,6 +115,7 @@ def train(
     save_every_seconds: float,
     report: Callable[[TrainingState, float, ValidationScore | None], None],
     step_done: Callable[[int | None], None] = lambda num_planned: None,
+    after_step: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
@@ -122,8 +123,9 @@ def train(
     Without `settings.iterations` the learning rate follows the time, and `max_seconds` must be finite. Without
     validation images nothing is scored. A teacher's output counts as much as the clean images. `save` is called every
     `save_every_seconds` and at the end; `report` at every history row, and with a loss of the last iteration in
-    between; `step_done` after every iteration, with how many are planned, None as long as that is not known; `clock`
-    gives seconds. Raises FloatingPointError when the loss is no longer finite (the last checkpoint is from before).
+    between; `step_done` after every iteration, with how many are planned, None as long as that is not known;
+    `after_step` last of all, when the state is whole; `clock` gives seconds. Raises FloatingPointError when the loss is
+    no longer finite (the last checkpoint is from before).
     """
     assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
@@ -179,6 +181,7 @@ def train(
         if ranks.is_first and (finished or now - last_saved >= save_every_seconds):
             save()
             last_saved = now
+        after_step()
         if out_of_time:
             break
 

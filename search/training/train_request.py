@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..learning.choices import LogFormat
 from ..learning.computing import Computing
 from ..tasks.interface import TaskOptions
 from .training_settings import TrainingSettings
@@ -31,3 +32,5 @@ class TrainRequest:
     resume: bool
     max_minutes: float | None
     quiet: bool
+    log: LogFormat | None = None
+    """Where the curves go besides history.csv."""

@@ -14,6 +14,7 @@ import torch
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ...network_input import NetworkInput
+from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
@@ -23,6 +24,8 @@ from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
 from ..learning.progress import Progress, duration_text
 from ..learning.run_folder import prepared_run_folder
+from ..learning.run_log import run_log
+from ..learning.step_signals import signals_wait_for_steps
 from ..learning.weights import load_weights, save_weights
 from ..tasks.interface import Task
 from ..tasks.registry import configured_task
@@ -84,7 +87,12 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     if ranks.is_first:
         write_genotype(genotype, request.out / "genotype.json")
 
+    kept: int | None = None
+
     def save() -> None:
+        nonlocal kept
+        if not ranks.is_first:
+            return
         save_checkpoint(state_content(state, recorded, genotype.identity), checkpoint)
         _write_history(state.history, request.out / "history.csv")
         save_weights(
@@ -93,45 +101,50 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
             identity=genotype.identity,
             training=training_record(state, recorded, task, images=len(images.training), device=device),
         )
+        kept = state.iteration
 
-    with Progress(
-        unit="it", total=settings.iterations, done=state.iteration, is_quiet=request.quiet, clock=clock
-    ) as progress:
+    with (
+        Progress(
+            unit="it", total=settings.iterations, done=state.iteration, is_quiet=request.quiet, clock=clock
+        ) as progress,
+        run_log(request.log if ranks.is_first else None, request.out / "tensorboard", done=state.iteration) as log,
+    ):
 
         def step_done(num_planned: int | None) -> None:
             progress.total = num_planned
             progress.step()
 
         def report(current: TrainingState, loss: float, score: ValidationScore | None) -> None:
-            if score is None:
-                progress.line(_line(progress, loss))
-            else:
-                progress.note(f"{_line(progress, loss)}, validation {_score_text(score)}")
+            progress.tell(f"loss {loss:.5f}")
+            log(current.iteration, _curves(current.history[-1], score))
+            if score is not None:
+                progress.note(f"{progress.text}: {progress.latest}, validation {_score_text(score)}")
 
         try:
-            train(
-                state,
-                settings,
-                patches=PatchSource(images.training, device=device),
-                validation_images=images.validation,
-                task=task,
-                network_input=network_input,
-                teacher=teacher,
-                compiled=request.computing.compiles_on(device.type),
-                ranks=ranks,
-                max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
-                save=save,
-                save_every_seconds=SAVE_EVERY_SECONDS,
-                report=report,
-                step_done=step_done,
-                clock=clock,
-            )
+            with signals_wait_for_steps() as signals:
+                train(
+                    state,
+                    settings,
+                    patches=PatchSource(images.training, device=device),
+                    validation_images=images.validation,
+                    task=task,
+                    network_input=network_input,
+                    teacher=teacher,
+                    compiled=request.computing.compiles_on(device.type),
+                    ranks=ranks,
+                    max_seconds=float("inf") if request.max_minutes is None else 60 * request.max_minutes,
+                    save=save,
+                    save_every_seconds=SAVE_EVERY_SECONDS,
+                    report=report,
+                    step_done=step_done,
+                    after_step=lambda: signals.step_ended(save),
+                    clock=clock,
+                )
         except FloatingPointError as error:
             raise UserError(f"{error}; the last checkpoint is kept: lower --learning-rate and train again") from error
-        except KeyboardInterrupt:
-            if ranks.is_first:
-                save()
-                progress.note(f"{checkpoint}: iteration {state.iteration} is kept; go on with --resume")
+        except STOPS:
+            if kept is not None:
+                progress.note(f"{checkpoint}: iteration {kept} is kept; go on with --resume")
             raise
     return _summary(state, settings, request.out)
 
@@ -226,9 +239,15 @@ def _write_history(history: list[HistoryRow], path: Path) -> None:
         writer.writerows(asdict(row) for row in history)
 
 
-def _line(progress: Progress, loss: float) -> str:
-    planned = "" if progress.total is None else f" of {progress.total}"
-    return f"iteration {progress.done}{planned}{progress.pace_text}: loss {loss:.5f}"
+def _curves(row: HistoryRow, score: ValidationScore | None) -> Mapping[str, float | None]:
+    cases = {} if score is None else score.psnr_db_by_case
+    return {
+        "loss": row.loss,
+        "learning_rate": row.learning_rate,
+        "validation/psnr_db": row.psnr_db,
+        "validation/ssim": row.ssim,
+        **{f"validation/psnr_db_{case}": psnr_db for case, psnr_db in cases.items()},
+    }
 
 
 def _score_text(score: ValidationScore) -> str:

@@ -1,24 +1,32 @@
 """What a search or a training says of itself while it runs, and when it is stopped."""
 
+import csv
 import io
+import itertools
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from hinas.search import search_command, train_command
-from hinas.search.architecture_search import search_run
+from hinas.search.architecture_search import search_loop, search_run
+from hinas.search.genotype import read_genotype
+from hinas.search.learning import step_signals
 from hinas.search.learning.computing import Computing
 from hinas.search.learning.progress import Progress, duration_text
+from hinas.search.learning.step_signals import signals_wait_for_steps
 from hinas.search.tasks.interface import TaskOptions
 from hinas.search.training import train_loop
 from hinas.search.training.train_request import TrainRequest
 from hinas.search.training.train_run import run_training
 from hinas.search.training.training_settings import TrainingSettings
+from safetensors.torch import load_file
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -56,10 +64,28 @@ def test_times_are_told_in_few_digits() -> None:
 def test_where_no_bar_is_shown_a_line_comes_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with Progress(unit="it", total=9, is_quiet=False, clock=clock) as progress:
-        for clock.seconds in (0.0, 10.0, 29.0, 31.0, 40.0):
-            progress.line(f"at {clock.seconds:.0f}")
+        for seconds in (0.0, 10.0, 31.0, 40.0, 62.0):
+            clock.seconds = seconds
+            progress.tell(f"loss {seconds:.0f}")
+            progress.step()
         progress.note("a result")
-    assert capsys.readouterr().err.split("\n") == ["at 0", "at 31", "a result", ""]
+    assert capsys.readouterr().err.split("\n") == [
+        "iteration 3 of 9, 0.0645 it/s, 93 s left: loss 31",
+        "iteration 5 of 9, 0.0645 it/s, 62 s left: loss 62",
+        "a result",
+        "",
+    ]
+
+
+def test_what_an_earlier_run_has_done_says_nothing_of_the_rate() -> None:
+    clock = Clock()
+    with Progress(unit="it", total=1010, is_quiet=True, clock=clock) as progress:
+        progress.skip(500)
+        progress.step()
+        clock.seconds = 2.0
+        progress.skip(500)
+        progress.step(4)
+        assert (progress.done, progress.pace_text) == (1005, ", 2 it/s, 2 s left")
 
 
 class Terminal(io.StringIO):
@@ -72,11 +98,15 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_the_bar_counts_from_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with Progress(unit="it", total=None, is_quiet=False) as progress:
+    clock = Clock()
+    with Progress(unit="it", total=None, is_quiet=False, clock=clock) as progress:
         progress.total = 7
+        progress.tell("loss 0.25")
         progress.step()
-        progress.line("not beside a bar")
-    assert "1/7" in terminal.getvalue() and "not beside a bar" not in terminal.getvalue()
+        clock.seconds = 99.0
+        progress.step()
+    assert "2/7" in terminal.getvalue() and "loss 0.25" in terminal.getvalue()
+    assert "iteration" not in terminal.getvalue()
 
 
 @pytest.fixture
@@ -112,25 +142,43 @@ def test_a_training_by_the_clock_tells_how_many_iterations_will_fit(
     assert " it/s, " in told and " left: loss " in told
 
 
-def test_ctrl_c_in_a_training_keeps_it_and_says_how_to_go_on(
-    genotype: Path, picture_folder: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+def _interrupted_at(step: int, real: Callable[..., Any], number: int = signal.SIGINT) -> Callable[..., Any]:
+    """`real`, with Ctrl-C or another signal in the middle of this call, counted from 1."""
+    calls = itertools.count(1)
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        if next(calls) == step:
+            signal.raise_signal(number)
+        return real(*given, **named)
+
+    return interrupted
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_in_a_training_keeps_the_step_it_came_in_and_says_how_to_go_on(
+    genotype: Path,
+    picture_folder: Path,
+    tmp_path: Path,
+    in_process: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    code: int,
 ) -> None:
-    steps = iter(range(3))
-    real = train_loop._step
-
-    def interrupted(*given: Any) -> torch.Tensor:
-        if next(steps) == 2:
-            raise KeyboardInterrupt
-        return real(*given)
-
-    monkeypatch.setattr(train_loop, "_step", interrupted)
     small = ("--batch", "1", "--crop", "16", "--threads", "1", "--device", "cpu", "--iterations", "4")
-    stopped = in_process(train_command.app, genotype, picture_folder, "--out", tmp_path / "run", *small)
-    assert stopped.returncode == 130
-    assert "checkpoint.pt: iteration 2 is kept; go on with --resume" in stopped.stderr
-    monkeypatch.setattr(train_loop, "_step", real)
-    resumed = in_process(train_command.app, genotype, picture_folder, "--out", tmp_path / "run", *small, "--resume")
-    assert "4 of 4 iterations" in resumed.stdout
+
+    def weights(out: Path, *more: str) -> dict[str, torch.Tensor]:
+        result = in_process(train_command.app, genotype, picture_folder, "--out", out, *small, *more)
+        assert "4 of 4 iterations" in result.stdout
+        return load_file(out / "weights.safetensors")
+
+    through = weights(tmp_path / "through")
+    with monkeypatch.context() as patched:
+        patched.setattr(train_loop, "_step", _interrupted_at(3, train_loop._step, number))
+        stopped = in_process(train_command.app, genotype, picture_folder, "--out", tmp_path / "run", *small)
+    assert stopped.returncode == code
+    assert "checkpoint.pt: iteration 3 is kept; go on with --resume" in stopped.stderr
+    resumed = weights(tmp_path / "run", "--resume")
+    assert all(torch.equal(value, resumed[name]) for name, value in through.items())
 
 
 SMALL_SPACE = ("layers=1", "nodes=1", "width=4", "compact_width=8", "width_search=fixed", "steps=2", "warm_up_epochs=1")
@@ -159,42 +207,72 @@ def test_a_search_counts_the_steps_of_all_phases_and_says_of_how_many_epochs(
     assert all(text.endswith(" left") for text in beginnings)
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_ctrl_c_in_a_search_says_how_to_go_on_even_in_the_first_epoch(
-    in_process: Command, picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+@pytest.mark.parametrize(("step", "kept"), [(1, "epoch 0 of 3 and step 1"), (8, "epoch 2 of 3 and step 1")])
+def test_ctrl_c_in_a_search_keeps_the_step_it_came_in_even_in_the_first_epoch(
+    in_process: Command, picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, kept: str
 ) -> None:
-    from hinas.search.architecture_search import search_loop
+    def found(out: Path, *more: str) -> tuple[str, list[str]]:
+        result = in_process(search_command.app, picture_folder, "--out", out, *SMALL, *more)
+        assert result.returncode == 0, result.stderr
+        columns = list(csv.reader((out / "history.csv").open()))
+        # The second one is the time.
+        return read_genotype(out / "genotype.json").identity, [str(row[:1] + row[2:]) for row in columns]
 
-    real = search_loop._epoch
-
-    def interrupted(state: Any, *given: Any) -> Any:
-        result = real(state, *given)
-        if state.epoch == epoch - 1:
-            raise KeyboardInterrupt
-        return result
-
-    monkeypatch.setattr(search_loop, "_epoch", interrupted)
-    stopped = in_process(search_command.app, picture_folder, "--out", tmp_path / "run", *SMALL)
+    through = found(tmp_path / "through")
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(search_loop, "_step", _interrupted_at(step, search_loop._step))
+        stopped = in_process(search_command.app, picture_folder, "--out", out, *SMALL)
     assert stopped.returncode == 130
-    assert "checkpoint.pt: holds all whole epochs; go on with --resume" in stopped.stderr
-    monkeypatch.setattr(search_loop, "_epoch", real)
-    resumed = in_process(search_command.app, picture_folder, "--out", tmp_path / "run", *SMALL, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert f"epoch {epoch} of 3" in resumed.stderr and (tmp_path / "run" / "genotype.json").is_file()
+    assert f"checkpoint.pt: {kept} of the next is kept; go on with --resume" in stopped.stderr
+    # What is known after a whole epoch is there, too.
+    assert (out / "genotype.json").exists() == (step > 1)
+    assert found(out, "--resume") == through
 
 
-def test_ctrl_c_in_a_halving_says_how_to_go_on(
+def test_ctrl_c_in_a_halving_keeps_the_network_being_trained(
     in_process: Command, picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hinas.search.halving import comparison
-
-    def interrupted(*given: Any, **named: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(comparison, "train_round", interrupted)
-    changes = ("widths=[8]", "middle=[1,2]", "blocks=[1,1]", "halving.candidates=2", "halving.rounds=1")
+    changes = (
+        "widths=[8]", "middle=[1,2]", "blocks=[1,1]", "halving.candidates=2", "halving.rounds=1",
+        "halving.first_iterations=10", "halving.batch=1", "halving.validation_side=32",
+    )  # fmt: skip
     small = [part for change in changes for part in ("--set", change)]
-    given = (picture_folder, "--out", tmp_path / "run", "--space", "pyramid", "--channels", "1", *small)
-    stopped = in_process(search_command.app, *given, "--crop", "32", "--device", "cpu", "--threads", "1")
+    given = [picture_folder, "--out", tmp_path / "run", "--space", "pyramid", "--channels", "1", *small]
+    given += ["--crop", "32", "--device", "cpu", "--threads", "1"]
+    with monkeypatch.context() as patched:
+        patched.setattr(train_loop, "_step", _interrupted_at(3, train_loop._step))
+        stopped = in_process(search_command.app, *given)
     assert stopped.returncode == 130
     assert "networks.json: what was compared is kept; go on with --resume" in stopped.stderr
+    kept = torch.load(tmp_path / "run" / "networks" / "001.pt", weights_only=True)
+    assert kept["iteration"] == 3
+    resumed = in_process(search_command.app, *given, "--resume")
+    assert resumed.returncode == 0 and "after 10 iterations" in resumed.stdout, resumed.stderr
+
+
+def test_a_signal_waits_for_the_step_and_a_second_one_does_not() -> None:
+    saved: list[int] = []
+    with pytest.raises(KeyboardInterrupt), signals_wait_for_steps() as signals:
+        signal.raise_signal(signal.SIGINT)
+        # torchrun repeats what the terminal has sent.
+        signal.raise_signal(signal.SIGINT)
+        saved.append(1)
+        signals.step_ended(lambda: saved.append(2))
+        saved.append(3)
+    assert saved == [1, 2]
+    with pytest.raises(KeyboardInterrupt), signals_wait_for_steps():
+        # After the last step: it is not lost.
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_impatient_second_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter((0.0, 5.0))
+    monkeypatch.setattr(step_signals, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    saved: list[int] = []
+    with pytest.raises(KeyboardInterrupt), signals_wait_for_steps() as signals:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signals.step_ended(lambda: saved.append(1))
+    assert saved == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.pyramid.search_settings import Settings
 from hinas.search.spaces.registry import space_named
 from hinas.search.spaces.supernet_schedule import SupernetSchedule
+from hinas.search.supernet import supernet_training
 from hinas.search.supernet.evolution import Breeding, evolved
 from hinas.search.supernet.supernet_training import (
     SupernetState,
@@ -202,3 +204,26 @@ def test_what_the_method_cannot_do_is_said(picture_folder: Path, tmp_path: Path,
     }.items():
         assert message in mistake(app, *_arguments(picture_folder, out, *more)), more
     assert not out.exists()
+
+
+def test_ctrl_c_keeps_the_step_of_the_shared_kernels_and_their_curve_goes_on(
+    picture_folder: Path, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    out, real = tmp_path / "run", supernet_training._step
+    arguments = _arguments(picture_folder, out, "--log", "tensorboard")
+
+    def interrupted(state: Any, *given: Any) -> float:
+        if state.iteration == 1:
+            signal.raise_signal(signal.SIGINT)
+        return real(state, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(supernet_training, "_step", interrupted)
+        stopped = in_process(app, *arguments)
+    assert stopped.returncode == 130
+    assert "checkpoint.pt: step 2 is kept; go on with --resume" in stopped.stderr
+    found = in_process(app, *arguments, "--resume")
+    assert found.returncode == 0, found.stderr
+    curve = accumulators.EventAccumulator(str(out / "tensorboard" / "shared-kernels")).Reload().Scalars("loss")
+    assert [event.step for event in curve] == [1, 2, 3, 4]
