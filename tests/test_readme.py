@@ -70,7 +70,7 @@ def test_the_hinas_commands_run_in_their_order(picture_folder: Path, tmp_path: P
         "--max-minutes 0 --batch 2 --crop 32 --threads 1",
         "hinas-bench --operations": "--rounds 1 --size 64x48",
         "hinas-bench --model": "--rounds 1 --size 64x48 --limit 1",
-        "hinas-bench --gpu": "--rounds 1 --size 64x48 --limit 1",
+        "hinas-bench --gpu": "--rounds 1 --size 64x48 --limit 1 --model runs/found/model.onnx",
     }
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in commands:

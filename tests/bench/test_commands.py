@@ -3,8 +3,8 @@
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +29,23 @@ from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.numpy import save_file
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 
 def _variant(entry: Entry) -> tuple[str, str | None]:
     return entry.model, entry.backend
 
 
-def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.bench.commands", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def bench(in_process: Run) -> Run:
+    return partial(in_process, app)
 
 
-def test_latency_and_quality_of_two_models(models: dict[str, Path], picture_folder: Path, tmp_path: Path) -> None:
+def test_latency_and_quality_of_two_models(
+    bench: Run, models: dict[str, Path], picture_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "results"
-    result = _bench(
+    result = bench(
         "--model", models["gray"], "--model", models["color1"], "--data", picture_folder, "--sigma", "30",
         "--size", "48x32", "--rounds", "3", "--out", out,
     )  # fmt: skip
@@ -123,8 +127,8 @@ def test_backends_peers_and_a_foreign_model_in_one_run(
         assert words in results_table(outcome.results)
 
 
-def test_without_images_the_latency_alone_is_measured(models: dict[str, Path], tmp_path: Path) -> None:
-    result = _bench("--model", models["gray"], "--size", "16x16", "--rounds", "1", "--out", tmp_path / "r", "--json")
+def test_without_images_the_latency_alone_is_measured(bench: Run, models: dict[str, Path], tmp_path: Path) -> None:
+    result = bench("--model", models["gray"], "--size", "16x16", "--rounds", "1", "--out", tmp_path / "r", "--json")
     assert result.returncode == 0, result.stderr
     entries = json.loads(result.stdout)["entries"]
     assert len(entries) == 1

@@ -1,11 +1,13 @@
 """hinas-bench --gpu as a person runs it, and the picture it draws."""
 
 import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import onnx
 import pytest
+from hinas.bench.commands import app
 from hinas.bench.devices.gpu_plan import gpu_plan
 from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency.timed_method import Size
@@ -20,16 +22,20 @@ from hinas.errors import UserError
 from hinas.figures import write_figure
 from PIL import Image
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 SIZE = Size(width=64, height=48)
 
 
-def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.bench.commands", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def bench(in_process: Run) -> Run:
+    return partial(in_process, app)
 
 
-def test_projections_stand_beside_measurements_and_say_what_they_are(models: dict[str, Path], tmp_path: Path) -> None:
-    result = _bench(
+def test_projections_stand_beside_measurements_and_say_what_they_are(
+    bench: Run, models: dict[str, Path], tmp_path: Path
+) -> None:
+    result = bench(
         "--model", models["gray"], "--gpu", "GTX 1080 Ti", "--gpu", "h200", "--gpu", "H200 SXM",
         "--size", "48x32,64x64", "--rounds", "1", "--out", tmp_path,
     )  # fmt: skip
@@ -60,8 +66,10 @@ def test_projections_stand_beside_measurements_and_say_what_they_are(models: dic
             assert picture.width > 300
 
 
-def test_an_unknown_gpu_is_refused_before_anything_is_measured(models: dict[str, Path], tmp_path: Path) -> None:
-    result = _bench("--model", models["gray"], "--gpu", "voodoo", "--out", tmp_path / "out")
+def test_an_unknown_gpu_is_refused_before_anything_is_measured(
+    bench: Run, models: dict[str, Path], tmp_path: Path
+) -> None:
+    result = bench("--model", models["gray"], "--gpu", "voodoo", "--out", tmp_path / "out")
     assert result.returncode == 2
     assert "--gpu voodoo: no such GPU in the table; there are 980 (GeForce GTX 980), 1080ti" in result.stderr
     assert "Traceback" not in result.stderr

@@ -3,7 +3,8 @@
 import csv
 import json
 import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +20,8 @@ from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named, space_settings
 from PIL import Image
 from typer.testing import CliRunner
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 HINAS = space_named("hinas")
 assert HINAS.pricing is not None
@@ -36,9 +39,9 @@ SMALL = {
 }
 
 
-def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.bench.commands", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+@pytest.fixture
+def bench(in_process: Run) -> Run:
+    return partial(in_process, app)
 
 
 @pytest.mark.parametrize("changes", [{}, {"width_search": "searched", "width_factors": [1, 1.5, 2], "layers": 3}])
@@ -72,14 +75,14 @@ def test_agreement_sums_up_errors() -> None:
 
 
 @pytest.mark.slow
-def test_a_space_is_priced_and_checked(tmp_path: Path) -> None:
+def test_a_space_is_priced_and_checked(bench: Run, tmp_path: Path) -> None:
     stacks = {"resolutions": ["half"], "levels": [1, 1], "widths": [8], "middle": [1, 9], "kinds": ["single"]}
     document = {"format": "hinas-space", "version": 2, "space": "pyramid", "task": {"channels": 1}, "settings": stacks}
     (tmp_path / "space.json").write_text(json.dumps(document))
     searched = space_named("pyramid")
     assert searched.pricing is not None
     out = tmp_path / "out"
-    result = _bench(
+    result = bench(
         "--operations", tmp_path / "space.json", "--size", "32x24", "--rounds", "2", "--check", "3", "--out", out
     )
     assert result.returncode == 0, result.stderr

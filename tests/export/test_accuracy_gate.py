@@ -2,9 +2,9 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from hinas.search.tasks.interface import TaskOptions
 from hinas.search.tasks.registry import configured_task
 from onnx import numpy_helper
 from PIL import Image
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -226,16 +228,16 @@ def test_what_does_not_pass_is_not_written_and_said_at_the_end(
     assert not list(tmp_path.iterdir())
 
 
-def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.export.commands", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180)
+@pytest.fixture
+def export(in_process: Run) -> Run:
+    return partial(in_process, app)
 
 
 def test_the_command_writes_checked_and_unchecked_models(
-    run_folder: Path, picture_folder: Path, tmp_path: Path
+    export: Run, run_folder: Path, picture_folder: Path, tmp_path: Path
 ) -> None:
     arguments = (run_folder / "net.json", "--precision", "fp16,fp32", "--out", tmp_path / "m.onnx")
-    result = _export(*arguments, "--check", picture_folder)
+    result = export(*arguments, "--check", picture_folder)
     assert result.returncode == 0, result.stderr
     assert "lost at sigma 25" in result.stdout
     for name, precision in (("m", "fp16"), ("m.fp32", "fp32")):
@@ -243,7 +245,7 @@ def test_the_command_writes_checked_and_unchecked_models(
         assert report["precision"] == precision
         assert len(report["certificate"]["images"]) == 3
         assert report["file_bytes"] == (tmp_path / f"{name}.onnx").stat().st_size
-    result = _export(*arguments)
+    result = export(*arguments)
     assert result.returncode == 0, result.stderr
     assert "m.onnx: what fp16 costs was not checked on images" in result.stderr
     assert "m.fp32.onnx: what" not in result.stderr

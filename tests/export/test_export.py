@@ -3,8 +3,8 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +28,8 @@ from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.weights import save_weights
 from hinas.search.spaces.hinas.space import Activation, NetworkDescription, Operation, Squeeze, Stem
 from onnx import numpy_helper
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _genotype(document: dict[str, Any]) -> Genotype:
@@ -160,17 +162,19 @@ def test_the_probe_sees_what_a_known_network_sees() -> None:
     assert probed_halo(network, NetworkInput(channels=1), halo=4) == 5
 
 
-def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hinas.export.commands", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180)
+@pytest.fixture
+def export(in_process: Run) -> Run:
+    return partial(in_process, app)
 
 
-def test_the_command_writes_model_and_report(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+def test_the_command_writes_model_and_report(
+    export: Run, exported: tuple[Genotype, Path, bytes], tmp_path: Path
+) -> None:
     genotype, weights, content = exported
     path = tmp_path / "net.json"
     path.write_text(genotype.to_json())
     (tmp_path / "net.safetensors").write_bytes(weights.read_bytes())
-    result = _export(path)
+    result = export(path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "model.onnx").read_bytes() == content
     report = json.loads((tmp_path / "model.report.json").read_text())
@@ -180,11 +184,11 @@ def test_the_command_writes_model_and_report(exported: tuple[Genotype, Path, byt
     assert "multiply-adds per pixel" in result.stdout
 
 
-def test_several_targets_are_several_files(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+def test_several_targets_are_several_files(export: Run, exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
     genotype, weights, content = exported
     path = tmp_path / "net.json"
     path.write_text(genotype.to_json())
-    result = _export(path, "--weights", weights, "--target", "openvino,ort", "--out", tmp_path / "a.onnx", "--quiet")
+    result = export(path, "--weights", weights, "--target", "openvino,ort", "--out", tmp_path / "a.onnx", "--quiet")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.ort.onnx").read_bytes() == content
     for name, target in (("a", "openvino"), ("a.ort", "ort")):
@@ -205,10 +209,10 @@ def test_what_each_rewrite_brought_is_measured(exported: tuple[Genotype, Path, b
     assert all(item.cpu_ms > 0 and item.gain > 0 and item.speedup > 0 for item in timings)
 
 
-def test_random_weights_are_marked_so(exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
+def test_random_weights_are_marked_so(export: Run, exported: tuple[Genotype, Path, bytes], tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(exported[0].to_json())
-    result = _export(path, "--random-weights", "--out", tmp_path / "timing.onnx", "--json")
+    result = export(path, "--random-weights", "--out", tmp_path / "timing.onnx", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["weights"] == "random"
     properties = {item.key: item.value for item in onnx.load(tmp_path / "timing.onnx").metadata_props}
