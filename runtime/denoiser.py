@@ -1,18 +1,19 @@
 """The denoiser: an array in, a clean array of the same number type out, larger where the model enlarges."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from ..errors import UserError
 from ..network_input import PACKED_BAYER
 from .amount import WHOLE_CHANGE, Amount
 from .backends.backend import Arithmetic, Backend, Listener
 from .backends.open_backend import open_backend, twin_in_fp32
+from .many_pictures import Frames, Levels, denoised_each
 from .memory.memory_budget import streaming_bytes, working_bytes
 from .model.bundled_models import model_file
 from .model.manifest import ModelManifest
@@ -137,6 +138,43 @@ class Denoiser:
         finally:
             for note in dict.fromkeys(notes):
                 warnings.warn(note, stacklevel=2)
+
+    @overload
+    def batch(self, images: Image, sigma: Levels = None, *, strength: float = 1.0, chroma: float = 1.0) -> Image: ...
+
+    @overload
+    def batch(
+        self, images: Sequence[Image], sigma: Levels = None, *, strength: float = 1.0, chroma: float = 1.0
+    ) -> list[Image]: ...
+
+    def batch(
+        self, images: Image | Sequence[Image], sigma: Levels = None, *, strength: float = 1.0, chroma: float = 1.0
+    ) -> Image | list[Image]:
+        """Denoise every picture of an array (N, H, W) or (N, H, W, C), or of a list, where sizes may differ.
+
+        An array gives an array, a list a list; each picture is what a call on it alone gives. `sigma`: one level for
+        all, one for each, or None: each measured. All else as in a call. Raises UserError that names the picture.
+        """
+        return denoised_each(images, sigma, lambda image, level: self(image, level, strength=strength, chroma=chroma))
+
+    def frames(
+        self, frames: Iterable[Image], sigma: float | None = None, *, strength: float = 1.0, chroma: float = 1.0
+    ) -> Iterator[Image]:
+        """Denoise frames as they come, all at one noise level, so that the result does not flicker.
+
+        `sigma` None, where the model needs a level: the median of 7 frames, as for films. They are spread over
+        `frames` where that is an array or a list, else the first 7, which are taken before the first result.
+        All else as in a call. Raises UserError for frames that the model cannot take.
+        """
+        amount = Amount(strength=strength, chroma=chroma)
+        amount.check_for(self.manifest)
+        given = Frames(frames)
+        level = self.noise_level_from(given.measured, sigma, factor=amount.level_factor)
+        if level.range_note is not None:
+            warnings.warn(level.range_note, stacklevel=2)
+        # The level is already times what a strength above 1 multiplies it by.
+        for frame in given:
+            yield self(frame, level.sigma, strength=amount.share, chroma=amount.chroma)
 
     def noise_level(self, image: Image, sigma: float | None = None, *, factor: float = 1.0) -> NoiseLevel:
         """The level `image` would be denoised at: `sigma` as in a call, times `factor`.

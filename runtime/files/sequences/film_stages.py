@@ -23,12 +23,12 @@ from ...films.film_target import FilmTarget, written_film
 from ...films.frame_pixels import Pixels, changed_planes, pixels_from
 from ...films.known_films import container_for
 from ...noise.level import NoiseLevel
+from ...noise.sampled_noise import NUM_SAMPLES, noise_of_samples
 from ..opened_models import OpenedModels
 from ..picture_stages import HARDLY_ANY, Job
 from ..pipeline import BusyClock, Limits, Stages, overlapped
 from .named_mistakes import named_mistakes
 from .reading_ahead import read_ahead
-from .sampled_noise import NUM_SAMPLES, noise_of_samples
 
 _UNDER_WAY = 4
 """Frames decoded ahead."""

@@ -16,6 +16,7 @@ from ...denoise_request import Request
 from ...denoiser import Denoiser
 from ...noise.level import NoiseLevel
 from ...noise.measured_noise import measured_noise
+from ...noise.sampled_noise import noise_of_samples, spread
 from ...pictures.enlarged import enlarged
 from ...pictures.image_files import check_writable
 from ...pictures.known_formats import check_developed
@@ -29,7 +30,6 @@ from ..picture_stages import Job
 from ..pipeline import BusyClock
 from .film_stages import FrameProgress
 from .named_mistakes import named_mistakes
-from .sampled_noise import noise_of_samples, spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

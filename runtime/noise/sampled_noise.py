@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TypeVar
 
-from ...noise.measured_noise import MeasuredNoise, measured_noise
-from ...tiling.pixel_values import Image
+from ..tiling.pixel_values import Image
+from .measured_noise import MeasuredNoise, measured_noise
 
 NUM_SAMPLES = 7
 """Pictures that the noise is measured on; odd, so that one of them is the median."""
