@@ -93,7 +93,7 @@ class Cluster:
             )
 
     def _told(self, names: list[str], size: int, task: WorkerTask, workers: Workers) -> Iterator[Row]:
-        import pyarrow as arrow
+        import pyarrow as arrow  # pyright: ignore[reportMissingImports]
 
         data = self._ray.data
         table = arrow.table({"name": names})
@@ -142,8 +142,8 @@ def connected(address: str, note: Callable[[str], None]) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # It calls errors what Ray Data does itself with every actor.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    import ray
-    import ray.data
+    import ray  # pyright: ignore[reportMissingImports]
+    import ray.data  # pyright: ignore[reportMissingImports]
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context = ray.data.DataContext.get_current()

@@ -85,8 +85,8 @@ class _CsvTable:
 class _ParquetTable:
     def __init__(self, file: Path) -> None:
         try:
-            import pyarrow as arrow
-            from pyarrow.parquet import ParquetWriter
+            import pyarrow as arrow  # pyright: ignore[reportMissingImports]
+            from pyarrow.parquet import ParquetWriter  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise UserError(
                 f"--table {file.name}: parquet needs the package pyarrow; install: {install_advice('cpu,ray')}"

@@ -9,8 +9,8 @@ from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
 from ..pictures.damage import damage_is_the_users
-from ..pictures.formats.png_files import chunks_of_size, ihdr_of
-from ..pictures.formats.png_regions import PngRegions, write_png_bands
+from ..pictures.formats.png.png_files import chunks_of_size, ihdr_of
+from ..pictures.formats.png.png_regions import PngRegions, write_png_bands
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture, SourceRows, note_on_bands
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..tiling.pixel_values import Image, white_of
 from ..tiling.planner import Span
 from .formats.jpeg_files import JpegDetails, jpeg_details_of_size
-from .formats.png_files import chunks_of_size
+from .formats.png.png_files import chunks_of_size
 from .formats.tiff_files import TiffDetails
 from .picture import Picture
 from .size_tags import block_of_size, directory_of_size

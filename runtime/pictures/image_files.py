@@ -31,7 +31,7 @@ def read_picture(path: Path) -> Picture:
         with damage_is_the_users():
             match format_of(data):
                 case "PNG":
-                    from .formats.png_files import picture_from_png as picture_from
+                    from .formats.png.png_files import picture_from_png as picture_from
                 case "JPEG":
                     from .formats.jpeg_files import picture_from_jpeg as picture_from
                 case "TIFF":
@@ -60,7 +60,7 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
     check_writable(picture, format)
     match format:
         case "PNG":
-            from .formats.png_files import png_from_picture as data_from
+            from .formats.png.png_files import png_from_picture as data_from
         case "JPEG":
             from .formats.jpeg_files import jpeg_from_picture as data_from
         case "TIFF":

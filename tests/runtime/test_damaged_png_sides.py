@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.pictures.formats.png_regions import PngRegions
+from hinas.runtime.pictures.formats.png.png_regions import PngRegions
 from hinas.runtime.pictures.image_files import read_picture, write_picture
 from hinas.runtime.tiling.planner import Region, Span
 from PIL import Image, PngImagePlugin

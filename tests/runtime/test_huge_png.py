@@ -14,9 +14,9 @@ from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.huge_picture import sample_of
 from hinas.runtime.files.huge_pictures import huge_picture
 from hinas.runtime.files.reporting import Reporter
-from hinas.runtime.pictures.formats import png_scanlines
-from hinas.runtime.pictures.formats.png_regions import PngRegions, write_png_bands
-from hinas.runtime.pictures.formats.png_scanlines import Chunk, chunk_parts
+from hinas.runtime.pictures.formats.png import png_scanlines
+from hinas.runtime.pictures.formats.png.png_regions import PngRegions, write_png_bands
+from hinas.runtime.pictures.formats.png.png_scanlines import Chunk, chunk_parts
 from hinas.runtime.pictures.image_files import read_picture, write_picture
 from hinas.runtime.pictures.picture import Picture
 from hinas.runtime.tiling.planner import Region, Span

@@ -4,7 +4,7 @@ import io
 
 import imagecodecs
 import numpy as np
-from hinas.runtime.pictures.formats.png_files import filtered, png_from_picture
+from hinas.runtime.pictures.formats.png.png_files import filtered, png_from_picture
 from hinas.runtime.pictures.picture import Metadata, Picture
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -9,8 +9,8 @@ import imagecodecs
 import numpy as np
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.pictures.formats import png_scanlines
-from hinas.runtime.pictures.formats.png_scanlines import PngHeader, decoded_bands, png_bytes
+from hinas.runtime.pictures.formats.png import png_scanlines
+from hinas.runtime.pictures.formats.png.png_scanlines import PngHeader, decoded_bands, png_bytes
 from hinas.runtime.pictures.image_files import read_picture
 from PIL import Image
 

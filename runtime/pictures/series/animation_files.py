@@ -11,9 +11,9 @@ import numpy as np
 
 from ....errors import UserError
 from ..damage import damage_is_the_users
-from ..formats.png_chunks import chunks_in
-from ..formats.png_files import metadata_of, stays_true
-from ..formats.png_scanlines import SIGNATURE, Chunk, png_bytes
+from ..formats.png.png_chunks import chunks_in
+from ..formats.png.png_files import metadata_of, stays_true
+from ..formats.png.png_scanlines import SIGNATURE, Chunk, png_bytes
 from ..picture import Image, Metadata
 from ..pillow_files import opened_series
 from .animation import Animation, AnimationFrame

@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ...tiling.pixel_values import Image
-from ...tiling.planner import Region, Span
-from ..damage import damage_is_the_users
-from ..picture import without_alpha
-from ..pillow_files import notes_on_rest
+from ....tiling.pixel_values import Image
+from ....tiling.planner import Region, Span
+from ...damage import damage_is_the_users
+from ...picture import without_alpha
+from ...pillow_files import notes_on_rest
 from .png_chunks import chunks_in, packed_pixels
 from .png_files import KEY_NOTE, alpha_of_key, filtered, header_of_png, stays_true
 from .png_scanlines import BAND_BYTES, SIGNATURE, Chunk, chunk_parts, decoded_bands

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....errors import UserError
-from ..picture import Image
+from .....errors import UserError
+from ...picture import Image
 
 BAND_BYTES = 2**23
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ....errors import UserError
-from ...tiling.planner import Span
+from .....errors import UserError
+from ....tiling.planner import Span
 from .png_scanlines import SIGNATURE, Chunk
 
 _READ_AT_ONCE = 2**20

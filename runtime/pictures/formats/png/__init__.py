@@ -1,0 +1,1 @@
+"""PNG: chunks, rows as they are stored, whole pictures, and pictures in bands."""
