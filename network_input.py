@@ -1,8 +1,9 @@
 """What a network is given: one value for every place that makes inputs for it. Standard library only."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-PACKED_BAYER = 4
+PACKED_BAYER: Literal[4] = 4
 """Channels of a raw picture: of each 2x2 pixels of the mosaic red, the green beside it, the green below it, blue."""
 
 

@@ -119,12 +119,10 @@ def search(
     from .spaces.interface import TaskDescription
     from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
-    from .tasks.registry import check_channels, task_for_search, task_names, usual_channels
+    from .tasks.registry import channels_of, task_for_search, task_names
 
     if task not in task_names():
         raise UserError(f"--task: got {task!r}, expected {', '.join(task_names())}")
-    num_channels = usual_channels(task) if channels is None else channels
-    check_channels(task, num_channels)
     wanted = changes_from_texts(changes or ())
     if Path(space).suffix == ".json":
         if preset is not None:
@@ -133,7 +131,7 @@ def search(
     else:
         described = preset_space(
             space,
-            TaskDescription(name=task, channels=num_channels, scale=scale),
+            TaskDescription(name=task, channels=channels_of(task, channels), scale=scale),
             DEFAULT_PRESET if preset is None else preset,
             wanted,
         )

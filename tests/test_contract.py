@@ -24,11 +24,11 @@ from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named, space_names
 from hinas.search.tasks.interface import Task, TaskOptions
 from hinas.search.tasks.registry import (
+    channels_of,
     configured_task,
     is_blind,
     task_for_search,
     task_names,
-    usual_channels,
 )
 from stand_ins.small_spaces import SMALL_SPACES
 
@@ -167,7 +167,7 @@ def _tasks() -> list[tuple[str, int]]:
 def test_a_task_makes_repeatable_pairs_of_the_right_shapes(name: str, scale: int) -> None:
     for task in (configured_task(name, TaskOptions(scale=scale)), task_for_search(name, TaskOptions(scale=scale))):
         assert (task.name, task.scale) == (name, scale) and task.cases
-        given = TaskDescription(name=name, channels=usual_channels(name), scale=scale).network_input()
+        given = NetworkInput(channels=channels_of(name, None), scale=scale)
         clean = torch.rand(2, given.picture_channels, 24 * given.picture_scale, 36 * given.picture_scale)
         for make in (task.drawn, lambda clean, generator, task=task: task.of_case(clean, task.cases[0], generator)):
             first, second = (make(clean, torch.Generator().manual_seed(5)) for _ in range(2))
@@ -187,7 +187,7 @@ def test_a_task_makes_repeatable_pairs_of_the_right_shapes(name: str, scale: int
 def test_a_task_scores_a_network(name: str, scale: int) -> None:
     task = configured_task(name, TaskOptions(scale=scale))
     image = np.random.default_rng(1).integers(0, 256, (50, 61, 3), np.uint8)
-    given = NetworkInput(channels=usual_channels(name), alignment=2, scale=scale, level_range=task.level_range)
+    given = NetworkInput(channels=channels_of(name, None), alignment=2, scale=scale, level_range=task.level_range)
     score = validate(_Plain(task), [image], task=task, network_input=given, device=torch.device("cpu"))
     assert set(score.psnr_db_by_case) == {case.name for case in task.cases}
     assert score.psnr_db > 5

@@ -31,7 +31,11 @@ def raw_pairs(pixels: NDArray[np.uint8], image: str | Path) -> Iterator[tuple[st
     for name, gain in ISO_GAINS.items():
         seed = int.from_bytes(hashlib.sha256(f"{Path(image).stem}|{name}".encode()).digest()[:8], "little")
         noisy, clean = shot_at_gain(gain, seed).raw_pair(pixels[:height, :width])
-        yield name, *(np.ascontiguousarray(side.transpose(1, 2, 0), np.float32) for side in (noisy, clean))
+        yield name, _channels_last(noisy), _channels_last(clean)
+
+
+def _channels_last(packed_CHW: _Packed) -> _Packed:
+    return np.ascontiguousarray(packed_CHW.transpose(1, 2, 0), np.float32)
 
 
 def measure_raw(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...network_input import NetworkInput
-from ..tasks.registry import check_channels, task_names
+from ..tasks.registry import Channels, channels_of, task_names
 
 
 class Frozen(BaseModel):
@@ -50,8 +50,8 @@ class TaskDescription(Frozen):
 
     name: str = "denoise"
     """One of the names in `tasks/registry.py`."""
-    channels: Literal[1, 3, 4]
-    """Of the images: 1 grey, 3 colour, 4 packed Bayer."""
+    channels: Channels
+    """Of the images."""
     scale: Annotated[int, Field(ge=1, le=4)] = 1
     """Output pixels per input pixel along each side."""
 
@@ -64,7 +64,7 @@ class TaskDescription(Frozen):
 
     @model_validator(mode="after")
     def _the_task_has_such_images(self) -> "TaskDescription":
-        check_channels(self.name, self.channels)
+        channels_of(self.name, self.channels)
         return self
 
     def network_input(self, *, alignment: int = 1, level_range: tuple[float, float] | None = None) -> NetworkInput:

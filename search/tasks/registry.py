@@ -6,12 +6,14 @@ A new task is one new file beside `denoise.py` and one line in `_TASKS`.
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .interface import Task, TaskOptions
 
+Channels = Literal[1, 3, 4]
+"""Of images: 1 grey, 3 colour, 4 packed Bayer."""
 _TASKS: Mapping[str, str] = {
     "camera": "Camera",
     "denoise": "Denoise",
@@ -36,17 +38,19 @@ def is_blind(name: str) -> bool:
     return name in _BLIND
 
 
-def usual_channels(name: str) -> int:
-    """Of the images of a task where a person does not say."""
-    return PACKED_BAYER if name in _OF_PACKED_BAYER else 3
-
-
-def check_channels(name: str, channels: int) -> None:
-    """UserError where a task has no images of so many channels."""
-    is_packed = name in _OF_PACKED_BAYER
-    if (channels == PACKED_BAYER) != is_packed or channels not in (1, 3, PACKED_BAYER):
-        allowed = f"{PACKED_BAYER} (packed Bayer)" if is_packed else "1 (grey) or 3 (colour)"
-        raise UserError(f"channels: got {channels}, the task {name} takes {allowed}")
+def channels_of(name: str, channels: int | None) -> Channels:
+    """Of the images of a task: `channels`, None for the usual ones; UserError where it has no images of so many."""
+    if name in _OF_PACKED_BAYER:
+        if channels in (None, PACKED_BAYER):
+            return PACKED_BAYER
+        allowed = f"{PACKED_BAYER} (packed Bayer)"
+    else:
+        if channels is None:
+            return 3
+        if channels == 1 or channels == 3:
+            return channels
+        allowed = "1 (grey) or 3 (colour)"
+    raise UserError(f"channels: got {channels}, the task {name} takes {allowed}")
 
 
 def configured_task(name: Any, options: TaskOptions) -> Task:

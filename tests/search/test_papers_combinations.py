@@ -9,7 +9,7 @@ from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named
 from hinas.search.tasks.interface import TaskOptions
-from hinas.search.tasks.registry import task_for_search, usual_channels
+from hinas.search.tasks.registry import channels_of, task_for_search
 from stand_ins.small_spaces import SMALL_SPACES
 
 SYSTEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -40,7 +40,7 @@ def _combinations() -> list[tuple[str, str]]:
 def test_a_system_learns_for_a_task(system: str, task_name: str) -> None:
     space, preset, changes = SYSTEMS[system]
     scale = 2 if task_name == "super-resolution" else 1
-    channels: Any = usual_channels(task_name)
+    channels = channels_of(task_name, None)
     described = TaskDescription(name=task_name, channels=channels, scale=scale)
     task = task_for_search(task_name, TaskOptions(scale=scale))
     searched = preset_space(space, described, preset, {**SMALL_SPACES[space], **changes})
@@ -53,6 +53,7 @@ def test_a_system_learns_for_a_task(system: str, task_name: str) -> None:
     pairs = task.drawn(clean_patches.contiguous(memory_format=torch.channels_last), generator)  # as they are drawn
     noisy, level, clean = pairs.degraded_BCHW, pairs.level_B, pairs.clean_BCHW
 
+    gradients: list[torch.Tensor] = []
     # In the first step a last convolution that begins as zeros lets no gradient through.
     for phase in 2 * searcher.phases(searched.schedule):
         output = searcher(noisy, level if searcher.conditioned else None)
