@@ -91,7 +91,7 @@ def denoise(
         typer.Option(
             metavar="ADDRESS",
             help="For folders: on a Ray cluster, with one worker for each GPU or core. host:port, or auto: one that "
-            "runs here, else this machine alone. INPUT and OUTPUT may be addresses such as s3://bucket/folder.",
+            "runs here, else (or local) this machine alone. INPUT and OUTPUT may be addresses such as s3://bucket/folder.",
         ),
     ] = None,
     table: Annotated[

@@ -13,7 +13,7 @@ from ..model.automatic_model import AUTOMATIC
 from ..model.bundled_models import bundled_names, model_file
 from .folders import Folder, LocalFolder
 from .picture_worker import WorkerTask
-from .ray_workers import Cluster, connected
+from .ray_workers import Cluster, check_address, connected
 from .results_table import Table, TablePlace, table_place, written_table
 from .row import Row
 from .stored_folder import folder_at
@@ -68,6 +68,7 @@ def denoise_on_cluster(asked: ClusterRequest, reporter: Reporter) -> None:
     request = _checked(asked.request)
     source, target = _shared_folder(asked.source), _shared_folder(asked.target)
     place = _beside(target) if asked.table is None else table_place(asked.table)
+    check_address(asked.address)
     work = listed_work(source, target, request)
     for note in work.notes:
         reporter.note(note)

@@ -6,6 +6,7 @@ Nothing but this module knows Ray.
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -27,6 +28,7 @@ _NAMES_A_WORKER = 16
 _MOST_NAMES = 64
 """Given out at once: few, that all workers end together; in a long list more, that giving out costs little."""
 _GPU_BACKENDS = ("tensorrt", "cuda")
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +50,9 @@ class Workers:
 class Cluster:
     """A Ray cluster that this process is connected to."""
 
-    def __init__(self, ray: Any, *, is_own: bool) -> None:
-        """`is_own`: whether it was started for this run."""
+    def __init__(self, ray: Any) -> None:
+        """`ray`: the package."""
         self._ray = ray
-        self.is_own = is_own
 
     def workers_for(self, request: Request) -> Workers:
         """One for each GPU where the backend may use it, else for each core (or for `request.threads`).
@@ -132,6 +133,17 @@ class _Actor:
         return {"row": [row.to_json() for row in self._worker.rows([str(name) for name in batch["name"]])]}
 
 
+def check_address(address: str) -> None:
+    """Raise UserError where nobody answers at host:port: Ray itself would go on asking for minutes."""
+    if address in ("auto", "local") or "://" in address:
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"--ray {address}: no Ray cluster answers ({error}); give host:port, auto or local") from error
+
+
 @contextmanager
 def connected(address: str, note: Callable[[str], None]) -> Iterator[Cluster]:
     """A cluster at an address; auto: one that runs here, else one of this machine alone that ends with the block.
@@ -154,29 +166,29 @@ def connected(address: str, note: Callable[[str], None]) -> Iterator[Cluster]:
     with redirect_stdout(sys.stderr):
         was_connected = ray.is_initialized()
         with _own_stop_signal():
-            is_own = False if was_connected else _connect(ray, address)
+            if not was_connected:
+                _connect(ray, address, note)
         try:
-            if is_own:
-                note("no Ray cluster runs here; one of this machine alone was started for this run")
-            yield Cluster(ray, is_own=is_own)
+            yield Cluster(ray)
         finally:
             if not was_connected:
                 ray.shutdown()
 
 
-def _connect(ray: Any, address: str) -> bool:
-    """Connect, and say whether a cluster was started for it."""
+def _connect(ray: Any, address: str, note: Callable[[str], None]) -> None:
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         ray.init(address=address, **options)
     except Exception as error:
         if address != "auto" or not isinstance(error, ConnectionError):
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"--ray {address}: no Ray cluster there ({reason}); give host:port, or auto") from error
+            raise UserError(
+                f"--ray {address}: no Ray cluster there ({reason}); give host:port, auto or local"
+            ) from error
     else:
-        return address == "local"
+        return
+    note("no Ray cluster runs here; one of this machine alone is started for this run")
     ray.init(address="local", include_dashboard=False, **options)
-    return True
 
 
 @contextmanager

@@ -190,7 +190,7 @@ def test_names_whose_worker_died_are_given_out_alone_and_then_fail(
         request=request_for(models), source=folder_at("memory://in"), target=folder_at("memory://out"), num_cores=1
     )
     workers = Workers(num=2, num_cores=1, num_gpus=0)
-    rows = list(Cluster(None, is_own=False).rows(names, task, workers))
+    rows = list(Cluster(None).rows(names, task, workers))
     assert given == [(3, names), (1, ["75.png", "76.png", "77.png"])]
     assert sorted(row.input for row in rows) == sorted(f"memory://in/{name}" for name in names)
     assert [row.error for row in rows if row.status != "written"] == [
@@ -210,16 +210,16 @@ class _Resources:
 
 def test_there_is_one_worker_for_each_device(models: Models) -> None:
     request = request_for(models)
-    assert Cluster(_Resources(CPU=6.0), is_own=False).workers_for(replace(request, threads=4)) == Workers(
+    assert Cluster(_Resources(CPU=6.0)).workers_for(replace(request, threads=4)) == Workers(
         num=1, num_cores=4, num_gpus=0
     )
-    mixed = Cluster(_Resources(CPU=64.0, GPU=8.0), is_own=False)
+    mixed = Cluster(_Resources(CPU=64.0, GPU=8.0))
     assert mixed.workers_for(request).text == "8 workers with a GPU each"
     assert mixed.workers_for(replace(request, backend="cpu", threads=None)).text == "64 workers with one core each"
     with pytest.raises(UserError, match="--backend cuda: the Ray cluster has no GPU"):
-        Cluster(_Resources(CPU=6.0), is_own=False).workers_for(replace(request, backend="cuda"))
+        Cluster(_Resources(CPU=6.0)).workers_for(replace(request, backend="cuda"))
     with pytest.raises(UserError, match="has 2 cores, but a worker needs 4; change --threads"):
-        Cluster(_Resources(CPU=2.0), is_own=False).workers_for(replace(request, threads=4))
+        Cluster(_Resources(CPU=2.0)).workers_for(replace(request, threads=4))
 
 
 ROWS = (
@@ -263,6 +263,8 @@ def test_a_table_in_parquet_and_in_a_store(tmp_path: Path, store: Any) -> None:
         (["in", "out", "--ray", "auto", "--table", "t.xlsx"], "--table t.xlsx: allowed: a name that ends in .csv or"),
         (["in", "out", "--ray", "auto", "--model", "none-such"], "model 'none-such': no such file"),
         (["in", "out", "--ray", "auto", "--overwrite", "--skip-existing"], "--overwrite replaces files"),
+        (["in", "out", "--ray", "nonsense"], "--ray nonsense: no Ray cluster answers"),
+        (["in", "out", "--ray", "127.0.0.1:1"], "--ray 127.0.0.1:1: no Ray cluster answers"),
         (["in", "out", "--table", "t.csv"], "--table t.csv: is written with --ray alone"),
     ],
 )
