@@ -39,21 +39,27 @@ STEPS = 4
 
 def main() -> None:
     """Print a table, one line for each space and precision."""
+    given = arguments_parser().parse_args()
+    if given.only:
+        print(measured(given.photos, given.device, *given.only))
+        return
+    print("| search | precision | parameters | s per step | peak MiB |")
+    print("|---|---|---|---|---|")
+    wanted = [(space, kind) for space in given.space or SPACES for kind in SPACES[space]]
+    for (space, kind), precision in product(wanted, given.precision or ("fp32", "bf16")):
+        command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, kind, precision]
+        print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
+
+
+def arguments_parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--space", choices=SPACES, action="append", help="Repeatable. Default: all.")
     parser.add_argument("--precision", choices=("fp32", "bf16"), action="append", help="Repeatable. Default: both.")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", nargs=3, metavar=("SPACE", "KIND", "PRECISION"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.only:
-        print(measured(given.photos, given.device, *given.only))
-        return
-    print(f"{'search':<54} {'precision':<9} {'parameters':>10} {'s per step':>10} {'peak MiB':>9}")
-    wanted = [(space, kind) for space in given.space or SPACES for kind in SPACES[space]]
-    for (space, kind), precision in product(wanted, given.precision or ("fp32", "bf16")):
-        command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, kind, precision]
-        print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
+    return parser
 
 
 def measured(photos: Path, device_name: str, space: str, kind: str, precision: Any) -> str:
@@ -107,9 +113,7 @@ def measured(photos: Path, device_name: str, space: str, kind: str, precision: A
     parameters = sum(
         parameter.numel() for phase in state.phases if "kernels" in phase.learns for parameter in phase.parameters
     )
-    return (
-        f"{f'{space}: {kind}':<54} {precision:<9} {parameters:>10,} {seconds:>10.2f} {_peak_mebibytes(device):>9,.0f}"
-    )
+    return f"| {space}: {kind} | {precision} | {parameters} | {seconds:.3f} | {_peak_mebibytes(device):.0f} |"
 
 
 def _peak_mebibytes(device: Any) -> float:

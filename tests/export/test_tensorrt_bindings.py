@@ -210,7 +210,7 @@ def uses(
 
 
 def _uses_of_the_check_script(trt: Any, cuda: Any, gpu: Gpu) -> list[dict[str, Any]]:
-    script = runpy.run_path(str(ROOT / "tools" / "check_tensorrt.py"))
+    script = runpy.run_path(str(ROOT / "tools" / "on_gpu" / "check_tensorrt.py"))
     script["check"]([GRAY], "16x16", "1", trt=trt, cuda=cuda, gpu=gpu)
     assert trt.runs
     return trt.uses

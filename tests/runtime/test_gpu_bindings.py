@@ -22,7 +22,7 @@ from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
 from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "check_gpu_backends.py"
+SCRIPT = Path(__file__).parents[2] / "tools" / "on_gpu" / "check_gpu_backends.py"
 GPU = Gpu(name="NVIDIA GeForce GTX 1080 Ti", compute_capability=(6, 1), num_multiprocessors=28, memory_bytes=11 * 2**30)
 
 

@@ -1,6 +1,6 @@
 """Run the GPU's backends on a real GPU: hold them to the processor, and show what graphs and overlapping copies bring.
 
-Run: python tools/check_gpu_backends.py [MODEL.onnx ...] [--tile 512] [--batch 1] [--windows 32]
+Run: python tools/on_gpu/check_gpu_backends.py [MODEL.onnx ...] [--tile 512] [--batch 1] [--windows 32]
 Needs hinas[gpu]; builds engines, which takes minutes. Prints a table to paste. Exit 0: all within the limits; 1: not
 all are; 2: something is missing.
 """
@@ -131,14 +131,19 @@ def measured(
     return f" {difference.max():.1e} | {rms:.1e} | {p50_ms:.3f} | {megapixels / p50_ms * 1e3:.1f} | {verdict} |", fits
 
 
-def main() -> None:
-    """Check every model given, or the bundled ones."""
+def arguments_parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, default=sorted(MODELS_FOLDER.glob("*.onnx")))
     parser.add_argument("--tile", default="512")
     parser.add_argument("--batch", default="1")
     parser.add_argument("--windows", type=int, default=32)
-    given = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Check every model given, or the bundled ones."""
+    given = arguments_parser().parse_args()
     try:
         print(f"{first_gpu()}; latencies per window, with copies\n")
         is_good = check(

@@ -1,7 +1,8 @@
 """Build real TensorRT engines, hold their output to ONNX Runtime's on the processor, and time them on this GPU.
 
-Run: python tools/check_tensorrt.py [MODEL.onnx ...] [--tile 512] [--batch 1]   (needs hinas[gpu] and onnxruntime)
-Prints a table to paste. Exit 0: all within the limits; 1: an engine is not; 2: something is missing.
+Run: python tools/on_gpu/check_tensorrt.py [MODEL.onnx ...] [--tile 512] [--batch 1] [--reference MODEL.onnx]
+Needs hinas[gpu] and onnxruntime. Prints a table to paste. Exit 0: all within the limits; 1: an engine is not; 2:
+something is missing.
 """
 
 import argparse
@@ -78,13 +79,21 @@ class EngineRunner:
         return times
 
 
-def main() -> None:
-    """Check every model in every precision that this TensorRT builds from it."""
+def arguments_parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, default=sorted(MODELS_FOLDER.glob("*.onnx")))
     parser.add_argument("--tile", default="512")
     parser.add_argument("--batch", default="1")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--reference", type=Path, help="Hold all to this model's output, for files that the processor cannot run."
+    )
+    return parser
+
+
+def main() -> None:
+    """Check every model in every precision that this TensorRT builds from it."""
+    given = arguments_parser().parse_args()
     try:
         require_libraries("check_tensorrt.py", "tensorrt", "pycuda", "onnxruntime", extras="gpu")
         gpu = first_gpu()
@@ -93,15 +102,17 @@ def main() -> None:
 
         # Importing it makes the primary context current, which TensorRT uses too.
         import_module("pycuda.autoprimaryctx")
-        is_good = check(given.models, given.tile, given.batch, trt=trt, cuda=cuda, gpu=gpu)
+        is_good = check(given.models, given.tile, given.batch, trt=trt, cuda=cuda, gpu=gpu, reference=given.reference)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     sys.exit(0 if is_good else 1)
 
 
-def check(models: list[Path], tile: str, batch: str, *, trt: Any, cuda: Any, gpu: Gpu) -> bool:
-    """Print the table; whether every engine is within the limits."""
+def check(
+    models: list[Path], tile: str, batch: str, *, trt: Any, cuda: Any, gpu: Gpu, reference: Path | None = None
+) -> bool:
+    """Print the table; whether every engine is within the limits. `reference`: a model; None: each model its own."""
     from hinas.export.tensorrt.engine_from_onnx import engine_for
 
     request = request_from_texts(
@@ -124,18 +135,24 @@ def check(models: list[Path], tile: str, batch: str, *, trt: Any, cuda: Any, gpu
                 try:
                     engine = read_engine(engine_for(model, asked, trt=trt, gpu=gpu, cache_folder=cache, quiet=True))
                 except UserError as error:
-                    print(f"| {model.stem} | {precision} | | | | | | | not built: {error} |".replace("\n", " "))
+                    print(
+                        f"| {model.stem} | {precision} | | | | | | | not built: {error} |".replace("\n", " "),
+                        flush=True,
+                    )
                     continue
                 build_s = time.perf_counter() - start
             inputs = engine.key.inputs
             for shapes in dict.fromkeys(zip(*((i.smallest, i.typical, i.largest) for i in inputs), strict=True)):
-                cells, fits = checked(model, engine, shapes, trt=trt, cuda=cuda)
+                cells, fits = checked(reference or model, engine, shapes, trt=trt, cuda=cuda)
                 is_good &= fits
-                print(f"| {model.stem} | {precision} | {'x'.join(map(str, shapes[0]))} | {build_s:.0f} | {cells} |")
+                print(
+                    f"| {model.stem} | {precision} | {'x'.join(map(str, shapes[0]))} | {build_s:.0f} | {cells} |",
+                    flush=True,
+                )
     return is_good
 
 
-def checked(model: Path, engine: Engine, shapes: tuple[Any, ...], *, trt: Any, cuda: Any) -> tuple[str, bool]:
+def checked(reference: Path, engine: Engine, shapes: tuple[Any, ...], *, trt: Any, cuda: Any) -> tuple[str, bool]:
     """The numbers of one engine at one shape of its inputs, as cells of the table, and whether they are in bounds."""
     from hinas.runtime.backends.onnxruntime_cpu import OnnxRuntimeCpu
 
@@ -145,7 +162,7 @@ def checked(model: Path, engine: Engine, shapes: tuple[Any, ...], *, trt: Any, c
     feeds = {"noisy": noisy} if sigma is None else {"noisy": noisy, "sigma": sigma}
     runner = EngineRunner(engine, feeds, trt=trt, cuda=cuda)
     runner.run()
-    difference = np.abs(runner.result() - OnnxRuntimeCpu(model).run(noisy, sigma))
+    difference = np.abs(runner.result() - OnnxRuntimeCpu(reference).run(noisy, sigma))
     rms, p50_ms = math.sqrt(float((difference**2).mean())), float(np.median(runner.latencies_ms()))
     fits = rms <= LARGEST_RMS[engine.key.precision]
     megapixels = shapes[0][0] * math.prod(shapes[0][2:]) / 1e6
