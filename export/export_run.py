@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..runtime.model.manifest import Precision
 from ..search.genotype import read_genotype
-from ..search.learning.progress import duration_text
+from ..search.runs.progress import duration_text
 from .checks.accuracy_gate import Gate, TooMuchLostError, gate_for
 from .checks.check_images import check_images
 from .export_report import ExportReport, Report

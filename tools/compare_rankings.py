@@ -21,8 +21,8 @@ from hinas.search.architecture_search.search_space import SearchSpace
 from hinas.search.genotype import read_genotype
 from hinas.search.halving.candidate_files import CandidateFiles
 from hinas.search.halving.training_data import trainer_of
-from hinas.search.learning.checkpoint import load_checkpoint
 from hinas.search.learning.computing import Computing
+from hinas.search.runs.checkpoint import load_checkpoint
 from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.supernet.finalists import shared_score
 from hinas.search.tasks.interface import TaskOptions

@@ -13,13 +13,13 @@ from ..genotype import Score, write_genotype
 from ..images.image_folder import LoadedImages, load_images
 from ..images.splits import split_images
 from ..images.training_images import PatchSource
-from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
-from ..learning.progress import Progress
-from ..learning.run_folder import prepared_run_folder
-from ..learning.run_log import run_log
-from ..learning.step_signals import signals_wait_for_steps
+from ..runs.checkpoint import load_checkpoint, save_checkpoint
+from ..runs.progress import Progress
+from ..runs.run_folder import prepared_run_folder
+from ..runs.run_log import run_log
+from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.registry import network_description, space_named
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ..images.training_images import PatchSource
-from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.choices import Arithmetic
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore, validate
-from ..learning.step_signals import signals_wait_for_steps
 from ..learning.weights import load_weights, save_weights
+from ..runs.checkpoint import load_checkpoint, save_checkpoint
+from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.interface import Task, TaskOptions
 from ..training.train_loop import TrainingState, new_state, restore_state, state_content, train

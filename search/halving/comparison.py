@@ -8,8 +8,8 @@ from ...stop_signals import STOPS
 from ..learning.choices import LogFormat
 from ..learning.distributed import Ranks
 from ..learning.metrics import ValidationScore
-from ..learning.progress import Progress
-from ..learning.run_log import run_log
+from ..runs.progress import Progress
+from ..runs.run_log import run_log
 from .candidate_files import CandidateFiles
 from .candidate_training import Trainer, finished_scores, train_round
 from .candidates import Candidate

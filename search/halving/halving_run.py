@@ -9,7 +9,7 @@ from ...errors import UserError
 from ..architecture_search.search_request import SearchRequest
 from ..learning.device import chosen_device
 from ..learning.distributed import Ranks, joined_ranks, own_device
-from ..learning.run_folder import prepared_run_folder
+from ..runs.run_folder import prepared_run_folder
 from .candidate_files import CandidateFiles
 from .candidate_training import Trainer
 from .candidates import Candidate, drawn_candidates, latency_band

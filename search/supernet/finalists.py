@@ -19,8 +19,8 @@ from ..halving.candidate_training import Trainer
 from ..halving.candidates import Candidate, LatencyBand, latency_band
 from ..learning.distributed import Ranks
 from ..learning.metrics import validate
-from ..learning.progress import Progress
 from ..learning.weights import save_weights
+from ..runs.progress import Progress
 from ..spaces.interface import SpaceDescription
 from ..spaces.single_path import SinglePathSupernet
 from .evolution import Breeding, Scored, evolved

@@ -15,13 +15,13 @@ from ..halving.comparison import compare
 from ..halving.halving_result import write_result
 from ..halving.kept_candidates import keep_candidates, kept_candidates, search_identity
 from ..halving.training_data import trainer_of
-from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
-from ..learning.progress import Progress
-from ..learning.run_folder import prepared_run_folder
-from ..learning.run_log import run_log
-from ..learning.step_signals import signals_wait_for_steps
+from ..runs.checkpoint import load_checkpoint, save_checkpoint
+from ..runs.progress import Progress
+from ..runs.run_folder import prepared_run_folder
+from ..runs.run_log import run_log
+from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.registry import space_named
 from .finalists import chosen_finalists
 from .supernet_training import SupernetState, new_state, restore_state, state_content, train_supernet

@@ -18,15 +18,15 @@ from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
-from ..learning.checkpoint import load_checkpoint, save_checkpoint
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
-from ..learning.progress import Progress, duration_text
-from ..learning.run_folder import prepared_run_folder
-from ..learning.run_log import run_log
-from ..learning.step_signals import signals_wait_for_steps
 from ..learning.weights import load_weights, save_weights
+from ..runs.checkpoint import load_checkpoint, save_checkpoint
+from ..runs.progress import Progress, duration_text
+from ..runs.run_folder import prepared_run_folder
+from ..runs.run_log import run_log
+from ..runs.step_signals import signals_wait_for_steps
 from ..tasks.interface import Task
 from ..tasks.registry import configured_task
 from .given_pairs import GivenPairs, load_pairs

@@ -17,10 +17,10 @@ import torch
 from hinas.search import search_command, train_command
 from hinas.search.architecture_search import search_loop, search_run
 from hinas.search.genotype import read_genotype
-from hinas.search.learning import step_signals
 from hinas.search.learning.computing import Computing
-from hinas.search.learning.progress import Progress, duration_text
-from hinas.search.learning.step_signals import signals_wait_for_steps
+from hinas.search.runs import step_signals
+from hinas.search.runs.progress import Progress, duration_text
+from hinas.search.runs.step_signals import signals_wait_for_steps
 from hinas.search.tasks.interface import TaskOptions
 from hinas.search.training import train_loop
 from hinas.search.training.train_request import TrainRequest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hinas import command_line
 from hinas.search import search_command, train_command
-from hinas.search.learning.run_log import run_log
+from hinas.search.runs.run_log import run_log
 
 Curves = dict[str, dict[int, float]]
 PLAIN = ("--device", "cpu", "--threads", "1", "--channels", "1")

@@ -21,8 +21,8 @@ from hinas.search.architecture_search.search_state import (
 from hinas.search.images.image_folder import load_images
 from hinas.search.images.splits import split_images
 from hinas.search.images.training_images import PatchSource
-from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.learning.distributed import Ranks
+from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings
 from hinas.search.spaces.schedule import SearchSchedule

@@ -12,9 +12,9 @@ from hinas.network_input import NetworkInput
 from hinas.search.genotype import genotype_from_json
 from hinas.search.images.image_folder import load_images
 from hinas.search.images.training_images import PatchSource
-from hinas.search.learning.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.learning.distributed import Ranks
 from hinas.search.learning.metrics import psnr_db, validate
+from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.tasks.interface import Task
 from hinas.search.training.learning_rate import learning_rate_factor

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .choices import LogFormat
+from ..learning.choices import LogFormat
 
 Log = Callable[[int, Mapping[str, float | None]], None]
 """(step, values by name): note them; None is a value that was not measured at this step."""
