@@ -220,6 +220,14 @@ def test_raw_data_are_refused_by_models_for_pictures(models: dict[str, Path], tm
             denoised(tmp_path / "in.tif", tmp_path / "out.tif", model)
 
 
+def test_pages_of_raw_data_are_refused(raw_model: Path, tmp_path: Path, packed: Array) -> None:
+    with tifffile.TiffWriter(tmp_path / "in.tif") as writer:
+        for page in (packed, packed):
+            writer.write(page, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(UserError, match="a TIFF of 4 channels or of several layers"):
+        denoised(tmp_path / "in.tif", tmp_path / "out.tif", raw_model)
+
+
 def test_raw_data_have_no_chroma_and_no_level(raw_model: Path, packed: Array) -> None:
     model = Denoiser.load(raw_model, "cpu")
     with pytest.raises(UserError, match="chroma is 2, but raw data have no chroma"):

@@ -70,7 +70,8 @@ def check_kind(page: Any, *, num_listed: int) -> None:
         )
     if kind == _WHOLE and bits > 16:
         raise UserError(f"a TIFF of {bits} bits per channel; hinas takes up to 16, convert it first")
-    is_known = page.samplesperpixel - _NUM_COLOURS.get(photometric, 1) in (0, 1) or is_packed_bayer(page)
+    is_raw = is_packed_bayer(page) and num_listed == 1
+    is_known = page.samplesperpixel - _NUM_COLOURS.get(photometric, 1) in (0, 1) or is_raw
     if not is_known or page.is_volumetric:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
