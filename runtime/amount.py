@@ -26,8 +26,12 @@ class Amount:
             ("strength", self.strength, MOST_TIMES_LEVEL),
             ("chroma", self.chroma, _MOST_CHROMA),
         ):
-            if not 0 <= value <= most:
-                raise UserError(f"{name} is {value:g}; allowed: a number from 0 to {most:g}")
+            try:
+                is_allowed = 0 <= value <= most
+            except TypeError:
+                is_allowed = False
+            if not is_allowed:
+                raise UserError(f"{name} is {_text(value)}; allowed: a number from 0 to {most:g}")
 
     @property
     def share(self) -> float:
@@ -58,6 +62,10 @@ class Amount:
                 f"strength is {self.strength:g}, but this model takes no noise level that could be raised; "
                 "use a strength of at most 1, or a model that takes a level"
             )
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else repr(value)
 
 
 WHOLE_CHANGE = Amount()

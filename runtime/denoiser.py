@@ -21,7 +21,7 @@ from .network_run import NetworkRun
 from .noise.level import NoiseLevel, noise_level_for
 from .noise.measured_noise import measured_noise
 from .tiling.job_plan import JobPlanner, WindowMemory
-from .tiling.pixel_values import Image, checked_image
+from .tiling.pixel_values import Image, checked_image, seems_of_grey_levels
 from .tiling.planner import Span, TilePlan
 from .tiling.stitching import Progress
 from .tiling.streaming import PixelRows, denoised_bands
@@ -239,6 +239,10 @@ class Denoiser:
         if image.ndim == 3 and image.shape[2] == 3 and self.manifest.channels == 1:
             raise UserError(_IN_COLOUR)
         amount.check_for(self.manifest)
+        if seems_of_grey_levels(image):
+            listener(
+                f"the image's values are float32 and reach {image.max():.0f}, but white is 1; divide grey levels by 255"
+            )
         level = self.noise_level(image, sigma, factor=amount.level_factor)
         if level.range_note is not None:
             listener(level.range_note)

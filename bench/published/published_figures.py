@@ -91,9 +91,10 @@ def rows_matching(rows: Sequence[PublishedRow], text: str) -> tuple[PublishedRow
     found = tuple(row for row in rows if parts <= _searched_fields(row))
     if not found:
         papers = ", ".join(dict.fromkeys(row.paper for row in rows))
+        drawn = "; pictures are drawn with --figure 14a or 14b" if "figure" in text.casefold() else ""
         raise UserError(
             f"--published {text}: no published figure has all of these; "
-            f"give all, or some of paper ({papers}), table, data set, sigma=30, method, such as 'HiNAS v2, 10'"
+            f"give all, or some of paper ({papers}), table, data set, sigma=30, method, such as 'HiNAS v2, 10'{drawn}"
         )
     return found
 

@@ -54,6 +54,12 @@ def open_session(
                 f"{model}: ONNX Runtime has no bf16 for this device; use --backend openvino with a model exported with "
                 "--target openvino, or one in another precision"
             ) from error
+        if "NOT_IMPLEMENTED" in str(error):
+            # Of a bf16 file it may be an operation that it complains of, without a word on the type.
+            raise UserError(
+                f"{model}: ONNX Runtime lacks an operation of this file in its number format on this device; take the "
+                f"backend that it was exported for, or another precision ({first_line(error)})"
+            ) from error
         raise UserError(f"{model}: damaged, or not an ONNX model ({first_line(error)})") from error
 
 

@@ -38,6 +38,7 @@ def noise_level_for(
             f"sigma is to be multiplied by {factor:g}, but this model takes no noise level; leave sigma out"
         )
     if sigma is not None:
+        _check_number(sigma)
         if not math.isfinite(sigma) or sigma < 0:
             raise UserError(f"sigma is {sigma:g}; allowed: a number of at least 0, in grey levels 0..255")
         if sigma == 0 and manifest.scale == 1:
@@ -56,6 +57,15 @@ def noise_level_for(
     if estimate == 0 and manifest.scale == 1:
         return NoiseLevel(sigma=0.0, is_estimated=True, estimate=estimate, factor=factor)
     return _moved_into(manifest.sigma_range, estimate, factor, is_estimated=True)
+
+
+def _check_number(sigma: object) -> None:
+    try:
+        math.isfinite(sigma)  # pyright: ignore[reportArgumentType]
+    except TypeError as error:
+        raise UserError(
+            f"sigma is {sigma!r}; expected a number in grey levels 0..255, or None, which measures it"
+        ) from error
 
 
 def _moved_into(sigma_range: tuple[float, float], level: float, factor: float, *, is_estimated: bool) -> NoiseLevel:

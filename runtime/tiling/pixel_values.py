@@ -14,6 +14,8 @@ from ...network_input import PACKED_BAYER
 from .planner import Region, Span
 
 Image = NDArray[Any]
+_BEYOND_ALL_PICTURES = 2.0
+"""A mean in 0..1 that no picture has, however bright its lights."""
 
 
 def white_of(dtype: np.dtype[Any]) -> float:
@@ -36,6 +38,11 @@ def checked_image(image: Any) -> Image:
     if image.dtype == np.float32 and not np.isfinite(image).all():
         raise UserError("the image holds values that are not finite (NaN or infinity); expected 0..1")
     return image
+
+
+def seems_of_grey_levels(image: Image) -> bool:
+    """Whether a float32 image looks as if its white were 255: on average it is far beyond white."""
+    return image.dtype == np.float32 and float(image.mean()) > _BEYOND_ALL_PICTURES
 
 
 def batch_of(image: Image, window: Region, num_channels: int) -> NDArray[np.float32]:

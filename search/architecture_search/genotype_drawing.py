@@ -77,16 +77,22 @@ def _draw_path(axes: "Axes", network: CellsDiagram) -> None:
     axes.axis("off")
 
 
+def _columns(cell: CellDiagram) -> list[int]:
+    """Where the inputs, then the nodes stand on the line; the newest input stands next to the nodes."""
+    num_inputs = len(cell.inputs)
+    return [*reversed(range(num_inputs)), *range(num_inputs, num_inputs + len(cell.nodes))]
+
+
 def _reach(cell: CellDiagram) -> int:
     """The longest arc, in states."""
-    return max(edge.target + len(cell.inputs) - edge.source for edge in cell.edges)
+    columns = _columns(cell)
+    return max(columns[len(cell.inputs) + edge.target] - columns[edge.source] for edge in cell.edges)
 
 
 def _draw_cell(axes: "Axes", cell: CellDiagram, colours: Mapping[str, str]) -> None:
     """States on a line; of every node's edges the first above the line and the others below."""
     num_inputs = len(cell.inputs)
-    # The newest input stands next to the nodes.
-    places = [_STATE_GAP * place for place in [*reversed(range(num_inputs)), *range(num_inputs, 99)]]
+    places = [_STATE_GAP * column for column in _columns(cell)]
     last = _STATE_GAP * (num_inputs + len(cell.nodes))
     axes.plot([places[num_inputs], last], [0, 0], color="0.88", linewidth=9, solid_capstyle="butt", zorder=0)
     seen: set[int] = set()
@@ -103,7 +109,7 @@ def _draw_cell(axes: "Axes", cell: CellDiagram, colours: Mapping[str, str]) -> N
             middle, side * _NODE_RADIUS + height, edge.operation, ha="center", va="center", fontsize=7.5, color=colour
         )
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
-    for name, place in zip([*cell.inputs, *cell.nodes], places, strict=False):
+    for name, place in zip([*cell.inputs, *cell.nodes], places, strict=True):
         is_input = name in cell.inputs
         if is_input:
             axes.add_patch(_box(place, 1.0, "#DDEFE8"))

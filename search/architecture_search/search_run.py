@@ -28,7 +28,7 @@ from .genotype_drawing import draw_genotype
 from .latency_table import table_for
 from .search_curves import draw_search_curves
 from .search_history import curves_of, write_search_history
-from .search_loop import Searched, num_steps, search
+from .search_loop import Searched, num_steps, search, temperature_of
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
 from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
@@ -204,11 +204,7 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     genotype = found_genotype(request, found.description, score, images=images)
     write_genotype(genotype, path)
     if request.method == "gradient" and state.epoch >= epochs and not request.quiet:
-        for text in undecided_choices(state.history[-1].entropies, state.searcher.largest_entropies_bits()):
-            print(
-                f"warning: {text}; search longer than --epochs {epochs}, or compare networks with --method random",
-                file=sys.stderr,
-            )
+        _warn_of_no_decision(request, state)
     draw_genotype(genotype, request.out / "genotype")
     if request.perturbed:
         changes = state.searcher.perturbed(found.description, Random(request.seed))
@@ -219,6 +215,17 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
     expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"
+
+
+def _warn_of_no_decision(request: SearchRequest, state: SearchState) -> None:
+    space = request.space
+    fresh = space_named(space.space).searcher(space.settings, space.task)
+    fresh.set_temperature(temperature_of(space.schedule.epochs - 1, space.schedule))
+    largest, starting = state.searcher.largest_entropies_bits(), fresh.entropies_bits()
+    others = ", ".join(f"--method {name}" for name in space_named(space.space).methods if name != "gradient")
+    instead = f", or compare networks with {others}" if others else ""
+    for text in undecided_choices(state.history[-1].entropies, largest, starting):
+        print(f"warning: {text}; search longer than --epochs {space.schedule.epochs}{instead}", file=sys.stderr)
 
 
 def _place(state: SearchState, num_epochs: int) -> str:

@@ -297,7 +297,10 @@ def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.op
     else:
         kernels, rest = _kernels_and_rest(network)
         # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
-        optimizers = [Muon(kernels, lr=rate), torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
+        optimizers = [torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
+        if kernels:
+            # A network of two convolutions has none between them.
+            optimizers.insert(0, Muon(kernels, lr=rate))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]

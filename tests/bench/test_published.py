@@ -46,6 +46,8 @@ def test_a_choice_without_rows_is_a_mistake(rows: tuple[PublishedRow, ...]) -> N
     assert rows_matching(rows, "all") == rows
     with pytest.raises(UserError, match="no published figure has all of these"):
         rows_matching(rows, "HiNAS v1, 10")
+    with pytest.raises(UserError, match="pictures are drawn with --figure 14a or 14b"):
+        rows_matching(rows, "Figure 14")
 
 
 @pytest.mark.parametrize(

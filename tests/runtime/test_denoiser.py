@@ -168,6 +168,25 @@ def test_images_of_the_wrong_kind(models: Models, image: Any, words: str) -> Non
         load(models["gray"])(image)
 
 
+@pytest.mark.parametrize("sigma", ["auto", "20", [20]])
+def test_a_level_that_is_no_number(models: Models, sigma: Any) -> None:
+    with pytest.raises(UserError, match=r"expected a number in grey levels 0\.\.255, or None, which measures it"):
+        load(models["gray"])(random_image((20, 20), np.uint8), sigma=sigma)
+    with pytest.raises(UserError, match="strength is 'much'; allowed: a number from 0 to 4"):
+        load(models["gray"])(random_image((20, 20), np.uint8), sigma=20, strength="much")  # pyright: ignore[reportArgumentType]
+
+
+def test_float_pixels_that_look_like_grey_levels_are_said(models: Models) -> None:
+    image = random_image((20, 20), np.uint8).astype(np.float32)
+    with pytest.warns(UserWarning, match="reach 25., but white is 1; divide grey levels by 255"):
+        load(models["gray"])(image, sigma=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Lights beyond white are no reason.
+        image[:2] *= 10
+        load(models["gray"])(image / np.float32(255), sigma=20)
+
+
 def test_an_output_that_is_not_finite_names_the_tile(models: Models) -> None:
     with pytest.raises(UserError, match=r"tile 1 of 9 \(rows 0 to 13, columns 0 to 13\): the model's output is not"):
         load(models["infinite"], tile=10)(random_image((30, 30), np.uint8), sigma=25)

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from hinas.errors import UserError
+from hinas.search.architecture_search.search_space import preset_space
 from hinas.search.architecture_search.undecided import undecided_choices
 from hinas.search.genotype import read_genotype
 from hinas.search.search_command import app
-from hinas.search.spaces.registry import space_names
+from hinas.search.spaces.interface import TaskDescription
+from hinas.search.spaces.registry import space_named, space_names
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -151,4 +154,27 @@ def test_only_a_choice_close_to_the_largest_entropy_is_undecided() -> None:
     largest = {"alpha": 2.81, "beta": 1.2}
     assert undecided_choices({"alpha": 2.6, "beta": 0.4}, largest) == []
     (text,) = undecided_choices({"alpha": 1.1, "beta": 1.19}, largest)
-    assert text.startswith("beta is undecided, with an entropy of 1.19 of at most 1.20 bits")
+    assert text.startswith("beta is undecided, with an entropy of 1.19 of at most 1.20 bits, so")
+
+
+def test_a_choice_that_stays_where_it_began_is_undecided_unless_it_began_with_a_decision() -> None:
+    (text,) = undecided_choices({"filters": 0.83}, {"filters": 1.0}, {"filters": 0.84})
+    assert text.startswith("filters is undecided, with an entropy of 0.83 of at most 1.00 bits (0.84 at the start), so")
+    assert undecided_choices({"filters": 0.6}, {"filters": 1.0}, {"filters": 0.84}) == []
+    assert undecided_choices({"filters": 0.1}, {"filters": 1.0}, {"filters": 0.1}) == []
+
+
+SEARCHED = [(name, {}) for name in space_names() if "gradient" in space_named(name).methods]
+SEARCHED += [("superkernel", {"choice": choice}) for choice in ("factorized", "filterwise", "filterwise_attention")]
+
+
+@pytest.mark.parametrize(("space", "changes"), SEARCHED)
+def test_in_every_space_an_architecture_that_has_learnt_nothing_is_undecided(
+    space: str, changes: dict[str, object]
+) -> None:
+    torch.manual_seed(0)
+    described = preset_space(space, TaskDescription(channels=1), "fast", changes)
+    searcher = space_named(space).searcher(described.settings, described.task)
+    entropies = searcher.entropies_bits()
+    found = undecided_choices(entropies, searcher.largest_entropies_bits(), entropies)
+    assert [text.split()[0] for text in found] == list(entropies) and entropies
