@@ -9,6 +9,7 @@ import io
 import os
 from copy import deepcopy
 from pathlib import Path
+from pickle import PicklingError
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +30,11 @@ class RememberedExports:
     def __call__(self, network: nn.Module, example: tuple[torch.Tensor, ...], **options: Any) -> Any:
         """What the exporter returns, as far as hinas uses it: an object with `model_proto`."""
         weights = {name: value.numpy() for name, value in network.state_dict().items()}
-        file = self._folder / f"{_structure(network, _equal_weights(weights), example, options)}.onnx"
+        try:
+            structure = _structure(network, _equal_weights(weights), example, options)
+        except (AttributeError, PicklingError):  # a network of a class within a function
+            return self.itself(network, example, **options)
+        file = self._folder / f"{structure}.onnx"
         if file.is_file():
             return SimpleNamespace(model_proto=_with_weights(onnx.load(file), weights))
         program = self.itself(network, example, **options)
