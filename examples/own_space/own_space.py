@@ -64,7 +64,7 @@ class StackSpace(Space):
 
         class Denoising(nn.Sequential):
             def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
-                return noisy_BCHW - super().forward(noisy_BCHW)
+                return input - super().forward(input)
 
         widths = [task.channels, *[stack.width] * (stack.depth - 1), task.channels]
         layers: list[nn.Module] = []
