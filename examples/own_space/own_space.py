@@ -63,8 +63,8 @@ class StackSpace(Space):
         stack = own(description, Stack)
 
         class Denoising(nn.Sequential):
-            def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
-                return noisy_BCHW - super().forward(noisy_BCHW)
+            def forward(self, input: Tensor, sigma: Tensor | None = None) -> Tensor:
+                return input - super().forward(input)
 
         widths = [task.channels, *[stack.width] * (stack.depth - 1), task.channels]
         layers: list[nn.Module] = []
