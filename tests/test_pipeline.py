@@ -59,7 +59,7 @@ def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *opt
         "--batch", 2, "--crop", 32, *ONE_THREAD,
     )  # fmt: skip
     run(
-        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 150,
+        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 400,
         "--batch", 4, "--crop", 32, "--learning-rate", "0.01", *ONE_THREAD,
     )  # fmt: skip
     run("hinas-export", folder / "run" / "genotype.json")
