@@ -22,7 +22,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 def main(
     photos: Annotated[
-        Path, typer.Argument(help="A folder of clean images, to calibrate, to score and to train on.")
+        Path,
+        typer.Argument(
+            help="A folder of clean images, to calibrate, to score and to train on. The default is for times alone."
+        ),
     ] = TOOLS.parent / "docs" / "photographs",
     out: Annotated[Path, typer.Option(help="Folder for results.json and what the steps write.")] = Path("gpu-hour"),
     only: Annotated[

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from ...errors import UserError
 from ...search.bicubic import enlarged, reduced
 from ...search.luma import Y_OF_BLACK, Y_WEIGHTS
 from .clean_images import ImageSet, clean_pixels
-from .measure_quality import ImageScore, ScoredMethod
-from .psnr_ssim import SMALLEST_SIDE, Pixels, SsimReference, psnr_db
+from .measure_quality import ImageScore, ScoredMethod, scores_of
+from .psnr_ssim import SMALLEST_SIDE, Pixels, SsimReference
 
 BICUBIC = "bicubic enlargement"
 """The baseline's name in results: what MATLAB's imresize, and hardly another program, gives."""
@@ -67,23 +68,17 @@ def measure_enlarging(
                         raise UserError(f"{method.name} on {file}: {error}") from error
             inside = slice(scale, -scale)
             expected = luma(clean)[inside, inside]
-            reference = SsimReference(expected)
-            for model, (output, seconds) in outputs.items():
-                found = luma(output)[inside, inside]
-                scores.append(
-                    ImageScore(
-                        model=model,
-                        channels=channels,
-                        scale=scale,
-                        image=str(file),
-                        width=clean.shape[1],
-                        height=clean.shape[0],
-                        sigma=None,
-                        psnr_db=psnr_db(found, expected),
-                        ssim=reference.ssim(found),
-                        seconds=seconds,
-                    )
-                )
+            found = {model: (luma(output)[inside, inside], seconds) for model, (output, seconds) in outputs.items()}
+            about = partial(
+                ImageScore,
+                channels=channels,
+                scale=scale,
+                image=str(file),
+                width=clean.shape[1],
+                height=clean.shape[0],
+                sigma=None,
+            )
+            scores += scores_of(found, expected, SsimReference(expected), about)
         progress()
     if not scores:
         raise UserError(f"no image of {images.name} could be scored")

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ...network_input import PACKED_BAYER
 from .clean_images import ImageSet, clean_pixels
 from .noise_protocols import Noise
 from .protocol import NoisyPatch, joined, noisy_patches
-from .psnr_ssim import SsimReference, psnr_db
+from .psnr_ssim import Pixels, SsimReference, psnr_db
 
 Denoise = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
 """(H, W) for one channel, (H, W, 3) or of raw data (H, W, 4), in 0..1, and sigma in grey levels -> the same shape, not
@@ -142,30 +143,41 @@ def measure_quality(
                     continue
                 patches = noisy_patches(clean, sigma, image=file, noise=noise)
                 untouched = joined(patches, [patch.pixels for patch in patches], clean.shape)
-                outputs: dict[str, tuple[NDArray[np.float32], float | None]] = {NOISY_INPUT: (untouched, None)}
+                outputs: dict[str, tuple[Pixels, float | None]] = {NOISY_INPUT: (untouched, None)}
                 for method in suited:
                     try:
                         outputs[method.name] = _denoised(method, patches, sigma, clean.shape)
                     except UserError as error:
                         raise UserError(f"{method.name} on {file} at sigma {sigma:g}: {error}") from error
-                for model, (output, seconds) in outputs.items():
-                    scores.append(
-                        ImageScore(
-                            model=model,
-                            channels=channels,
-                            image=str(file),
-                            width=clean.shape[1],
-                            height=clean.shape[0],
-                            sigma=sigma,
-                            psnr_db=psnr_db(output, clean),
-                            ssim=reference.ssim(output),
-                            seconds=seconds,
-                        )
-                    )
+                about = partial(
+                    ImageScore,
+                    channels=channels,
+                    image=str(file),
+                    width=clean.shape[1],
+                    height=clean.shape[0],
+                    sigma=sigma,
+                )
+                scores += scores_of(outputs, clean, reference, about)
         progress()
     if not scores:
         raise UserError(f"no image of {images.name} could be scored")
     return scores
+
+
+def scores_of(
+    outputs: Mapping[str, tuple[Pixels, float | None]],
+    expected: NDArray[np.uint8] | Pixels,
+    reference: SsimReference,
+    about: Callable[..., ImageScore],
+) -> list[ImageScore]:
+    """The scores of outputs, in grey levels 0..255, by their methods' names, with the seconds each took.
+
+    `reference` is of `expected`. `about` makes a score of what is left: model, psnr_db, ssim and seconds.
+    """
+    return [
+        about(model=model, psnr_db=psnr_db(output, expected), ssim=reference.ssim(output), seconds=seconds)
+        for model, (output, seconds) in outputs.items()
+    ]
 
 
 def mean_scores(scores: Iterable[ImageScore]) -> dict[Scored, MeanScore]:

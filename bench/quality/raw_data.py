@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...search.camera.random_shots import ISO_GAINS, shot_at_gain
 from .clean_images import ImageSet, clean_pixels
-from .measure_quality import NOISY_INPUT, ImageScore, ScoredMethod
-from .psnr_ssim import SMALLEST_SIDE, SsimReference, psnr_db
+from .measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, scores_of
+from .psnr_ssim import SMALLEST_SIDE, Pixels, SsimReference
 
 _Packed = NDArray[np.float32]
 
@@ -58,32 +59,26 @@ def measure_raw(
             warn(f"{file}: {str(error).removeprefix(f'{file}: ')}, skipped")
             continue
         for condition, noisy, clean in pairs:
-            outputs: dict[str, tuple[_Packed, float | None]] = {NOISY_INPUT: (noisy, None)}
+            white = np.float32(255)
+            outputs: dict[str, tuple[Pixels, float | None]] = {NOISY_INPUT: (noisy * white, None)}
             for method in methods:
                 start = time.perf_counter()
                 try:
                     output = method.denoise(noisy, 0.0)
                 except UserError as error:
                     raise UserError(f"{method.name} on {file} at {condition}: {error}") from error
-                outputs[method.name] = output, time.perf_counter() - start
-            expected = clean * np.float32(255)
-            reference = SsimReference(expected)
-            for model, (output, seconds) in outputs.items():
-                found = output * np.float32(255)
-                scores.append(
-                    ImageScore(
-                        model=model,
-                        channels=clean.shape[2],
-                        condition=condition,
-                        image=str(file),
-                        width=clean.shape[1],
-                        height=clean.shape[0],
-                        sigma=None,
-                        psnr_db=psnr_db(found, expected),
-                        ssim=reference.ssim(found),
-                        seconds=seconds,
-                    )
-                )
+                outputs[method.name] = output * white, time.perf_counter() - start
+            expected = clean * white
+            about = partial(
+                ImageScore,
+                channels=clean.shape[2],
+                condition=condition,
+                image=str(file),
+                width=clean.shape[1],
+                height=clean.shape[0],
+                sigma=None,
+            )
+            scores += scores_of(outputs, expected, SsimReference(expected), about)
         progress()
     if not scores:
         raise UserError(f"no image of {images.name} could be scored")

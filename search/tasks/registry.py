@@ -4,7 +4,7 @@ A new task is one new file beside `denoise.py` and one line in `_TASKS`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal
 
@@ -14,18 +14,27 @@ from .interface import Task, TaskOptions
 
 Channels = Literal[1, 3, 4]
 """Of images: 1 grey, 3 colour, 4 packed Bayer."""
-_TASKS: Mapping[str, str] = {
-    "camera": "Camera",
-    "denoise": "Denoise",
-    "derain": "Derain",
-    "raw": "Raw",
-    "super-resolution": "SuperResolution",
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is known of a task without loading its class."""
+
+    class_name: str
+    is_blind: bool = False
+    """Whether its degradation has no strength that a network could be told."""
+    is_of_packed_bayer: bool = False
+    """Whether its networks are given raw data; else grey or colour images."""
+
+
+_TASKS: Mapping[str, _Entry] = {
+    "camera": _Entry("Camera"),
+    "denoise": _Entry("Denoise"),
+    "derain": _Entry("Derain", is_blind=True),
+    "raw": _Entry("Raw", is_blind=True, is_of_packed_bayer=True),
+    "super-resolution": _Entry("SuperResolution", is_blind=True),
 }
-"""A task's name, which is its module's but for hyphens, and the name of its class."""
-_BLIND = frozenset({"derain", "raw", "super-resolution"})
-"""Those whose degradation has no strength that a network could be told: known without loading their classes."""
-_OF_PACKED_BAYER = frozenset({"raw"})
-"""All others are for grey and colour images."""
+"""By the task's name, which is its module's but for hyphens."""
 
 
 def task_names() -> tuple[str, ...]:
@@ -35,12 +44,12 @@ def task_names() -> tuple[str, ...]:
 
 def is_blind(name: str) -> bool:
     """Whether networks for a task are told no strength."""
-    return name in _BLIND
+    return _TASKS[name].is_blind
 
 
 def channels_of(name: str, channels: int | None) -> Channels:
     """Of the images of a task: `channels`, None for the usual ones; UserError where it has no images of so many."""
-    if name in _OF_PACKED_BAYER:
+    if _TASKS[name].is_of_packed_bayer:
         if channels in (None, PACKED_BAYER):
             return PACKED_BAYER
         allowed = f"{PACKED_BAYER} (packed Bayer)"
@@ -79,6 +88,6 @@ def usual_ssim_weight(name: str) -> float:
 def _task_class(name: Any) -> type[Task]:
     if not isinstance(name, str) or name not in _TASKS:
         raise UserError(f"task: got {name!r}, expected one of {', '.join(task_names())}")
-    kind = getattr(import_module(f".{name.replace('-', '_')}", package=__package__), _TASKS[name])
+    kind = getattr(import_module(f".{name.replace('-', '_')}", package=__package__), _TASKS[name].class_name)
     assert issubclass(kind, Task)
     return kind
