@@ -10,23 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import typer
-from hinas.bench.commands import app as bench_app
 from hinas.bench.quality.raw_data import raw_pairs
-from hinas.export.commands import app as export_app
-from hinas.runtime.denoise_command import app as denoise_app
-from hinas.search.search_command import app as search_app
-from hinas.search.train_command import app as train_app
 from PIL import Image
+from stand_ins.commands import COMMANDS
 from stand_ins.small_spaces import SMALL_SPACES, as_options
 
-APPS: dict[str, typer.Typer] = {
-    "hinas-search": search_app,
-    "hinas-train": train_app,
-    "hinas-export": export_app,
-    "hinas-denoise": denoise_app,
-    "hinas-bench": bench_app,
-}
 ONE_THREAD = ("--threads", 1, "--device", "cpu")
 Run = Callable[..., Any]
 
@@ -44,7 +32,7 @@ def in_this_process(in_process: Run) -> Run:
     """As `_program`, without its imports."""
 
     def run(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
-        result = in_process(APPS[name], *map(str, arguments))
+        result = in_process(COMMANDS[name], *map(str, arguments))
         assert result.returncode == 0, result.stderr
         return result
 

@@ -1,14 +1,16 @@
 """Every command of the README runs as it stands there; the two with pip are run by .ci/run itself."""
 
-import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,36 +50,37 @@ def test_every_file_the_readme_shows_is_there() -> None:
 
 
 @pytest.mark.slow
-def test_the_hinas_commands_run_in_their_order(picture_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "search").symlink_to(ROOT / "search")
-    (tmp_path / "photos").mkdir()
+def test_the_hinas_commands_run_in_their_order(
+    in_process: Callable[..., subprocess.CompletedProcess[str]],
+    picture_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("examples").symlink_to(ROOT / "examples")
+    Path("search").symlink_to(ROOT / "search")
+    Path("photos").mkdir()
     for path in picture_folder.glob("*.png"):
         with Image.open(path) as picture:
-            picture.save(tmp_path / "photos" / path.name)
+            picture.save(Path("photos", path.name))
     commands = [command for command in _commands() if command.startswith("hinas-")]
-    assert {command.split()[0] for command in commands} == {
-        "hinas-denoise",
-        "hinas-search",
-        "hinas-train",
-        "hinas-export",
-        "hinas-bench",
-    }
+    assert {command.split()[0] for command in commands} == set(COMMANDS)
     # One step instead of an hour, a small space instead of a useful one: the last of two equal options counts.
     shorter = {
         "hinas-train": "--max-minutes 0 --threads 1",
         "hinas-search": "--set layers=1 --set nodes=1 --set width_search=fixed --set steps=1 "
+        '--set candidates=["conv_3x3","skip","none"] '
         "--max-minutes 0 --batch 2 --crop 32 --threads 1",
         "hinas-bench --operations": "--rounds 1 --size 64x48",
         "hinas-bench --model": "--rounds 1 --size 64x48 --limit 1",
         "hinas-bench --gpu": "--rounds 1 --size 64x48 --limit 1 --model runs/found/model.onnx",
     }
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in commands:
-        changes = [change for beginning, change in shorter.items() if command.startswith(beginning)]
-        line = " ".join([command, *changes])
-        result = subprocess.run(
-            ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert result.returncode == 0, f"{line}\n{result.stderr}"
-    assert (tmp_path / "denoised.png").is_file()
+        words = shlex.split(command)
+        words, output = (words[:-2], words[-1]) if ">" in words else (words, None)
+        words += [word for beginning, more in shorter.items() if command.startswith(beginning) for word in more.split()]
+        result = in_process(COMMANDS[words[0]], *words[1:])
+        assert result.returncode == 0, f"{words}\n{result.stderr}"
+        if output is not None:
+            Path(output).write_text(result.stdout, encoding="utf-8")
+    assert Path("denoised.png").is_file()

@@ -226,7 +226,7 @@ def test_channel_attention_sees_the_whole_image_and_says_so() -> None:
 
 @pytest.mark.slow
 def test_subnetworks_with_attention_export() -> None:
-    genotype = _random(1, **ATTENTION, activation="prelu")
+    genotype = _random(1, **ATTENTION | {"subnetworks": 1}, activation="prelu")
     _, report = frozen_model(genotype, None)
     assert report.tiling == "approximate" and report.parity.largest_difference < 1e-5
 

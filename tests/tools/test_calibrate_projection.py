@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import calibrate_projection
 import pytest
 from calibrate_projection import CalibrationSettings, app, calibration_table, run_calibration
 from hinas.bench.latency.measure_latency import Rounds
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 
 
 @pytest.mark.slow
-def test_this_machine_is_calibrated(tmp_path: Path) -> None:
+def test_this_machine_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate_projection, "_SPACES", ({"layers": 1, "nodes": 1}, {"layers": 1, "nodes": 2}))
     request = CalibrationSettings(
         num_random=3,
         size=Size(width=48, height=32),
