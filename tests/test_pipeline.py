@@ -39,7 +39,7 @@ def in_this_process(in_process: Run) -> Run:
     return run
 
 
-def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *options: str) -> Path:
+def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *options: str, iterations: int) -> Path:
     """A model file."""
     changes = as_options({**SMALL_SPACES[space], "steps": 3})
     run(
@@ -47,7 +47,7 @@ def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *opt
         "--batch", 2, "--crop", 32, *ONE_THREAD,
     )  # fmt: skip
     run(
-        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", 400,
+        "hinas-train", folder / "found" / "genotype.json", photos, "--out", folder / "run", "--iterations", iterations,
         "--batch", 4, "--crop", 32, "--learning-rate", "0.01", *ONE_THREAD,
     )  # fmt: skip
     run("hinas-export", folder / "run" / "genotype.json")
@@ -78,7 +78,7 @@ def _denoises_pictures(run: Run, model: Path, photos: Path, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
     """By the programs themselves."""
-    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path)
+    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path, iterations=400)
     _denoises_pictures(_program, model, picture_folder, tmp_path)
 
 
@@ -86,7 +86,9 @@ def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, 
 def test_the_same_with_a_network_that_exchanges_between_branches(
     in_this_process: Run, picture_folder: Path, tmp_path: Path
 ) -> None:
-    model = _searched_and_trained(in_this_process, "clearer", picture_folder, tmp_path, "--set", "normalisation=batch")
+    model = _searched_and_trained(
+        in_this_process, "clearer", picture_folder, tmp_path, "--set", "normalisation=batch", iterations=200
+    )
     _denoises_pictures(in_this_process, model, picture_folder, tmp_path)
 
 
@@ -96,7 +98,7 @@ def test_pictures_become_a_network_that_denoises_raw_data(
 ) -> None:
     run = in_this_process
     options = ("--task", "raw", "--set", "choice=joint", "--set", "resolution=full", "--set", "depth=1")
-    model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, *options)
+    model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, *options, iterations=200)
     found = json.loads((tmp_path / "found" / "genotype.json").read_text())
     assert found["task"] == {"name": "raw", "channels": 4, "scale": 1}
 
