@@ -83,6 +83,8 @@ def streak(layer: Layer, degrees: float) -> Tensor:
 
 _STRENGTHS = {"light": 0.15, "medium": 0.5, "heavy": 0.9}
 """From 0, hardly any, to 1, as much as is ever drawn."""
+_DRY_SHARE = 0.1
+"""Of the patches: without them a network takes stripes, such as those of a zebra, for rain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,9 @@ class Derain(Task):
         return tuple(Case(name=name) for name in _STRENGTHS)
 
     def drawn(self, clean_BCHW: Tensor, generator: torch.Generator) -> Pairs:
-        """Rains of any strength."""
-        strengths = torch.rand(len(clean_BCHW), generator=generator, device=generator.device).tolist()
+        """Rains of any strength; a tenth of the pictures stay dry."""
+        turns = torch.rand(len(clean_BCHW), generator=generator, device=generator.device)
+        strengths = ((turns - _DRY_SHARE) / (1 - _DRY_SHARE)).tolist()
         return _pairs(clean_BCHW, strengths, generator)
 
     def of_cases(self, clean_BCHW: Tensor, cases: Sequence[Case], generator: torch.Generator) -> Pairs:
@@ -121,8 +124,9 @@ class Derain(Task):
 
 
 def _pairs(clean_BCHW: Tensor, strengths: Sequence[float], generator: torch.Generator) -> Pairs:
+    """It rains where a strength is above 0."""
     rainy = [
-        random_rain(strength, generator).over(clean, generator)
+        random_rain(strength, generator).over(clean, generator) if strength > 0 else clean
         for clean, strength in zip(clean_BCHW, strengths, strict=True)
     ]
     return Pairs(quantised(torch.stack(rainy)), clean_BCHW, None)

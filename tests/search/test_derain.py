@@ -86,6 +86,13 @@ def test_rains_differ_and_a_picture_is_an_8_bit_file() -> None:
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
 
 
+def test_a_tenth_of_the_pictures_stay_dry() -> None:
+    clean = (torch.rand(200, 3, 48, 48, generator=_generator(4)) * 255).round() / 255
+    pairs = Derain().drawn(clean, _generator(5))
+    dry = (pairs.degraded_BCHW == clean).flatten(1).all(1).sum().item()
+    assert 8 <= dry <= 40
+
+
 @pytest.mark.parametrize(
     ("options", "named"), [(TaskOptions(scale=2), "--scale"), (TaskOptions(level_range=(0, 50)), "--sigma")]
 )
