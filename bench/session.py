@@ -21,8 +21,8 @@ from .published.published_figures import published_entries, read_published
 from .quality.clean_images import ImageSet, find_images
 from .quality.enlarging import measure_enlarging
 from .quality.measure_quality import ImageScore, ScoredMethod, measure_quality
-from .quality.raw_data import measure_raw
 from .quality.sample_pictures import SamplePicture, best_method, sample_pictures
+from .quality.task_cases import measure_task_cases
 from .results.entries import Entry, Results
 from .results.results_file import make_folder, write_results
 from .session_output import latency_entry, quality_entries, write_outputs
@@ -166,12 +166,12 @@ def _quality(
     if enlarging := [method for method in methods if method.scale > 1]:
         listener.begin("super-resolution", len(images.files))
         scores += measure_enlarging(enlarging, images, progress=listener.step, warn=listener.warn)
-    if raw := [method for method in methods if method.is_raw]:
-        listener.begin("raw data", len(images.files))
-        scores += measure_raw(raw, images, progress=listener.step, warn=listener.warn)
+    if others := [method for method in methods if method.scale == 1 and not method.takes_levels]:
+        listener.begin("other tasks", len(images.files))
+        scores += measure_task_cases(others, images, progress=listener.step, warn=listener.warn)
     return _Quality(
         scores=tuple(scores),
-        entries=tuple(quality_entries(scores, methods, images.name, settings.noise)),
+        entries=tuple(quality_entries(scores, methods, images.name)),
         samples=tuple(_samples(methods, images, scores, settings)),
     )
 

@@ -8,11 +8,10 @@ from .latency.measure_latency import MeasuredLatency
 from .projection.gpu_projections import ProjectedNetwork, write_rooflines
 from .quality.enlarging import BICUBIC
 from .quality.measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, mean_scores, write_scores
-from .quality.noise_protocols import PROTOCOL_OF, Noise
 from .quality.sample_pictures import SamplePicture
 from .report.html_page import write_report
 from .report.tradeoff_pictures import write_pictures
-from .results.entries import Entry, Protocol, Results
+from .results.entries import Entry, Results
 from .results.results_file import write_results, write_results_csv
 
 
@@ -38,9 +37,7 @@ def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: M
     )
 
 
-def quality_entries(
-    scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str, noise: Noise
-) -> list[Entry]:
+def quality_entries(scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str) -> list[Entry]:
     """The means of the scores, the baselines' among them, each with its time for all images.
 
     As the papers give it: the denoising alone, image after image.
@@ -48,8 +45,7 @@ def quality_entries(
     facts = {method.name: method.facts for method in methods}
     facts |= {NOISY_INPUT: {"source": "clean image plus noise"}, BICUBIC: {"source": "bicubic, as MATLAB's imresize"}}
     entries: list[Entry] = []
-    for (name, channels, scale, condition, sigma), mean in mean_scores(scores).items():
-        task, protocol = _task_and_protocol(scale, condition, noise)
+    for (name, channels, task, protocol, sigma), mean in mean_scores(scores).items():
         figures = {
             "model": name,
             "channels": channels,
@@ -66,12 +62,6 @@ def quality_entries(
         # A network's own name comes last: here it may carry its backend and precision.
         entries.append(Entry.model_validate(figures | dict(facts[name]) | {"task": task}))
     return entries
-
-
-def _task_and_protocol(scale: int, condition: str, noise: Noise) -> tuple[str, Protocol]:
-    if condition:
-        return f"raw {condition}", "raw"
-    return ("denoise", PROTOCOL_OF[noise]) if scale == 1 else (f"super-resolution x{scale}", "sr-y")
 
 
 def write_outputs(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hinas.bench.quality.raw_data import raw_pairs
+from hinas.bench.quality.task_cases import case_examples
 from PIL import Image
 from stand_ins.commands import COMMANDS
 from stand_ins.small_spaces import SMALL_SPACES, as_options
@@ -103,7 +103,8 @@ def test_pictures_become_a_network_that_denoises_raw_data(
     assert found["task"] == {"name": "raw", "channels": 4, "scale": 1}
 
     photo = picture_folder / "picture-0.png"
-    *_, (name, noisy, clean) = raw_pairs(np.asarray(Image.open(photo)), photo)
+    *_, (name, example) = case_examples("raw", np.asarray(Image.open(photo)), photo)
+    noisy, clean = (values[0].transpose(1, 2, 0) for values in (example.degraded_BCHW, example.clean_BCHW))
     assert name == "ISO 6400" and noisy.shape == clean.shape == (35, 45, 4)
     np.save(tmp_path / "noisy.npy", noisy)
     for target, *more in (("whole.npy",), ("tiles.npy", "--tile", 16), ("mean.tif", "--ensemble")):
@@ -121,7 +122,9 @@ def test_pictures_become_a_network_that_denoises_raw_data(
     )
     assert "raw ISO 6400" in printed.stdout and "packed Bayer" in printed.stdout
     entries = json.loads((out / "results.json").read_text())["entries"]
-    scores = {(entry["model"], entry["task"]): entry["psnr_db"] for entry in entries if entry.get("protocol") == "raw"}
+    scores = {
+        (entry["model"], entry["task"]): entry["psnr_db"] for entry in entries if entry.get("protocol") == "task cases"
+    }
     assert set(scores) == {
         (name, f"raw ISO {iso}") for name in ("model", "noisy input") for iso in ("400", "1600", "6400")
     }

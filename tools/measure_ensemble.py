@@ -1,7 +1,7 @@
 """Measure what `hinas-denoise --ensemble` brings: PSNR of models with it and without, as hinas-bench scores them.
 
 Run: python tools/measure_ensemble.py IMAGES [--model gray color] [--every N] [--sigma 25 50]
-Models for raw data are scored at the ISOs of their protocol.
+Models for raw data are scored under the cases of their task.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from hinas.bench.quality.clean_images import clean_pixels
 from hinas.bench.quality.noise_protocols import Noise
 from hinas.bench.quality.protocol import noisy_image
 from hinas.bench.quality.psnr_ssim import psnr_db
-from hinas.bench.quality.raw_data import raw_pairs
+from hinas.bench.quality.task_cases import case_examples
 from hinas.runtime import Denoiser
 from numpy.typing import NDArray
 
@@ -55,7 +55,8 @@ def cases(
     """Name, level to be told, noisy in 0..1, and clean in grey levels 0..255, of each case of one picture."""
     manifest = model.manifest
     if manifest.is_raw:
-        for name, noisy, clean in raw_pairs(clean_pixels(file, 3), file):
+        for name, example in case_examples(manifest.task, clean_pixels(file, 3), file):
+            noisy, clean = (values[0].transpose(1, 2, 0) for values in (example.degraded_BCHW, example.clean_BCHW))
             yield name, None, noisy, clean * np.float32(255)
         return
     clean = clean_pixels(file, manifest.channels)

@@ -73,18 +73,16 @@ class OpenNetwork:
 
     @property
     def task(self) -> str:
-        """What the network is for, as results name it: denoise, super-resolution x2 and so on."""
+        """The name of the task that the network is for, as in a genotype."""
         described = json.loads(self.manifest.genotype).get("task", {})
-        scale = self.manifest.scale
-        name = str(described.get("name", "denoise" if scale == 1 else "super-resolution"))
-        return name if scale == 1 else f"{name} x{scale}"
+        return str(described.get("name", self.manifest.task if self.manifest.scale == 1 else "super-resolution"))
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """Fields of an Entry that go with every figure of it, latency and quality alike."""
         return {
             "model": self.model,
-            "task": self.task,
+            "task": self.task if self.manifest.scale == 1 else f"{self.task} x{self.manifest.scale}",
             "channels": self.manifest.channels,
             "weights": self.manifest.weights,
             "parameters": self.cost.parameters,
@@ -121,6 +119,7 @@ class OpenNetwork:
             sigma_range=manifest.sigma_range,
             denoise=denoise,
             scale=manifest.scale,
+            task=self.task,
             facts={**self.facts, **ran_on},
         )
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from ...command_line import install_advice
 from ...errors import UserError
 from ...runtime.memory.process_memory import available_bytes
+from ...search.tasks.registry import task_names
 from ..devices.environment import Machine
 from ..latency.timed_method import Size, TimedMethod, needed_bytes
 from ..peers.classical import CLASSICAL
@@ -16,8 +19,6 @@ from .open_networks import OpenNetwork, Variants, open_networks
 from .peer_methods import ALL, peer_files, peer_names, scored_classical, timed_classical
 from .program import Program, scored_programs
 
-_SCORED_TASKS = ("denoise", "super-resolution x2", "super-resolution x3", "super-resolution x4", "raw")
-"""Those that there is a protocol for, as results name them."""
 _RESERVE = 0.8
 """Of the free memory: what may be planned with."""
 
@@ -138,15 +139,19 @@ def scored_methods(
     """
     methods: list[ScoredMethod] = []
     for network in found.networks:
+        scored = network.scored(machine)
         if network.manifest.weights == "random":
             told = "its latency is measured, its quality is not"
             note(f"note: {network.name} has random weights: {told}{_where(network)}")
-        elif network.task not in _SCORED_TASKS:
+        elif network.task not in task_names():
             note(f"note: {network.name} is for {network.task}: its latency is measured, its quality is not")
+        elif not scored.takes_levels and scored.scale == 1 and find_spec("torch") is None:
+            needed = f"its quality is measured where PyTorch is installed: {install_advice('search,bench,cpu')}"
+            note(f"note: {network.name} is for {network.task}: {needed}")
         elif network.manifest.scale > 1 and network.manifest.conditioned:
             note(f"note: {network.name} enlarges and takes a noise level: its latency is measured, its quality is not")
         else:
-            methods.append(network.scored(machine))
+            methods.append(scored)
     methods += [scored_classical(name, threads=threads, device=machine.cpu) for name in found.classical]
     methods += scored_programs(programs, machine, [NOISY_INPUT, *(item.name for item in found.timed)])
     for method in methods:

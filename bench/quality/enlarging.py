@@ -72,7 +72,8 @@ def measure_enlarging(
             about = partial(
                 ImageScore,
                 channels=channels,
-                scale=scale,
+                task=f"super-resolution x{scale}",
+                protocol="sr-y",
                 image=str(file),
                 width=clean.shape[1],
                 height=clean.shape[0],

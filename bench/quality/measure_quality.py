@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ...network_input import PACKED_BAYER
+from ..results.entries import Protocol
 from .clean_images import ImageSet, clean_pixels
-from .noise_protocols import Noise
+from .noise_protocols import PROTOCOL_OF, Noise
 from .protocol import NoisyPatch, joined, noisy_patches
 from .psnr_ssim import Pixels, SsimReference, psnr_db
 
@@ -38,18 +38,15 @@ class ScoredMethod:
     denoise: Denoise
     scale: int = 1
     """How many times as high and wide its results are."""
+    task: str = "denoise"
+    """The name of the task that it is for, as in a genotype."""
     facts: Mapping[str, Any]
     """Fields of an Entry that go with its figures: weights, parameters, backend, library, device, threads, source."""
 
     @property
-    def is_raw(self) -> bool:
-        """Whether it denoises raw data."""
-        return self.channels == PACKED_BAYER
-
-    @property
     def takes_levels(self) -> bool:
-        """Whether it is scored at noise levels; else at what its task has instead."""
-        return self.scale == 1 and not self.is_raw
+        """Whether it is scored at levels of white noise; else at what its task has instead."""
+        return self.scale == 1 and self.task == "denoise"
 
 
 NOISY_INPUT = "noisy input"
@@ -64,10 +61,9 @@ class ImageScore:
     """A method's name, NOISY_INPUT, or of super-resolution BICUBIC."""
     channels: int
     """1: measured on the grey image; 3: on the colour image; 4: on raw data."""
-    scale: int = 1
-    """Above 1: super-resolution."""
-    condition: str = ""
-    """Of raw data: the case, such as ISO 1600."""
+    task: str
+    """As results name it: denoise, super-resolution x3, or a task with its case, such as raw ISO 1600."""
+    protocol: Protocol
     image: str
     """The file's path."""
     width: int
@@ -75,7 +71,7 @@ class ImageScore:
     height: int
     """Pixels."""
     sigma: float | None
-    """Grey levels 0..255, of the noise and as told to a conditioned network; None: super-resolution and raw data."""
+    """Grey levels 0..255, of the noise and as told to a conditioned network; None: another task than white noise."""
     psnr_db: float
     """Infinite where the output equals the clean image."""
     ssim: float
@@ -100,8 +96,8 @@ class Scored(NamedTuple):
 
     model: str
     channels: int
-    scale: int
-    condition: str
+    task: str
+    protocol: Protocol
     sigma: float | None
 
 
@@ -152,6 +148,8 @@ def measure_quality(
                 about = partial(
                     ImageScore,
                     channels=channels,
+                    task="denoise",
+                    protocol=PROTOCOL_OF[noise],
                     image=str(file),
                     width=clean.shape[1],
                     height=clean.shape[0],
@@ -184,9 +182,8 @@ def mean_scores(scores: Iterable[ImageScore]) -> dict[Scored, MeanScore]:
     """The means, in the order of first appearance."""
     groups: dict[Scored, list[ImageScore]] = {}
     for score in scores:
-        groups.setdefault(Scored(score.model, score.channels, score.scale, score.condition, score.sigma), []).append(
-            score
-        )
+        key = Scored(score.model, score.channels, score.task, score.protocol, score.sigma)
+        groups.setdefault(key, []).append(score)
     return {
         key: MeanScore(
             num_images=len(group),

@@ -36,7 +36,8 @@ _PROTOCOL_TEXTS: Mapping[str, str] = {
     "hinas-patches": "overlapping patches, each with noise of its own (HiNAS's authors): higher than standard",
     "half-size images": "images shrunk to half: lower than standard",
     "sr-y": "bicubically reduced, brightness, border cropped",
-    "raw": "simulated shots, packed Bayer",
+    "task cases": "degraded as the task is scored in training",
+    "task cases, brightness": "the same, brightness alone",
     "unknown": "protocol not stated",
 }
 _QUALITY_TEXTS: Mapping[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}

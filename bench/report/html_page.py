@@ -33,9 +33,10 @@ _PROTOCOLS: dict[Protocol, str] = {
     "sr-y": "Super-resolution, bicubic, Y: the image is cropped to multiples of the scale, reduced as MATLAB's "
     "imresize does it and rounded to 8 bits. PSNR and SSIM of the brightness Y (BT.601, 16 to 235) of the enlarged "
     "image, clipped and not rounded, without a border of as many pixels as the scale; then the mean over the images.",
-    "raw": "Raw data: the image becomes what a Canon EOS 70D would record of it at the ISO, half of its range used: "
-    "linear, RGGB, with photon, read and row noise, in whole numbers, cut off at black and white. PSNR and SSIM of the "
-    "four packed channels in 0..1, the output clipped; then the mean over the images.",
+    "task cases": "Each image is degraded as the network's own task is scored in training, always the same way for an "
+    "image's name; a network that takes a strength is told the one that the task states. PSNR and SSIM of all "
+    "channels, the output clipped; then the mean over the images.",
+    "task cases, brightness": "As task cases, of the brightness Y (BT.601, 16 to 235) alone.",
     "unknown": "The publication does not say enough to name the protocol.",
 }
 _CHARTS = {

@@ -16,11 +16,19 @@ VERSION = 1
 
 Origin = Literal["measured", "published", "projected"]
 Protocol = Literal[
-    "standard", "standard, clipped 8-bit", "hinas-patches", "pairs", "half-size images", "sr-y", "raw", "unknown"
+    "standard",
+    "standard, clipped 8-bit",
+    "hinas-patches",
+    "pairs",
+    "half-size images",
+    "sr-y",
+    "task cases",
+    "task cases, brightness",
+    "unknown",
 ]
 """pairs: noisy files beside clean ones, as they are; half-size images: tested on images shrunk to half, as several
-published rows are; sr-y: super-resolution of bicubically reduced images, on brightness; raw: simulated shots in packed
-Bayer; unknown: not stated."""
+published rows are; sr-y: super-resolution of bicubically reduced images, on brightness; task cases: degraded as the
+network's own task is scored in training; unknown: not stated."""
 LevelSource = Literal["estimated", "given", "oracle, one for all", "oracle, best for each"]
 """Where the noise level came from that a method was told; an oracle knows the clean pictures, which nobody has."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -106,7 +106,7 @@ def test_averaging_independent_patches_alone_raises_the_psnr(picture_folder: Pat
     psnr_db = {}
     for noise in ("standard", "hinas-patches"):
         scores = measure_quality([_method()], images, sigmas=(30,), noise=noise)
-        entries = quality_entries(scores, [_method()], "pictures", noise)
+        entries = quality_entries(scores, [_method()], "pictures")
         assert {entry.protocol for entry in entries} == {noise}
         (psnr_db[noise],) = [entry.psnr_db for entry in entries if entry.model == NOISY_INPUT]
     assert psnr_db["hinas-patches"] > psnr_db["standard"] + 0.3
@@ -124,7 +124,7 @@ def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Pa
     scores = measure_quality(methods, images, sigmas=(30, 50), noise="standard")
     assert [sigma for _, sigma in seen] == [30, 30, 30]
     assert all(shape[2:] == (3,) for shape, _ in seen)
-    entries = quality_entries(scores, methods, "pictures", "standard")
+    entries = quality_entries(scores, methods, "pictures")
     assert {(entry.model, entry.sigma) for entry in entries} == {
         ("narrow", 30), ("halved", 30), ("halved", 50), (NOISY_INPUT, 30), (NOISY_INPUT, 50),
     }  # fmt: skip

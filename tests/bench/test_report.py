@@ -241,6 +241,8 @@ def test_the_method_shown_is_the_best_on_colour_images() -> None:
         return ImageScore(
             model=model,
             channels=channels,
+            task="denoise",
+            protocol="standard",
             image="x",
             width=1,
             height=1,
