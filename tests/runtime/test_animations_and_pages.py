@@ -251,9 +251,9 @@ def damaged(data: bytes) -> bytes:
 
 def with_a_frame_far_away(gif: bytes) -> bytes:
     """The second frame is moved by 65,000 pixels each way, which takes no byte more."""
-    frame = b"," + struct.pack("<HHHH", 0, 0, 48, 40)
-    before, first, second, *others = gif.split(frame)
-    return frame.join([before, first]) + b"," + struct.pack("<HHHH", 65000, 65000, 48, 40) + frame.join([second, *others])
+    near, far = (b"," + struct.pack("<HHHH", offset, offset, 48, 40) for offset in (0, 65000))
+    before, first, *others = gif.split(near)
+    return near.join([before, first]) + far + near.join(others)
 
 
 @pytest.mark.parametrize(
