@@ -122,7 +122,7 @@ def why_not_read(data: bytes) -> str:
         if data.startswith(begin):
             return f"{kind}, which hinas does not read; convert it to PNG or TIFF first"
     *names, last = CAPACITIES
-    return f"not a picture that hinas can read; it reads {', '.join(names)} and {last}"
+    return f"not a picture that hinas can read; it reads {', '.join(names)} and {last}: convert it first"
 
 
 def check_developed(path: Path) -> None:

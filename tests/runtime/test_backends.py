@@ -15,7 +15,6 @@ from hinas.runtime.backends.onnxruntime_session import imported_onnxruntime
 from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.model import bundled_models
 from hinas.runtime.tiling.window_limits import MOST_BYTES_PER_PIXEL
-from onnx import TensorProto, helper
 
 Models = dict[str, Path]
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
@@ -85,24 +84,6 @@ def test_a_truncated_model(models: Models, tmp_path: Path, backend: str) -> None
     (tmp_path / "cut.onnx").write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"cut\.onnx: damaged, or not an ONNX model"):
         open_backend(backend, tmp_path / "cut.onnx")
-
-
-def test_a_number_format_that_onnx_runtime_lacks_is_no_damage(tmp_path: Path) -> None:
-    """bf16, as it is exported for TensorRT: what the processor's library lacks is said, and what to do."""
-    shape = ["B", 1, "H", "W"]
-    nodes = [
-        helper.make_node("Cast", ["noisy"], ["coarse"], to=TensorProto.BFLOAT16),
-        helper.make_node("Conv", ["coarse", "kernel"], ["summed"]),
-        helper.make_node("Cast", ["summed"], ["denoised"], to=TensorProto.FLOAT),
-    ]
-    kernel = helper.make_tensor("kernel", TensorProto.BFLOAT16, [1, 1, 1, 1], [1.0])
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("noisy", "denoised")]
-    graph = helper.make_graph(nodes, "coarse", ends[:1], ends[1:], [kernel])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
-    onnx.save(model, tmp_path / "bf16.onnx")
-    with pytest.raises(UserError, match=r"bf16\.onnx: ONNX Runtime (has no bf16|lacks an operation)") as caught:
-        open_backend("cpu", tmp_path / "bf16.onnx")
-    assert "damaged" not in str(caught.value) and "another precision" in str(caught.value)
 
 
 @BACKENDS
