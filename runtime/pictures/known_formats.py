@@ -29,7 +29,7 @@ SUFFIXES: dict[str, Format] = {
     ".avif": "AVIF",
 }
 
-OTHER_SUFFIXES = (".gif", ".j2k", ".jp2", ".jxl", ".psd")
+OTHER_SUFFIXES = (".exr", ".gif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
 
 _NOT_READ = {
@@ -47,7 +47,6 @@ _NOT_READ = {
     b"%!PS": "PostScript",
 }
 """First bytes of pictures that people have and hinas does not read."""
-_MOST_FIRST_BYTES = 64
 
 _BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)
 """Bytes of the header behind the first 14."""
@@ -107,7 +106,7 @@ def check_is_read(path: Path) -> None:
         if not path.is_file():
             return
         with path.open("rb") as file:
-            head = file.read(_MOST_FIRST_BYTES)
+            head = file.read(_MOST_BRAND_BYTES)
     except OSError:
         return
     if format_of(head) is None:

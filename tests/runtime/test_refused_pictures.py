@@ -74,6 +74,7 @@ def not_read(tmp_path: Path) -> Path:
         "e.psd": b"8BPS\0\x01" + bytes(40),
         "f.png": b"",
         "g.gif": b"nothing",
+        "h.tga": struct.pack("<12xHHBB", 1, 1, 24, 0) + bytes(3),
     }.items():
         (tmp_path / "in" / name).write_bytes(content)
     Image.fromarray(pixels).save(tmp_path / "in" / "z.png")
@@ -92,12 +93,13 @@ def test_formats_that_are_not_read_are_called_by_their_names(
         "e.psd": "a Photoshop document, which hinas does not read; convert it to PNG or TIFF first",
         "f.png": "the file is empty",
         "g.gif": "not a picture that hinas can read; it reads PNG, JPEG, TIFF",
+        "h.tga": "not a picture that hinas can read; it reads PNG, JPEG, TIFF",
     }
     out = not_read.parent / "out"
     lines = mistake(app, not_read, out, "--model", models["color"], "--sigma", "9", "--quiet").splitlines()
     for line, (name, words) in zip(lines, kinds.items(), strict=False):
         assert line.startswith(f"error: {not_read / name}: {words}")
-    assert lines[len(kinds)] == "error: 7 of 8 pictures failed, the others are written:"
+    assert lines[len(kinds)] == "error: 8 of 9 pictures failed, the others are written:"
     assert [file.name for file in out.iterdir()] == ["z.png"]
     for target in ("out.jxl", "out.png"):
         (line,) = mistake(app, not_read / "b.jxl", not_read / target, "--model", models["color"]).splitlines()
