@@ -129,6 +129,15 @@ def tradeoff_panels(
     ]
 
 
+def panels_of_ours(panels: Sequence[Panel]) -> list[Panel]:
+    """Those with a point that is not published; where none has one, all: then the picture is of published figures.
+
+    Published figures at a level that was not measured have nothing beside them to be compared with.
+    """
+    ours = [panel for panel in panels if any(point.group.origin != "published" for point in panel.points)]
+    return ours or list(panels)
+
+
 def pareto_front(points: Sequence[TradeoffPoint]) -> list[TradeoffPoint]:
     """Those that no other point beats (as fast and as good, and better in one), the fastest first."""
     front: list[TradeoffPoint] = []

@@ -6,7 +6,15 @@ from pathlib import Path
 from ..quality.enlarging import BICUBIC
 from ..quality.measure_quality import NOISY_INPUT
 from ..results.entries import Results
-from .tradeoff import PAPERS_SIZE, Panel, Quality, denoising_entries, super_resolution_entries, tradeoff_panels
+from .tradeoff import (
+    PAPERS_SIZE,
+    Panel,
+    Quality,
+    denoising_entries,
+    panels_of_ours,
+    super_resolution_entries,
+    tradeoff_panels,
+)
 
 _AGAINST_TIME = ": quality against the mean time of a set's images"
 
@@ -49,4 +57,4 @@ def _written(panels: Sequence[Panel], stem: Path, title: str, conditions: str) -
     from ...figures import write_both
     from .plots import draw_tradeoff
 
-    return write_both(draw_tradeoff(panels, title=title, conditions=conditions), stem)
+    return write_both(draw_tradeoff(panels_of_ours(panels), title=title, conditions=conditions), stem)

@@ -24,7 +24,6 @@ from ..files.sequences.sequence_reporting import values_of_film, values_of_serie
 from ..files.sequences.series_stages import WrittenSeries
 from ..memory.memory_budget import working_bytes
 from ..memory.process_memory import available_bytes
-from ..pictures.known_formats import check_is_written
 from .folders import Folder
 from .row import Row, written_row
 
@@ -138,7 +137,6 @@ class PictureWorker:
             raise fetched.failure
         if is_sequence(fetched.job):
             return _Ready(fetched, None)
-        check_is_written(fetched.job.source)
         return _Ready(fetched, self._pictures.load(fetched.job))
 
     def _denoise(self, ready: _Ready) -> _Done:

@@ -7,7 +7,7 @@ from ...errors import UserError
 from ..denoise_request import Request
 from ..films.known_films import is_film
 from ..memory.memory_budget import working_bytes
-from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES, check_is_written
+from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 from .folder_listing import FolderListing, pictures_below
 from .output_folders import make_folder_of, tidy
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
@@ -58,7 +58,6 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
         stages = PictureStages(request, reserved_bytes=reserved)
 
         def load(job: Job) -> Loaded:
-            check_is_written(job.source)
             prepare(job)
             return stages.load(job)
 

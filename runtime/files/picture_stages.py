@@ -18,7 +18,7 @@ from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
 from ..pictures.image_files import check_writable, decoded_bytes, left_out, read_picture, write_picture
-from ..pictures.known_formats import check_developed, format_for
+from ..pictures.known_formats import check_developed, check_is_read, format_for
 from ..pictures.packed_bayer import packed_bayer
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
@@ -151,6 +151,9 @@ class PictureStages:
 
     def _loaded(self, job: Job) -> Loaded:
         start = time.perf_counter()
+        with _named(job.source):
+            check_developed(job.source)
+            check_is_read(job.source)
         format = format_for(job.target)
         # A link that leads nowhere exists too.
         if (job.target.exists() or job.target.is_symlink()) and not self._request.overwrite:
@@ -159,7 +162,6 @@ class PictureStages:
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         scale = self._models.scale
         with _named(job.source):
-            check_developed(job.source)
             huge = huge_picture(job.source, format, self._picture_memory, scale=scale)
         content = huge or read_picture(job.source)
         with _named(job.source):

@@ -47,7 +47,8 @@ def doubts(image: Image, noise: MeasuredNoise) -> tuple[str, ...]:
     if (neighbours := correlation(calm)) > _MOST_CORRELATED:
         found.append(
             f"neighbouring pixels share their noise (correlation {neighbours:.2f}), as after scaling or a raw "
-            "converter: the level is probably underestimated"
+            f"converter: the level of {noise.level:.1f} is probably underestimated; try --model photo, or "
+            "--sigma 'auto*1.5'"
         )
     order = np.argsort(means_P, kind="stable")
     third = len(order) // 3

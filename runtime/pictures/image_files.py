@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
-from .known_formats import CAPACITIES, format_of, formats_text
+from .known_formats import CAPACITIES, format_of, why_not_read
 from .picture import Format, Picture
 
 _MOST_JPEG_BLOCK_BYTES = 65000
@@ -49,7 +49,7 @@ def read_picture(path: Path) -> Picture:
                 case "AVIF":
                     from .formats.avif_files import picture_from_avif as picture_from
                 case None:
-                    raise UserError(f"not a picture that hinas can read; it reads {formats_text()}")
+                    raise UserError(why_not_read(data))
             return picture_from(data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

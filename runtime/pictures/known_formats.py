@@ -29,8 +29,24 @@ SUFFIXES: dict[str, Format] = {
     ".avif": "AVIF",
 }
 
-OTHER_SUFFIXES = (".gif", ".j2k", ".jp2", ".jxl", ".psd")
+OTHER_SUFFIXES = (".exr", ".gif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
+
+_NOT_READ = {
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"8BPS": "a Photoshop document",
+    b"v/1\x01": "OpenEXR",
+    b"SIMPLE  =": "FITS",
+    b"DDS ": "DDS",
+    b"qoif": "QOI",
+    b"\0\0\x01\0": "an icon",
+    b"%PDF": "a PDF document",
+    b"%!PS": "PostScript",
+}
+"""First bytes of pictures that people have and hinas does not read."""
 
 _BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)
 """Bytes of the header behind the first 14."""
@@ -81,10 +97,31 @@ def format_for(path: Path) -> Format:
         raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
 
 
-def check_is_written(path: Path) -> None:
-    """Raise UserError for a picture by its name that hinas cannot write under that name."""
-    if path.suffix.lower() in OTHER_SUFFIXES:
-        raise UserError(f"{path}: hinas writes {', '.join(SUFFIXES)}; convert it to one of them first")
+def check_is_read(path: Path) -> None:
+    """Raise UserError for a file that is no picture of ours by its first bytes.
+
+    What cannot be looked at twice, such as a pipe, or not at all, is left to whoever reads it.
+    """
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            head = file.read(_MOST_BRAND_BYTES)
+    except OSError:
+        return
+    if format_of(head) is None:
+        raise UserError(why_not_read(head))
+
+
+def why_not_read(data: bytes) -> str:
+    """What is wrong with a file of none of our formats, by its first bytes, as a sentence for a person."""
+    if not data:
+        return "the file is empty"
+    for begin, kind in _NOT_READ.items():
+        if data.startswith(begin):
+            return f"{kind}, which hinas does not read; convert it to PNG or TIFF first"
+    *names, last = CAPACITIES
+    return f"not a picture that hinas can read; it reads {', '.join(names)} and {last}: convert it first"
 
 
 def check_developed(path: Path) -> None:
@@ -113,9 +150,3 @@ def format_of(data: bytes) -> Format | None:
         brands = data[8 : min(_MOST_BRAND_BYTES, int.from_bytes(data[:4]))]
         return "AVIF" if b"avif" in brands else "HEIC" if any(brand in brands for brand in _HEIC_BRANDS) else None
     return None
-
-
-def formats_text() -> str:
-    """All formats, for a message."""
-    *names, last = CAPACITIES
-    return f"{', '.join(names)} and {last}"

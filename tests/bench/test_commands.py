@@ -105,7 +105,10 @@ def test_backends_peers_and_a_foreign_model_in_one_run(
         rounds=Rounds(fewest=1, seconds=0),
         out=out,
     )
-    outcome = run_bench(request, Listener())
+    notes: list[str] = []
+    outcome = run_bench(request, Listener(note=notes.append))
+    (told,) = [note for note in notes if note.startswith("note: DnCNN-S cpu fp32 has random weights")]
+    assert told.endswith("github.com/cszn/KAIR (model_zoo); give them as --peer-weights dncnn=FILE.safetensors")
     entries = outcome.results.entries
     latencies = {_variant(entry): entry for entry in entries if entry.latency_ms}
     scores = {_variant(entry): entry for entry in entries if entry.ssim and entry.model != "noisy input"}

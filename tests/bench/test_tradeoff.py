@@ -14,6 +14,7 @@ from hinas.bench.report.tradeoff import (
     Panel,
     TradeoffPoint,
     denoising_entries,
+    panels_of_ours,
     pareto_front,
     point_names,
     super_resolution_entries,
@@ -99,6 +100,15 @@ def test_a_published_figure_is_a_point_by_itself() -> None:
         (50, [100.0]),
     ]
     assert _panels(*entries, size="64x64") == []
+
+
+def test_levels_that_only_the_papers_have_get_no_panel_beside_ours() -> None:
+    papers = [_published("paper's", 28.0 - sigma / 25, sigma=sigma) for sigma in (30, 50, 70)]
+    panels = _panels(_latency("a"), _quality("a", 26.3, sigma=50), *papers)
+    assert [panel.sigma for panel in panels] == [30, 50, 70]
+    (own,) = panels_of_ours(panels)
+    assert own.sigma == 50 and {point.model for point in own.points} == {"a", "paper's"}
+    assert [panel.sigma for panel in panels_of_ours(_panels(*papers))] == [30, 50, 70]
 
 
 def test_a_projected_time_meets_the_measured_quality_in_the_same_precision_once() -> None:

@@ -1,6 +1,7 @@
 """Animations and TIFFs of several pages: every frame and page denoised; times, repeats, sizes, depths and tags kept."""
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,13 @@ def damaged(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
+def with_a_frame_far_away(gif: bytes) -> bytes:
+    """The second frame is moved by 65,000 pixels each way, which takes no byte more."""
+    near, far = (b"," + struct.pack("<HHHH", offset, offset, 48, 40) for offset in (0, 65000))
+    before, first, *others = gif.split(near)
+    return near.join([before, first]) + far + near.join(others)
+
+
 @pytest.mark.parametrize(
     ("name", "target", "words"),
     [
@@ -258,6 +266,7 @@ def damaged(data: bytes) -> bytes:
         ("fax.tif", "out.tif", r"page 2: a black-and-white TIFF"),
         ("long.png", "out.webp", r"its frames are 17000x1 and WebP holds at most 16383 pixels a side"),
         ("cut.gif", "out.gif", r"cut\.gif: damaged or truncated"),
+        ("far.gif", "out.png", r"far\.gif: frame 2 claims more pixels than any picture has; damaged"),
         ("cut.tif", "out.tif", r"cut\.tif: "),
         ("a.gif", "a.gif", r"exists already"),
     ],
@@ -269,6 +278,7 @@ def test_mistakes_are_named_and_leave_nothing(
     animation(tmp_path / "a.webp")
     different_pages(tmp_path / "b.tif")
     (tmp_path / "cut.gif").write_bytes(damaged((tmp_path / "a.gif").read_bytes()))
+    (tmp_path / "far.gif").write_bytes(with_a_frame_far_away((tmp_path / "a.gif").read_bytes()))
     (tmp_path / "cut.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:-600])
     rows = [Image.new("L", (17000, 1), grey) for grey in (0, 9)]
     rows[0].save(tmp_path / "long.png", save_all=True, append_images=rows[1:], duration=100)

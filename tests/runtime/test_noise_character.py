@@ -34,7 +34,10 @@ def test_white_gaussian_noise_raises_no_doubt(sigma: float, dtype: type) -> None
 
 def test_noise_that_neighbours_share_is_named() -> None:
     noise = gaussian_filter(np.random.default_rng(0).standard_normal((240, 320)), 0.8)
-    assert "neighbouring pixels share their noise" in found(eight_bits(picture() + 15 * noise / noise.std()))
+    image = eight_bits(picture() + 15 * noise / noise.std())
+    said = found(image)
+    assert "neighbouring pixels share their noise" in said
+    assert f"the level of {estimate_sigma(image):.1f} is probably underestimated; try --model photo, or --sigma" in said
 
 
 def test_noise_that_depends_on_brightness_is_named() -> None:

@@ -46,6 +46,18 @@ def test_thumbnails_and_notes_of_old_cameras_are_kept(tmp_path: Path, jpeg: byte
     assert Image.open(tmp_path / "out.jpg").size == (16, 16)
 
 
+def test_stray_bytes_between_a_jpegs_parts_are_passed_over(tmp_path: Path, jpeg: bytes) -> None:
+    """As every viewer does: a part whose stated length is too small leaves such bytes."""
+    comment = segment(0xFE, b"a comment")
+    (tmp_path / "in.jpg").write_bytes(jpeg[:20] + comment + b"\1\2\xff\0" + jpeg[20:])
+    picture = read_picture(tmp_path / "in.jpg")
+    assert np.array_equal(picture.pixels, np.asarray(Image.open(tmp_path / "plain.jpg")))
+    assert picture.notes == ("stray bytes between the JPEG's parts were left out (4)",)
+    write_picture(picture, tmp_path / "out.jpg", format="JPEG")
+    assert (tmp_path / "out.jpg").read_bytes()[20:].startswith(comment)
+    assert read_picture(tmp_path / "out.jpg").notes == ()
+
+
 def test_captions_that_another_format_does_not_take_are_named(tmp_path: Path, jpeg: bytes) -> None:
     records = segment(0xED, b"Photoshop 3.0\08BIM\x04\x04\0\0\0\0\0\x08\x1c\x02\x78\0\x03sea")
     (tmp_path / "in.jpg").write_bytes(jpeg[:20] + records + jpeg[20:])

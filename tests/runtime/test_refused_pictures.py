@@ -3,13 +3,16 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from hinas.errors import UserError
+from hinas.runtime.denoise_command import app
 from hinas.runtime.pictures import pillow_files
 from hinas.runtime.pictures.image_files import read_picture
 from hinas.runtime.pictures.known_formats import format_for
@@ -40,7 +43,7 @@ def refused_files(folder: Path) -> dict[str, tuple[Path, str]]:
     add("wrong.png", "not a picture that hinas can read; it reads PNG, JPEG", lambda path: path.write_text("hello"))
     add("picture.gif", "not a picture that hinas can read", colour.save)
     add("bits.bmp", r"black-and-white BMP \(1 bit\)", colour.convert("1").save)
-    add("empty.jpg", "not a picture that hinas can read", lambda path: path.write_bytes(b""))
+    add("empty.jpg", "the file is empty", lambda path: path.write_bytes(b""))
     return files
 
 
@@ -56,6 +59,51 @@ def test_what_cannot_be_kept_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         read_picture(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.fixture
+def not_read(tmp_path: Path) -> Path:
+    """A folder of pictures in formats that other programs have, and one of ours."""
+    pixels = np.full((9, 9, 3), 100, np.uint8)
+    (tmp_path / "in").mkdir()
+    for name, content in {
+        "a.jxl": imagecodecs.jpegxl_encode(pixels, usecontainer=False),
+        "b.jxl": imagecodecs.jpegxl_encode(pixels, usecontainer=True),
+        "c.jp2": imagecodecs.jpeg2k_encode(pixels, codecformat="JP2"),
+        "d.j2k": imagecodecs.jpeg2k_encode(pixels, codecformat="J2K"),
+        "e.psd": b"8BPS\0\x01" + bytes(40),
+        "f.png": b"",
+        "g.gif": b"nothing",
+        "h.tga": struct.pack("<12xHHBB", 1, 1, 24, 0) + bytes(3),
+    }.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    Image.fromarray(pixels).save(tmp_path / "in" / "z.png")
+    return tmp_path / "in"
+
+
+def test_formats_that_are_not_read_are_called_by_their_names(
+    not_read: Path, models: dict[str, Path], mistake: Callable[..., str]
+) -> None:
+    """In a folder and alone: what cannot be read is said, whatever name the output would have had."""
+    kinds = {
+        "a.jxl": "JPEG XL, which hinas does not read; convert it to PNG or TIFF first",
+        "b.jxl": "JPEG XL, which hinas does not read; convert it to PNG or TIFF first",
+        "c.jp2": "JPEG 2000, which hinas does not read; convert it to PNG or TIFF first",
+        "d.j2k": "JPEG 2000, which hinas does not read; convert it to PNG or TIFF first",
+        "e.psd": "a Photoshop document, which hinas does not read; convert it to PNG or TIFF first",
+        "f.png": "the file is empty",
+        "g.gif": "not a picture that hinas can read; it reads PNG, JPEG, TIFF",
+        "h.tga": "not a picture that hinas can read; it reads PNG, JPEG, TIFF",
+    }
+    out = not_read.parent / "out"
+    lines = mistake(app, not_read, out, "--model", models["color"], "--sigma", "9", "--quiet").splitlines()
+    for line, (name, words) in zip(lines, kinds.items(), strict=False):
+        assert line.startswith(f"error: {not_read / name}: {words}")
+    assert lines[len(kinds)] == "error: 8 of 9 pictures failed, the others are written:"
+    assert [file.name for file in out.iterdir()] == ["z.png"]
+    for target in ("out.jxl", "out.png"):
+        (line,) = mistake(app, not_read / "b.jxl", not_read / target, "--model", models["color"]).splitlines()
+        assert line == f"error: {not_read / 'b.jxl'}: {kinds['b.jxl']}"
 
 
 def test_16_bits_do_not_fit_into_jpeg_or_webp(tmp_path: Path, generator: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import UserError
+from ....installation import install_advice
 from ..colour_codes import codes_from
 from ..levels import full_range, narrowed
 from ..picture import Metadata, Picture, with_alpha, without_alpha
@@ -123,5 +124,5 @@ def _library() -> ModuleType:
     try:
         import pillow_heif
     except ImportError:
-        raise UserError("HEIC needs the package pillow-heif; install it: pip install 'hinas[formats]'") from None
+        raise UserError(f"HEIC needs the package pillow-heif; install it: {install_advice('cpu,formats')}") from None
     return pillow_heif

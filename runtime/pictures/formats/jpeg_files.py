@@ -86,7 +86,7 @@ def picture_from_jpeg(data: bytes) -> Picture:
             quantisation=image.quantization,
             press=press,
         ),
-        notes=(*_notes_behind(file), *(() if press is None else (press.note("JPEG"),))),
+        notes=(*_notes_on_bytes(file), *(() if press is None else (press.note("JPEG"),))),
     )
 
 
@@ -138,11 +138,14 @@ def _with_segments(encoded: bytes, segments: tuple[Segment, ...], density: bytes
     return encoded[:2] + jfif + segment_bytes(segments) + encoded[after_jfif:]
 
 
-def _notes_behind(file: JpegFile) -> tuple[str, ...]:
-    """What to tell a person of what lies behind the picture. Raises UserError for a picture that nothing announces."""
+def _notes_on_bytes(file: JpegFile) -> tuple[str, ...]:
+    """What to tell a person of bytes that are left out. Raises UserError for a picture that nothing announces."""
+    stray = (f"stray bytes between the JPEG's parts were left out ({file.num_stray})",)
     if file.lists_others:
-        return (_OTHERS_NOTE,) if file.rest.strip(b"\0") else ()
-    return notes_on_rest(file.rest, _SIGNATURE)
+        behind = (_OTHERS_NOTE,) if file.rest.strip(b"\0") else ()
+    else:
+        behind = notes_on_rest(file.rest, _SIGNATURE)
+    return (stray if file.num_stray else ()) + behind
 
 
 def _tables_of(mode: str) -> dict[int, list[int]]:

@@ -18,6 +18,8 @@ _MOST_ICC_BYTES = 65519
 """Of a segment."""
 _MARKER_AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Within the pixels 0xFF is followed by 0 or by a restart marker."""
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+"""Of a part with a length, or of the end."""
 _DIRECTORY = re.compile(
     rb"\s*<(?P<name>\w+:Directory)\b[^>]*>(?:(?!</(?P=name)>).)*Item:Semantic.*?</(?P=name)>", re.DOTALL
 )
@@ -38,6 +40,8 @@ class JpegFile:
     """From the first marker of the pixels to the end of the picture; to the end of the file where none is found."""
     rest: bytes
     """All behind the picture."""
+    num_stray: int
+    """Bytes between the segments that belong to none, as decoders pass over them; filling 0xFF does not count."""
 
     @property
     def lists_others(self) -> bool:
@@ -58,12 +62,13 @@ class JpegFile:
 def taken_apart(data: bytes) -> JpegFile:
     """The parts of the bytes of a JPEG file. Raises UserError where it ends before its pixels."""
     segments: list[Segment] = []
-    position = 2
+    position, num_stray = 2, 0
     while True:
-        while data[position : position + 2] == b"\xff\xff":
-            position += 1
-        if position + 4 > len(data) or data[position] != 0xFF:
+        found = _MARKER.search(data, position)
+        if found is None or found.start() + 4 > len(data):
             raise UserError("damaged or truncated JPEG: it ends before the pixels begin")
+        num_stray += len(data[position : found.start()].lstrip(b"\xff"))
+        position = found.start()
         marker = data[position + 1]
         if marker in (0xDA, 0xD9):
             break
@@ -71,7 +76,7 @@ def taken_apart(data: bytes) -> JpegFile:
         segments.append((marker, data[position + 4 : position + 2 + length]))
         position += 2 + length
     end = _end_of_picture(data, position)
-    return JpegFile(segments=tuple(segments), pixels=data[position:end], rest=data[end:])
+    return JpegFile(segments=tuple(segments), pixels=data[position:end], rest=data[end:], num_stray=num_stray)
 
 
 def segment_bytes(segments: list[Segment] | tuple[Segment, ...]) -> bytes:

@@ -114,9 +114,15 @@ def write_animation(animation: Animation, path: Path, format: SeriesFormat) -> N
 
 def _frames(image: Any, num_frames: int) -> tuple[AnimationFrame, ...]:
     """Whole frames, opacity and colours alone where some frame has them."""
+    from PIL import Image as Pillow
+
     shown: list[tuple[Image, float]] = []
     for index in range(num_frames):
-        image.seek(index)
+        try:
+            # A frame of a GIF may reach beyond the picture, which then grows.
+            image.seek(index)
+        except Pillow.DecompressionBombError as error:
+            raise UserError(f"frame {index + 1} claims more pixels than any picture has; damaged") from error
         channels = np.asarray(image.convert("RGBA"))
         shown.append((channels, float(image.info.get("duration") or 0)))
     has_alpha = any((channels[:, :, 3] < 255).any() for channels, _ in shown)
