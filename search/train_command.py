@@ -95,6 +95,12 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(help="Weights of this genotype to begin with, for fine-tuning. Default: random.")
     ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights of another network, such as one of another scale or task, to begin with as far as they fit."
+        ),
+    ] = None,
     resume: Resume = False,
     max_minutes: Annotated[
         float | None,
@@ -150,6 +156,7 @@ def train(
         degraded=degraded,
         teacher=teacher,
         start_from=start_from,
+        warm_start=warm_start,
         resume=resume,
         max_minutes=max_minutes,
         log=log,

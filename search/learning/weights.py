@@ -37,6 +37,37 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
     Raises UserError where the file is missing or damaged, belongs to another genotype, or holds a value that is not
     finite. Files from before the checksum are taken as they are.
     """
+    tensors, metadata = _read(path)
+    if (found := metadata.get("hinas.genotype_id")) not in (None, identity):
+        raise UserError(f"{path}: weights of genotype {found}, expected {identity}; give the weights trained for it")
+    expected = network.state_dict()
+    for name, tensor in expected.items():
+        got = tuple(tensors[name].shape) if name in tensors else "nothing"
+        if got != tuple(tensor.shape):
+            raise UserError(f"{path}: {name}: got {got}, expected {tuple(tensor.shape)}; weights of another network")
+    if extra := sorted(set(tensors) - set(expected)):
+        raise UserError(f"{path}: {extra[0]} is no weight of this network; weights of another network")
+    network.load_state_dict(tensors)
+    return _record(metadata, path)
+
+
+def load_fitting_weights(network: nn.Module, path: Path) -> dict[str, Any]:
+    """Fill of `network` what has the name and the shape of a weight in another network's file.
+
+    Returns the record of that network's training; its entry `tensors_taken` says how many of how many were taken.
+    Raises UserError where the file is missing or damaged, or holds a value that is not finite, or where nothing fits.
+    """
+    tensors, metadata = _read(path)
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise UserError(f"{path}: nothing in it has the name and the shape of a weight of this network")
+    network.load_state_dict(own | fitting)
+    return {**_record(metadata, path), "tensors_taken": f"{len(fitting)} of {len(own)}"}
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors and the metadata of a file whose values are whole and finite."""
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -47,19 +78,13 @@ def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, 
         raise UserError(f"{path}: not a readable safetensors file ({error})") from error
     if metadata.get(_CHECKSUM) not in (None, _checksum_of(tensors)):
         raise UserError(f"{path}: damaged: the weights are not those that the file's checksum is of; copy it again")
-    if (found := metadata.get("hinas.genotype_id")) not in (None, identity):
-        raise UserError(f"{path}: weights of genotype {found}, expected {identity}; give the weights trained for it")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name} holds NaN or infinity; train again from an earlier checkpoint")
-    expected = network.state_dict()
-    for name, tensor in expected.items():
-        got = tuple(tensors[name].shape) if name in tensors else "nothing"
-        if got != tuple(tensor.shape):
-            raise UserError(f"{path}: {name}: got {got}, expected {tuple(tensor.shape)}; weights of another network")
-    if extra := sorted(set(tensors) - set(expected)):
-        raise UserError(f"{path}: {extra[0]} is no weight of this network; weights of another network")
-    network.load_state_dict(tensors)
+    return tensors, metadata
+
+
+def _record(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
     try:
         return json.loads(metadata.get("hinas.training", "{}"))
     except json.JSONDecodeError as error:

@@ -29,6 +29,8 @@ class TrainRequest:
     """A genotype with weights beside it, or a bundled name, whose output is learnt too."""
     start_from: Path | None
     """Weights to begin with, of the same genotype; None: random ones."""
+    warm_start: Path | None = None
+    """Weights of another network to begin with, as far as names and shapes agree."""
     resume: bool
     max_minutes: float | None
     quiet: bool

@@ -21,7 +21,7 @@ from ..images.training_images import PatchSource
 from ..learning.device import chosen_device, chosen_precision
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
-from ..learning.weights import load_weights, save_weights
+from ..learning.weights import load_fitting_weights, load_weights, save_weights
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress, duration_text
 from ..runs.run_folder import prepared_run_folder
@@ -69,6 +69,11 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     earlier = None
     if request.start_from is not None:
         earlier = load_weights(network, request.start_from, identity=genotype.identity)
+    if request.warm_start is not None:
+        earlier = load_fitting_weights(network, request.warm_start)
+        if not request.quiet:
+            taken = earlier["tensors_taken"]
+            print(f"{request.warm_start}: {taken} tensors begin with its values, others at random", file=sys.stderr)
     teacher = None
     if request.teacher is not None:
         teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
@@ -189,6 +194,8 @@ def _check_request(request: TrainRequest, task: Task, network_input: NetworkInpu
             raise UserError(f"--degraded: pairs for {task.name} are always simulated; leave it out")
     if request.resume and request.start_from is not None:
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
+    if request.warm_start is not None and (request.resume or request.start_from is not None):
+        raise UserError("--warm-start begins with another network's weights: give neither --resume nor --start-from")
     multiple = network_input.picture_multiple
     if request.settings.crop % multiple:
         raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")

@@ -107,6 +107,30 @@ def test_fine_tuning_begins_with_given_weights_and_remembers_their_training(
     assert not wrong.exists()
 
 
+def test_a_warm_start_takes_what_fits_of_another_network(
+    train: Train, small_document: Any, genotype_file: Path, picture_folder: Path, tmp_path: Path
+) -> None:
+    short = ("--batch", "2", "--crop", "16", "--device", "cpu", "--iterations", "1", "--learning-rate", "0")
+    colour, grey = tmp_path / "colour", tmp_path / "grey"
+    assert train(genotype_file, picture_folder, "--out", colour, *short).returncode == 0
+    (tmp_path / "grey.json").write_text(json.dumps(small_document(1)))
+    begun = train(
+        tmp_path / "grey.json", picture_folder, "--out", grey, "--warm-start", colour / "weights.safetensors", *short
+    )
+    assert begun.returncode == 0, begun.stderr
+    assert "tensors begin with its values, others at random" in begun.stderr
+    with (
+        safe_open(colour / "weights.safetensors", framework="np") as before,
+        safe_open(grey / "weights.safetensors", framework="np") as after,
+    ):
+        shapes = [{name: file.get_tensor(name).shape for name in file.keys()} for file in (before, after)]  # noqa: SIM118
+        fitting = [name for name, shape in shapes[1].items() if shapes[0].get(name) == shape]
+        assert 0 < len(fitting) < len(shapes[1])
+        assert all((before.get_tensor(name) == after.get_tensor(name)).all() for name in fitting)
+        record = json.loads(after.metadata()["hinas.training"])["started_from"]
+    assert record["tensors_taken"] == f"{len(fitting)} of {len(shapes[1])}" and record["iterations_done"] == 1
+
+
 def test_max_minutes_stops_a_given_number_of_iterations_resumably(
     train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +154,7 @@ def test_max_minutes_stops_a_given_number_of_iterations_resumably(
         (["--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
         (["--device", "cuda:99"], "CUDA devices; use --device cpu"),
         (["--resume", "--start-from", "weights.safetensors"], "give one of them"),
+        (["--start-from", "a.safetensors", "--warm-start", "b.safetensors"], "give neither --resume nor --start-from"),
         (["--resume"], "no checkpoint to resume from"),
     ],
 )

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from hinas.errors import UserError
 from hinas.search.genotype import read_genotype
-from hinas.search.learning.weights import load_weights, save_weights
+from hinas.search.learning.weights import load_fitting_weights, load_weights, save_weights
 from safetensors import safe_open
 from torch import nn
 
@@ -25,6 +25,24 @@ def test_weights_and_record_come_back(tmp_path: Path) -> None:
     assert load_weights(target, path, identity="abc") == {"iterations_done": 7}
     for name, tensor in source.state_dict().items():
         assert torch.equal(tensor, target.state_dict()[name])
+
+
+def test_of_another_network_is_taken_what_fits(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    source = _network()
+    save_weights(source, path, identity="abc", training={"iterations_done": 7})
+    another = nn.Conv2d(4, 8, 3)
+    larger = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), another)
+    last = another.weight.detach().clone()
+    assert load_fitting_weights(larger, path) == {"iterations_done": 7, "tensors_taken": "7 of 9"}
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(tensor, larger.state_dict()[name])
+    assert torch.equal(another.weight, last)
+    wider = nn.Sequential(nn.Conv2d(1, 5, 3))
+    with pytest.raises(UserError, match="nothing in it has the name and the shape"):
+        load_fitting_weights(wider, path)
+    with pytest.raises(UserError, match="no such weights file"):
+        load_fitting_weights(wider, tmp_path / "none")
 
 
 def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
