@@ -15,6 +15,11 @@ def bundled_names() -> list[str]:
     return sorted(file.stem for file in MODELS_FOLDER.glob("*.onnx") if "." not in file.stem)
 
 
+def is_bundled(file: Path) -> bool:
+    """Whether a model file is one that comes with hinas."""
+    return file.parent == MODELS_FOLDER
+
+
 def model_file(model: str | Path) -> Path:
     """The file for a bundled name or a path. Raises UserError where neither exists."""
     if isinstance(model, str) and model in bundled_names():

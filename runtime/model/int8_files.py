@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import UserError
-from .bundled_models import MODELS_FOLDER
+from .bundled_models import is_bundled
 from .manifest import PREFIX
 from .message_fields import fields
 from .model_bytes import model_bytes
@@ -70,7 +70,7 @@ def _installed() -> list[str]:
 
 
 def _missing(model: Path, target: Int8Target) -> str:
-    if model.parent == MODELS_FOLDER:
+    if is_bundled(model):
         return f"no int8 file of {model.stem!r} comes with hinas; leave --precision out"
     file = int8_file(model, target)
     return (
