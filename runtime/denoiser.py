@@ -17,7 +17,7 @@ from .many_pictures import Frames, Levels, denoised_each
 from .memory.memory_budget import streaming_bytes, working_bytes
 from .model.bundled_models import model_file
 from .model.int8_files import int8_choice
-from .model.int8_processors import SLOWER_WITHOUT_VNNI, is_known_to_lack_vnni, processor_flags
+from .model.int8_processors import WITHOUT_VNNI, is_known_to_lack_vnni, processor_flags
 from .model.manifest import ModelManifest
 from .network_run import NetworkRun
 from .noise.level import NoiseLevel, noise_level_for
@@ -94,7 +94,7 @@ class Denoiser:
             chosen = int8_choice(file, backend)
             file, backend = chosen.file, chosen.backend
             if is_known_to_lack_vnni(processor_flags()):
-                tell(SLOWER_WITHOUT_VNNI)
+                tell(WITHOUT_VNNI)
         opened = open_backend(backend, file, threads=threads, precision=arithmetic, listener=tell)
         for note in notes:
             warnings.warn(note, stacklevel=2)

@@ -6,10 +6,11 @@ from pathlib import Path
 _OF_X86 = "avx2"
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
-SLOWER_WITHOUT_VNNI = (
-    "this processor has no VNNI instructions, which add up int8 products at once: int8 gains less here, and may be "
-    "slower than fp32"
+WITHOUT_VNNI = (
+    "this processor has no VNNI instructions, which int8 is meant for: the result is a little less exact here, and may "
+    "take longer than in fp32"
 )
+"""What a person should know. Older instructions add two products in 16 bits, which can overflow."""
 
 
 @cache
