@@ -7,8 +7,8 @@ _OF_X86 = "avx2"
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
 WITHOUT_VNNI = (
-    "this processor has no VNNI instructions, which int8 is meant for: the result is a little less exact here, and may "
-    "take longer than in fp32"
+    "this processor has no VNNI instructions, which int8 is meant for: it is a little less exact here, gains less "
+    "time, and may even take longer than fp32"
 )
 """What a person should know. Older instructions add two products in 16 bits, which can overflow."""
 
