@@ -90,7 +90,8 @@ def test_the_files_are_small_passed_the_gate_and_tell_nothing_of_the_machine_the
 ) -> None:
     full = MODELS_FOLDER / f"{name}.onnx"
     file = MODELS_FOLDER / f"{name}.{target}.int8.onnx"
-    assert file.stat().st_size < 0.5 * full.stat().st_size
+    # A quarter, and more with every layer that the gate kept in float.
+    assert file.stat().st_size < 0.7 * full.stat().st_size
     content = file.read_bytes()
     assert re.search(rb"/(home|root|tmp|work|mnt|opt|Users|usr|var)/", content) is None
     manifest = open_backend("cpu", file, threads=1).manifest
