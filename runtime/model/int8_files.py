@@ -74,7 +74,7 @@ def _missing(model: Path, target: Int8Target) -> str:
         return f"no int8 file of {model.stem!r} comes with hinas; leave --precision out"
     file = int8_file(model, target)
     return (
-        f"{file}: no such file; make it: hinas-export GENOTYPE --out {file.name} --target {target} --precision int8 "
+        f"{file}: no such file; make it: hinas-export GENOTYPE --out {file} --target {target} --precision int8 "
         "--calibration IMAGES --check OTHER_IMAGES"
     )
 
