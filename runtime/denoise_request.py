@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .amount import MOST_TIMES_LEVEL, WHOLE_CHANGE, Amount
-from .backends.backend import Arithmetic
+from .backends.backend import AskedPrecision
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -48,15 +48,15 @@ def sigma_factor_of(text: str) -> float:
     return factor
 
 
-def precision_of(text: str) -> Arithmetic | None:
-    """What floating-point layers are computed in, or None for auto."""
+def precision_of(text: str) -> AskedPrecision | None:
+    """What floating-point layers are computed in, or int8; None for auto."""
     match text:
         case "auto":
             return None
-        case "fp32" | "bf16":
+        case "fp32" | "bf16" | "int8":
             return text
         case _:
-            raise UserError(f"--precision {text}: allowed: auto, fp32, bf16")
+            raise UserError(f"--precision {text}: allowed: auto, fp32, bf16, int8")
 
 
 def tile_of(text: str) -> int | None:
@@ -92,8 +92,8 @@ class Request:
     """What an estimated level is multiplied by; 1 where `sigma` is given."""
     backend: str = "auto"
     """As `open_backend` takes it."""
-    precision: Arithmetic | None = None
-    """Of floating-point layers; None: what the model file is for."""
+    precision: AskedPrecision | None = None
+    """Of floating-point layers, or int8: the model's int8 file; None: what the model file is for."""
     tile: int | None = None
     """Pixels; None: by the memory."""
     memory_bytes: int | None = None

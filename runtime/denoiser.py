@@ -11,11 +11,13 @@ from typing import Any, Self, overload
 from ..errors import UserError
 from ..network_input import PACKED_BAYER
 from .amount import WHOLE_CHANGE, Amount
-from .backends.backend import Arithmetic, Backend, Listener
+from .backends.backend import AskedPrecision, Backend, Listener
 from .backends.open_backend import open_backend, twin_in_fp32
 from .many_pictures import Frames, Levels, denoised_each
 from .memory.memory_budget import streaming_bytes, working_bytes
 from .model.bundled_models import model_file
+from .model.int8_files import int8_choice
+from .model.int8_processors import WITHOUT_VNNI, is_known_to_lack_vnni, processor_flags
 from .model.manifest import ModelManifest
 from .network_run import NetworkRun
 from .noise.level import NoiseLevel, noise_level_for
@@ -68,7 +70,7 @@ class Denoiser:
         backend: str = "auto",
         *,
         threads: int | None = None,
-        precision: Arithmetic | None = None,
+        precision: AskedPrecision | None = None,
         memory_bytes: int | None = None,
         tile: int | None = None,
         ensemble: bool = False,
@@ -76,15 +78,24 @@ class Denoiser:
     ) -> Self:
         """`model`: a bundled name ("color", "gray") or the path of a model file; `backend`: auto or a name.
 
-        `precision`: of floating-point layers, None: what the model file is for; bf16 is for OpenVINO alone.
-        `listener` is told which backend `auto` passed over, and why; None: that is a Python warning.
+        `precision`: of floating-point layers, None: what the model file is for; bf16 is for OpenVINO alone. int8 takes
+        the model's int8 file for the backend; `auto` is then OpenVINO where it is installed, else ONNX Runtime.
+        `listener` is told which backend `auto` passed over, and why, and where int8 is slow; None: that is a Python
+        warning.
 
         Raises UserError where the model or the backend cannot be had; a backend asked for by name is
         never replaced by another.
         """
         file = model_file(model)
         notes: list[str] = []
-        opened = open_backend(backend, file, threads=threads, precision=precision, listener=listener or notes.append)
+        tell = listener or notes.append
+        arithmetic = None if precision == "int8" else precision
+        if precision == "int8":
+            chosen = int8_choice(file, backend)
+            file, backend = chosen.file, chosen.backend
+            if is_known_to_lack_vnni(processor_flags()):
+                tell(WITHOUT_VNNI)
+        opened = open_backend(backend, file, threads=threads, precision=arithmetic, listener=tell)
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return cls(

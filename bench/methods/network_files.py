@@ -57,7 +57,7 @@ def _network_file(name: str, file: Path, own_form: Path) -> NetworkFile:
     if file.suffix == ".engine":
         raise UserError(f"{file}: an engine tells nothing of its network; give the .onnx file that it lies beside")
     content = model_bytes(file)
-    source = f"{file.name}, SHA-256 {hashlib.sha256(content).hexdigest()[:16]}"
+    source = source_of(file, content)
     model = loaded_model(content)
     if model is None or not is_foreign(model):
         return NetworkFile(model=name, file=file, source=source)
@@ -66,6 +66,11 @@ def _network_file(name: str, file: Path, own_form: Path) -> NetworkFile:
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
     return NetworkFile(model=name, file=own_form, source=source)
+
+
+def source_of(file: Path, content: bytes) -> str:
+    """Where the figures of a file with this content come from."""
+    return f"{file.name}, SHA-256 {hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def loaded_model(content: bytes) -> onnx.ModelProto | None:

@@ -20,13 +20,14 @@ from ...runtime.backends.backend import Backend
 from ...runtime.backends.open_backend import open_backend
 from ...runtime.backends.tensorrt_loading import engine_path
 from ...runtime.denoiser import Denoiser
+from ...runtime.model.int8_files import INT8_TARGETS, int8_file
 from ...runtime.model.manifest import ModelManifest, Precision
 from ...runtime.model.model_bytes import model_bytes
 from ..devices.environment import Machine, device_name
 from ..latency.timed_method import TimedMethod
 from ..quality.measure_quality import ScoredMethod
 from .lower_precision import CalibrationOf, calibration_on, in_precision, manifest_of
-from .network_files import NetworkFile, loaded_model
+from .network_files import NetworkFile, loaded_model, source_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +136,8 @@ def open_networks(files: Sequence[NetworkFile], variants: Variants, folder: Path
         # Once for all its variants: DRUNet takes seconds.
         cost = _cost(given)
         for backend, precision in product(variants.backends, variants.precisions or (None,)):
-            file = _file_in_precision(given, precision, backend, variants.calibration, folder)
-            is_converted = file != given.file
+            written = _in_precision(given, precision, backend, variants.calibration, folder)
+            file = written.file
             if backend == "tensorrt":
                 file = with_engine(file, tile=variants.tile, folder=folder)
             opened = open_backend(backend, file, threads=variants.threads, listener=warnings.warn)
@@ -150,8 +151,8 @@ def open_networks(files: Sequence[NetworkFile], variants: Variants, folder: Path
                     backend=opened,
                     threads=variants.threads,
                     cost=cost,
-                    source=given.source + (f", converted to {precision} by hinas-bench" if is_converted else ""),
-                    caveat=_OF_INT8 if is_converted and precision == "int8" else None,
+                    source=written.source,
+                    caveat=written.caveat,
                 )
             )
     return networks
@@ -173,23 +174,43 @@ def _cost(given: NetworkFile) -> GraphCost:
         raise UserError(f"{given.file}: {error}") from error
 
 
-def _file_in_precision(
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A model file in the precision asked for."""
+
+    file: Path
+    source: str
+    """Where its figures come from."""
+    caveat: str | None = None
+    """What a reader of its figures must know."""
+
+
+def _in_precision(
     given: NetworkFile, precision: Precision | None, backend: str, calibration: CalibrationOf, folder: Path
-) -> Path:
-    """The file itself where it is in the precision, else a new one in `folder`."""
+) -> _Written:
+    """The file itself where it is in the precision, its int8 file beside it, else a new one in `folder`."""
+    own = _Written(file=given.file, source=given.source)
     if precision is None:
-        return given.file
+        return own
+    if precision == "int8" and backend in INT8_TARGETS:
+        beside = int8_file(given.file, INT8_TARGETS[backend])
+        if beside.is_file():
+            return _Written(file=beside, source=source_of(beside, model_bytes(beside)))
     model = onnx.load_from_string(model_bytes(given.file))
     try:
         if manifest_of(model).precision == precision:
-            return given.file
+            return own
         content = in_precision(model, precision, backend, calibration)
     except UserError as error:
         raise UserError(f"--precision {precision}: {given.model}: {error}") from error
     # The names of models come from people; those of these files do not.
     file = folder / f"{len(list(folder.iterdir()))}-{backend}-{precision}.onnx"
     file.write_bytes(content)
-    return file
+    return _Written(
+        file=file,
+        source=f"{given.source}, converted to {precision} by hinas-bench",
+        caveat=_OF_INT8 if precision == "int8" else None,
+    )
 
 
 def with_engine(model: Path, *, tile: int, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ...command_line import chosen_names
 from ...errors import UserError
+from ...runtime.model.int8_files import int8_file
 from ...runtime.model.manifest import Io, Precision
 
 Target = Literal["ort", "openvino", "tensorrt"]
@@ -40,7 +41,13 @@ def require_runnable(targets: Iterable[Target], precisions: Iterable[Precision])
 
 
 def file_of(variant: tuple[Target, Precision], first_variant: tuple[Target, Precision], first: Path) -> Path:
-    """Where a model goes: `first` for the first target and precision; what differs from them goes before the suffix."""
+    """Where a model goes: `first` for the first target and precision; what differs from them goes before the suffix.
+
+    int8 for a processor is named in full, as hinas-denoise looks for it.
+    """
+    target, precision = variant
+    if variant != first_variant and precision == "int8" and target != "tensorrt":
+        return int8_file(first, target)
     differing = [name for name, usual in zip(variant, first_variant, strict=True) if name != usual]
     return first.with_suffix("".join(f".{name}" for name in differing) + first.suffix)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Arithmetic = Literal["fp32", "bf16"]
 """What a person may ask floating-point layers to be computed in."""
 
+AskedPrecision = Literal["fp32", "bf16", "int8"]
+"""An arithmetic for the layers in floating point, or int8: another file of the same model."""
+
 Listener = Callable[[str], None]
 """Told, as a sentence, what a person should know that is no failure. Called in the thread that does the work."""
 

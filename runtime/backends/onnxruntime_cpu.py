@@ -41,7 +41,9 @@ class OnnxRuntimeCpu(Backend):
             raise UserError(f"{model}: asked onnxruntime for {_PROVIDER}, but it runs {running}")
         self._manifest = checked_manifest(self._session, model)
         used = "all cores" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
-        self._description = f"onnxruntime {ort.__version__}, {_PROVIDER}, {used}"
+        precision = self._manifest.precision
+        computed = "" if precision == "fp32" else f"{precision}, "
+        self._description = f"onnxruntime {ort.__version__}, {_PROVIDER}, {computed}{used}"
 
     @property
     def manifest(self) -> ModelManifest:

@@ -1,4 +1,7 @@
-"""The models that come with hinas, by name. A name is a file `models/NAME.onnx` in this folder."""
+"""The models that come with hinas, by name. A name is a file `models/NAME.onnx`.
+
+A stem with a dot in it, such as `color.ort.int8`, is another form of a model and no model of its own.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,12 @@ MODELS_FOLDER = Path(__file__).parent.parent / "models"
 
 def bundled_names() -> list[str]:
     """The names that `model_file` knows, sorted."""
-    return sorted(file.stem for file in MODELS_FOLDER.glob("*.onnx"))
+    return sorted(file.stem for file in MODELS_FOLDER.glob("*.onnx") if "." not in file.stem)
+
+
+def is_bundled(file: Path) -> bool:
+    """Whether a model file is one that comes with hinas."""
+    return file.parent == MODELS_FOLDER
 
 
 def model_file(model: str | Path) -> Path:

@@ -302,7 +302,7 @@ def test_the_gate_holds_precisions_of_an_imported_network(
     options = ["--precision", "fp32,fp16,int8", "--check", photo, "--calibration", tmp_path]
     said = in_process(app, "--import", file, *options, "--max-drop", "30", "--json")
     assert said.returncode == 0, said.stderr
-    for name in ("theirs.hinas.onnx", "theirs.hinas.fp16.onnx", "theirs.hinas.int8.onnx"):
+    for name in ("theirs.hinas.onnx", "theirs.hinas.fp16.onnx", "theirs.hinas.ort.int8.onnx"):
         report = json.loads(file.with_name(name).with_suffix(".report.json").read_text())
         assert [item["case"] for item in report["certificate"]["losses"]] == ["sigma 15", "sigma 25", "sigma 50"]
 

@@ -181,7 +181,7 @@ def test_the_command_takes_the_option(models: Models, tmp_path: Path) -> None:
     for precision in ("auto", "fp32"):
         assert "onnxruntime" in json.loads(run(precision).stdout)["backend"]
     wrong = run("half")
-    assert (wrong.returncode, wrong.stderr) == (2, "error: --precision half: allowed: auto, fp32, bf16\n")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: --precision half: allowed: auto, fp32, bf16, int8\n")
     refused = run("bf16", "--backend", "cpu")
     assert refused.returncode == 2 and "use --backend openvino" in refused.stderr
     half = run("bf16")

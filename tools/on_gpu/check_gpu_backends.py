@@ -19,7 +19,7 @@ from hinas.installation import install_advice
 from hinas.runtime.backends.backend import Backend
 from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.engines.gpu import first_gpu
-from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.bundled_models import bundled_names, model_file
 
 LARGEST_RMS = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 8e-3, "int8": 1e-2}
 """Root mean square of the difference for images in 0..1, far above rounding and far below a wrong kernel."""
@@ -134,7 +134,7 @@ def measured(
 def arguments_parser() -> argparse.ArgumentParser:
     """What the command line may hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, default=sorted(MODELS_FOLDER.glob("*.onnx")))
+    parser.add_argument("models", nargs="*", type=Path, default=[model_file(name) for name in bundled_names()])
     parser.add_argument("--tile", default="512")
     parser.add_argument("--batch", default="1")
     parser.add_argument("--windows", type=int, default=32)

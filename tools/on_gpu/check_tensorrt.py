@@ -21,7 +21,7 @@ from hinas.errors import UserError
 from hinas.export.tensorrt.build_request import request_from_texts
 from hinas.runtime.engines.engine_file import Engine, read_engine
 from hinas.runtime.engines.gpu import Gpu, first_gpu
-from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.bundled_models import bundled_names, model_file
 from hinas.runtime.model.manifest import Precision
 
 LARGEST_RMS = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 8e-3, "int8": 1e-2}
@@ -82,7 +82,7 @@ class EngineRunner:
 def arguments_parser() -> argparse.ArgumentParser:
     """What the command line may hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, default=sorted(MODELS_FOLDER.glob("*.onnx")))
+    parser.add_argument("models", nargs="*", type=Path, default=[model_file(name) for name in bundled_names()])
     parser.add_argument("--tile", default="512")
     parser.add_argument("--batch", default="1")
     parser.add_argument(

@@ -1,0 +1,89 @@
+"""The int8 files of a model: one for each library of the processor, beside the model, and which of them is taken."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from ...errors import UserError
+from .bundled_models import is_bundled
+from .manifest import PREFIX
+from .message_fields import fields
+from .model_bytes import model_bytes
+
+Int8Target = Literal["ort", "openvino"]
+"""The library that an int8 graph is laid out for; the other one runs it slowly or not at all."""
+INT8_TARGETS: dict[str, Int8Target] = {"openvino": "openvino", "cpu": "ort"}
+"""By the names of backends, in the order in which `auto` takes them."""
+
+_REFUSED = {
+    "cuda": (
+        "ONNX Runtime has no int8 convolutions for GPUs: it would round to int8 and compute in fp32, slower than fp32 "
+        "alone; leave --precision out, or take --backend cpu or openvino"
+    ),
+    "tensorrt": (
+        "an engine computes in what it was built for; build one in int8: hinas-export GENOTYPE --engine --precision "
+        "int8 --calibration IMAGES --check OTHER_IMAGES, and give that model without --precision"
+    ),
+}
+_METADATA, _NAME, _TEXT = 14, 1, 2
+"""Field numbers of onnx.proto: a model's metadata, and of an entry its name and its text."""
+
+
+def int8_file(model: Path, target: Int8Target) -> Path:
+    """`NAME.onnx` -> `NAME.TARGET.int8.onnx`: where hinas-export writes it and hinas-denoise looks for it."""
+    return model.with_suffix(f".{target}.int8{model.suffix}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Int8Choice:
+    """What `--precision int8` means for a model on a backend."""
+
+    file: Path
+    """The int8 file."""
+    backend: str
+    """As `open_backend` takes it; never auto."""
+
+
+def int8_choice(model: Path, backend: str) -> Int8Choice:
+    """The int8 file of `model` for a backend, or `model` itself where that is in int8.
+
+    `auto` is OpenVINO where it is installed, else ONNX Runtime; where only one of them has a file, that one. Raises
+    UserError where there is no such file, and for backends that gain nothing by int8 files.
+    """
+    if reason := _REFUSED.get("tensorrt" if model.suffix == ".engine" else backend):
+        raise UserError(f"precision int8: {reason}")
+    usable = _installed() if backend == "auto" else [backend]
+    if not INT8_TARGETS.keys() >= set(usable):
+        return Int8Choice(file=model, backend=backend)  # whoever opens it knows what backends there are
+    for name in usable:
+        if (file := int8_file(model, INT8_TARGETS[name])).is_file():
+            return Int8Choice(file=file, backend=name)
+    if _stated_precision(model) == "int8":
+        named_for = [name for name in usable if model.name.endswith(f".{INT8_TARGETS[name]}.int8.onnx")]
+        return Int8Choice(file=model, backend=(named_for or usable)[0])
+    raise UserError(f"precision int8: {_missing(model, INT8_TARGETS[usable[0]])}")
+
+
+def _installed() -> list[str]:
+    return [name for name in INT8_TARGETS if name == "cpu" or find_spec(name) is not None]
+
+
+def _missing(model: Path, target: Int8Target) -> str:
+    if is_bundled(model):
+        return f"no int8 file of {model.stem!r} comes with hinas; leave --precision out"
+    file = int8_file(model, target)
+    return (
+        f"{file}: no such file; make it: hinas-export GENOTYPE --out {file} --target {target} --precision int8 "
+        "--calibration IMAGES --check OTHER_IMAGES"
+    )
+
+
+def _stated_precision(model: Path) -> str | None:
+    """What the file says it computes in; None: nothing."""
+    for number, entry in fields(memoryview(model_bytes(model))):
+        if number == _METADATA and isinstance(entry, memoryview):
+            parts = {part: bytes(value) for part, value in fields(entry) if isinstance(value, memoryview)}
+            if parts.get(_NAME) == f"{PREFIX}precision".encode():
+                return parts.get(_TEXT, b"").decode(errors="replace")
+    return None
