@@ -26,6 +26,8 @@ _REFUSED = {
         "int8 --calibration IMAGES --check OTHER_IMAGES, and give that model without --precision"
     ),
 }
+_WHAT_IT_IS = ("genotype", "training")
+"""Entries that a model shares with its int8 files: the network, and the training its weights come from."""
 _METADATA, _NAME, _TEXT = 14, 1, 2
 """Field numbers of onnx.proto: a model's metadata, and of an entry its name and its text."""
 
@@ -49,7 +51,7 @@ def int8_choice(model: Path, backend: str) -> Int8Choice:
     """The int8 file of `model` for a backend, or `model` itself where that is in int8.
 
     `auto` is OpenVINO where it is installed, else ONNX Runtime; where only one of them has a file, that one. Raises
-    UserError where there is no such file, and for backends that gain nothing by int8 files.
+    UserError where there is no such file, or one of other weights, and for backends that gain nothing by int8 files.
     """
     if reason := _REFUSED.get("tensorrt" if model.suffix == ".engine" else backend):
         raise UserError(f"precision int8: {reason}")
@@ -58,8 +60,9 @@ def int8_choice(model: Path, backend: str) -> Int8Choice:
         return Int8Choice(file=model, backend=backend)  # whoever opens it knows what backends there are
     for name in usable:
         if (file := int8_file(model, INT8_TARGETS[name])).is_file():
+            _check_same_weights(file, model)
             return Int8Choice(file=file, backend=name)
-    if _stated_precision(model) == "int8":
+    if _entries(model).get("precision") == "int8":
         named_for = [name for name in usable if model.name.endswith(f".{INT8_TARGETS[name]}.int8.onnx")]
         return Int8Choice(file=model, backend=(named_for or usable)[0])
     raise UserError(f"precision int8: {_missing(model, INT8_TARGETS[usable[0]])}")
@@ -79,11 +82,22 @@ def _missing(model: Path, target: Int8Target) -> str:
     )
 
 
-def _stated_precision(model: Path) -> str | None:
-    """What the file says it computes in; None: nothing."""
+def _check_same_weights(file: Path, model: Path) -> None:
+    """UserError where an int8 file is left from another training or another network."""
+    found, expected = _entries(file), _entries(model)
+    if any(found.get(entry) != expected.get(entry) for entry in _WHAT_IT_IS):
+        raise UserError(
+            f"{file}: made of other weights than {model.name}; make it again with hinas-export, or give it as the model: "
+            f"--model {file}"
+        )
+
+
+def _entries(model: Path) -> dict[str, str]:
+    """What the file says of itself, without the prefix of the names."""
+    found: dict[str, str] = {}
     for number, entry in fields(memoryview(model_bytes(model))):
         if number == _METADATA and isinstance(entry, memoryview):
             parts = {part: bytes(value) for part, value in fields(entry) if isinstance(value, memoryview)}
-            if parts.get(_NAME) == f"{PREFIX}precision".encode():
-                return parts.get(_TEXT, b"").decode(errors="replace")
-    return None
+            name = parts.get(_NAME, b"").decode(errors="replace")
+            found[name.removeprefix(PREFIX)] = parts.get(_TEXT, b"").decode(errors="replace")
+    return found

@@ -140,6 +140,20 @@ def test_the_backend_decides_which_file_is_taken(
     assert int8_choice(model, "auto") == Int8Choice(file=ort, backend="cpu")
 
 
+def test_a_file_of_another_training_is_not_taken(models: Models, tmp_path: Path) -> None:
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(models["gray"].read_bytes())
+    file = written_as("int8", model, int8_file(model, "ort"))
+    assert int8_choice(model, "cpu").file == file
+    retrained = onnx.load(model)
+    onnx.helper.set_model_props(
+        retrained, {entry.key: entry.value for entry in retrained.metadata_props} | {"hinas.training": "more"}
+    )
+    onnx.save(retrained, model)
+    with pytest.raises(UserError, match=r"mine\.ort\.int8\.onnx: made of other weights than mine\.onnx; make it again"):
+        int8_choice(model, "cpu")
+
+
 def test_a_file_in_int8_is_taken_as_it_is(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8_files, "find_spec", lambda name: name)
     own = written_as("int8", models["gray"], tmp_path / "mine.onnx")
