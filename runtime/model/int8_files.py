@@ -87,8 +87,7 @@ def _check_same_weights(file: Path, model: Path) -> None:
     found, expected = _entries(file), _entries(model)
     if any(found.get(entry) != expected.get(entry) for entry in _WHAT_IT_IS):
         raise UserError(
-            f"{file}: made of other weights than {model.name}; make it again with hinas-export, or give it as the model: "
-            f"--model {file}"
+            f"{file}: made of other weights than {model.name}; make it again with hinas-export, or say --model {file}"
         )
 
 
