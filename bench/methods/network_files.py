@@ -42,8 +42,8 @@ def network_files(models: Sequence[str], folder: Path) -> list[NetworkFile]:
 
 
 def bundled_denoisers() -> list[str]:
-    """The bundled models that keep a picture's size: what is measured where no model is named."""
-    return [name for name in bundled_names() if manifest_of(onnx.load(model_file(name))).scale == 1]
+    """The bundled models that are told a noise level: what is measured where no model is named."""
+    return [name for name in bundled_names() if manifest_of(onnx.load(model_file(name))).conditioned]
 
 
 def _unique_names(models: dict[Path, str]) -> dict[Path, str]:

@@ -81,15 +81,15 @@ def _scores(methods: Sequence[ScoredMethod], example: Example, case: str, file: 
             raise UserError(f"{method.name} on {file}, {case}: {error}") from error
         outputs[method.name] = output * np.float32(255), time.perf_counter() - start
     channels = 1 if given.ndim == 2 else given.shape[2]
-    protocols: dict[Protocol, _Of] = {"task cases": lambda pixels: pixels}
+    scored: dict[Protocol, tuple[str, _Of]] = {"task cases": (case, lambda pixels: pixels)}
     if channels == 3:
-        protocols["task cases, brightness"] = luma
+        scored["task cases, brightness"] = f"{case}, brightness", luma
     scores: list[ImageScore] = []
-    for protocol, of in protocols.items():
+    for protocol, (task, of) in scored.items():
         about = partial(
             ImageScore,
             channels=channels,
-            task=case,
+            task=task,
             protocol=protocol,
             image=str(file),
             width=expected.shape[1],

@@ -12,6 +12,7 @@ from PIL import Image
 
 NAMES = ["gray", "gray-fast", "color", "photo"]
 ENLARGING = {"sr-x2": 2, "sr-x3": 3, "sr-x4": 4}
+BLIND = "derain"
 CLEAN = Path(__file__).parent.parent.parent / "examples" / "clean.png"
 
 
@@ -76,7 +77,7 @@ def test_the_manifest_is_that_of_a_finished_model(name: str) -> None:
 
 def test_no_other_model_lies_in_the_folder() -> None:
     in_int8 = {f"{name}.{target}.int8" for name in NAMES for target in ("ort", "openvino")}
-    assert {Path(file).stem for file in MODELS_FOLDER.glob("*.onnx")} == {*NAMES, *ENLARGING, *in_int8}
+    assert {Path(file).stem for file in MODELS_FOLDER.glob("*.onnx")} == {*NAMES, *ENLARGING, BLIND, *in_int8}
 
 
 @pytest.mark.parametrize(("name", "scale"), ENLARGING.items())
@@ -98,3 +99,27 @@ def test_models_that_enlarge_say_so_and_are_small(name: str, scale: int) -> None
     assert (manifest.scale, manifest.channels, manifest.task) == (scale, 3, "super-resolution")
     assert (manifest.weights, manifest.tiling, manifest.conditioned) == ("trained", "exact", False)
     assert (MODELS_FOLDER / f"{name}.onnx").stat().st_size < 2_000_000
+
+
+@pytest.fixture(scope="module")
+def rainy() -> tuple[np.ndarray, np.ndarray]:
+    """(in rain, clean): a part of the example, streaks of light over it."""
+    with Image.open(CLEAN) as picture:
+        clean = np.asarray(picture.convert("RGB"), np.float32)[:160, :200] / np.float32(255)
+    generator = np.random.default_rng(0)
+    streaks = np.zeros(clean.shape[:2], np.float32)
+    for row, column in zip(generator.integers(0, 140, 120), generator.integers(20, 180, 120), strict=True):
+        steps = np.arange(18)
+        streaks[row + steps, column + steps // 3] = 0.6
+    return clean + streaks[..., None] * (1 - clean), clean
+
+
+def test_rain_goes_away_and_a_dry_picture_stays(rainy: tuple[np.ndarray, np.ndarray]) -> None:
+    in_rain, clean = rainy
+    derain = Denoiser.load(BLIND, threads=1)
+    assert derain.manifest.task == "derain" and not derain.manifest.conditioned
+    before = np.mean((in_rain - clean) ** 2)
+    assert np.mean((derain(in_rain) - clean) ** 2) < 0.1 * before
+    assert np.mean((derain(clean) - clean) ** 2) < 0.01 * before
+    tiled, whole = (Denoiser.load(BLIND, threads=1, tile=tile)(in_rain) for tile in (64, 4096))
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
