@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from .frame_layout import FrameLayout
 from .frame_pixels import Plane
@@ -49,6 +48,11 @@ class Film:
         """Width x height."""
         return f"{self.layout.width}x{self.layout.height}"
 
+    @property
+    def frame_duration(self) -> int:
+        """The usual one, in the time base; at least 1."""
+        return max(1, round(1 / (self.rate * self.time_base)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
@@ -59,13 +63,3 @@ class Frame:
     """When it is shown, in the film's time base."""
     duration: int
     """In the time base; 0: not known."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parcel:
-    """A frame, and what stood before it in the file."""
-
-    frame: Frame | None
-    """None: no more frames follow."""
-    packets: tuple[Any, ...]
-    """PyAV's packets of the other streams: sound, subtitles and so on, as they are compressed."""

