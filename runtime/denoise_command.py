@@ -74,6 +74,12 @@ def denoise(
         int | None,
         typer.Option(help="Of films: how closely they are compressed, lower is better. Default: 18 for h264, else 20."),
     ] = None,
+    deinterlace: Annotated[
+        bool,
+        typer.Option(
+            "--deinterlace", help="Of interlaced films: make one picture of the two half pictures of each frame."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave files that exist: goes on with a run that was stopped.")
@@ -146,6 +152,7 @@ def denoise(
         ensemble=ensemble,
         codec=codec_of(codec),
         crf=crf_of(crf),
+        deinterlace=deinterlace,
         overwrite=overwrite,
         skip_existing=skip_existing,
         preview=None if preview is None else path_of(preview, "--preview"),

@@ -46,6 +46,8 @@ _SAY_PIXEL_SHAPE = ("h264", "hevc")
 """Kinds that themselves say the shape of pixels that are not square."""
 QUICKTIME = ("mp4", "mov")
 """Containers of one family. They say that shape for all kinds; PyAV does not let others."""
+_PROGRESSIVE = 1
+"""FFmpeg's number of the order of lines that are all of one moment."""
 _TALKATIVE = "libsvtav1"
 _WITHOUT_TIMES = "avi"
 """It counts frames and knows no times."""
@@ -190,6 +192,9 @@ def set_up(context: Any, chosen: ChosenEncoder, film: Film, container: str) -> N
     context.time_base, context.framerate = film.time_base, film.rate
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
     context.colorspace, context.color_range = tags.matrix, tags.range
+    if film.is_interlaced:
+        # What is compressed no longer is.
+        context.field_order = _PROGRESSIVE
     if film.pixel_aspect is not None:
         context.sample_aspect_ratio = film.pixel_aspect
     if container == _WITHOUT_TIMES:

@@ -40,6 +40,8 @@ class Film:
     """Width of a pixel by its height; None: square or not said."""
     display_matrix: tuple[int, ...] | None
     """Nine numbers that say how the picture is turned to be shown; None: not at all."""
+    is_interlaced: bool
+    """Whether frames hold two half pictures of different moments; what is read of them is one whole picture."""
     notes: tuple[str, ...]
     """What a person should know, as sentences."""
 

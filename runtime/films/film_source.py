@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .deinterlacing import deinterlaced
 from .film import Film, Frame
 from .film_survey import opened_container, pictures_of
 from .frame_planes import planes_of
@@ -30,7 +31,8 @@ class FilmSource:
         """
         last: int | None = None
         usual = self.film.frame_duration
-        for number, part in enumerate(self._decoded()):
+        parts = deinterlaced(self._decoded()) if self.film.is_interlaced else self._decoded()
+        for number, part in enumerate(parts):
             time = part.pts if part.pts is not None else part.dts
             if time is None:
                 time = 0 if last is None else last + usual

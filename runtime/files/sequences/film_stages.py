@@ -151,7 +151,7 @@ def _identity(loaded: LoadedFilm, request: Request) -> Mapping[str, object]:
     film, encoder = loaded.film, loaded.encoder
     return {
         "source": dict(content_of(film.path)),
-        "film": (film.layout, film.tags, film.time_base, film.rate, film.pixel_aspect),
+        "film": (film.layout, film.tags, film.time_base, film.rate, film.pixel_aspect, film.is_interlaced),
         "encoder": (encoder.library, encoder.format, encoder.crf, encoder.options, loaded.container),
         "model": sha256_of(model_file(loaded.model)),
         "amount": (loaded.level.sigma, request.amount.share, request.amount.chroma, request.ensemble),

@@ -63,6 +63,11 @@ class FilmLoader:
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         with named_mistakes(job):
             film, samples = surveyed(job.source, NUM_SAMPLES)
+            if film.is_interlaced and not request.deinterlace:
+                raise UserError(
+                    "is interlaced: each frame holds two half pictures of different moments; add --deinterlace, which "
+                    "makes one whole picture of them"
+                )
             encoder = chosen_encoder(film, container, codec=request.codec, crf=request.crf)
             measured = cache(
                 lambda: noise_of_samples([np.clip(pixels_from(planes, film.layout), 0, 1) for planes in samples])
