@@ -74,6 +74,10 @@ def denoise(
         int | None,
         typer.Option(help="Of films: how closely they are compressed, lower is better. Default: 18 for h264, else 20."),
     ] = None,
+    temporal: Annotated[
+        bool,
+        typer.Option("--temporal", help="Of films: average what stays the same from frame to frame; for calm scenes."),
+    ] = False,
     deinterlace: Annotated[
         bool,
         typer.Option(
@@ -152,6 +156,7 @@ def denoise(
         ensemble=ensemble,
         codec=codec_of(codec),
         crf=crf_of(crf),
+        temporal=temporal,
         deinterlace=deinterlace,
         overwrite=overwrite,
         skip_existing=skip_existing,

@@ -60,6 +60,8 @@ class Film:
 class Frame:
     """One picture of a film."""
 
+    number: int
+    """From 0."""
     planes: tuple[Plane, ...]
     time: int
     """When it is shown, in the film's time base."""

@@ -39,7 +39,8 @@ class FilmSource:
             # Encoders refuse times that do not rise.
             last = time = time if last is None else max(time, last + 1)
             if number >= first:
-                yield Frame(planes=planes_of(part, self.film.layout), time=time, duration=part.duration or 0)
+                planes = planes_of(part, self.film.layout)
+                yield Frame(number=number, planes=planes, time=time, duration=part.duration or 0)
 
     def other_packets(self) -> Iterator[Any]:
         """PyAV's packets of all streams but the pictures, as they are compressed."""

@@ -19,6 +19,7 @@ from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.films.parts import parts_compressor
 from hinas.runtime.films.parts.parts_folder import PartsFolder
+from hinas.runtime.films.steady_frames import FRAMES_REMEMBERED
 
 av: Any = pytest.importorskip("av")
 
@@ -36,8 +37,17 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_compressor, "FRAMES_OF_A_PART", PART)
 
 
-def film(path: Path, *, num_frames: int = 14, format: str = "yuv420p", codec: str = "ffv1", seed: int = 0) -> Path:
-    """Noisy frames shown for different times, with sound."""
+def film(
+    path: Path,
+    *,
+    num_frames: int = 14,
+    format: str = "yuv420p",
+    codec: str = "ffv1",
+    seed: int = 0,
+    noise: float = 15.0,
+    brightening: float = 3.0,
+) -> Path:
+    """Noisy frames shown for different times, with sound. `brightening`: levels from frame to frame."""
     generator = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
@@ -50,7 +60,7 @@ def film(path: Path, *, num_frames: int = 14, format: str = "yuv420p", codec: st
             frame = av.VideoFrame(64, 48, format)
             for plane in frame.planes:
                 levels = np.frombuffer(plane, np.uint16 if format.endswith("le") else np.uint8)
-                levels[:] = np.clip(generator.normal(120 + 3 * index, 15, levels.shape), 0, 255)
+                levels[:] = np.clip(generator.normal(120 + brightening * index, noise, levels.shape), 0, 255)
             frame.pts, frame.time_base = time, Fraction(1, 600)
             time += UNEVEN[index % len(UNEVEN)]
             container.mux(stream.encode(frame))
@@ -250,6 +260,25 @@ def test_a_damaged_part_is_noticed(
     assert "what an earlier run kept is damaged from frame 5 on and is made anew" in capsys.readouterr().err
     run(source, tmp_path / "whole.mkv", models)
     assert pictures_of(target) == pictures_of(tmp_path / "whole.mkv")
+
+
+def test_what_is_averaged_over_time_goes_on(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = film(tmp_path / "in.mkv", num_frames=36, noise=2.0, brightening=0.0), tmp_path / "out.mkv"
+    run(source, tmp_path / "whole.mkv", models, temporal=True)
+    run(source, tmp_path / "alone.mkv", models)
+    stop(lambda: run(source, target, models, temporal=True), monkeypatch, before=30)
+    calls = count_calls(monkeypatch)
+    run(source, target, models, temporal=True)
+    # The frames that the next one depends on are denoised once more.
+    assert len(calls) == 36 - 30 + FRAMES_REMEMBERED
+    whole, gone_on, alone = (
+        [np.frombuffer(levels, np.uint8).astype(int) for _, levels in pictures_of(tmp_path / name)]
+        for name in ("whole.mkv", "out.mkv", "alone.mkv")
+    )
+    assert len(gone_on) == 36
+    assert max(np.abs(one - other).max() for one, other in zip(whole, gone_on, strict=True)) <= 1
+    changes = [np.mean([np.std(two - one) for one, two in pairwise(frames[10:])]) for frames in (gone_on, alone)]
+    assert changes[0] < 0.6 * changes[1]
 
 
 @pytest.mark.parametrize(

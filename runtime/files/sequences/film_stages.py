@@ -16,6 +16,7 @@ from ...films.library import versions
 from ...films.parts.joined_parts import write_joined
 from ...films.parts.parts_compressor import compressed_parts
 from ...films.parts.parts_folder import PartsFolder, content_of
+from ...films.steady_frames import FRAMES_REMEMBERED
 from ...model.bundled_models import model_file
 from ..pipeline import BusyClock
 from .frame_stages import frame_by_frame, frame_stages
@@ -128,8 +129,10 @@ class FilmStages:
         ):
             stages = frame_stages(loaded, self._request.amount, compressor, notes.append)
             timed = replace(stages, work=clock.timed(own.timed(stages.work)))
-            for _ in frame_by_frame(source.frames(num_frames), timed):
-                num_frames += 1
+            # What is averaged over time begins a little before.
+            first = num_frames if loaded.steady_sigma is None else max(0, num_frames - FRAMES_REMEMBERED)
+            for number in frame_by_frame(source.frames(first), timed):
+                num_frames = max(num_frames, number + 1)
                 if progress is not None:
                     progress(num_frames, film.num_frames)
             notes += _lost(source)
@@ -155,6 +158,7 @@ def _identity(loaded: LoadedFilm, request: Request) -> Mapping[str, object]:
         "encoder": (encoder.library, encoder.format, encoder.crf, encoder.options, loaded.container),
         "model": sha256_of(model_file(loaded.model)),
         "amount": (loaded.level.sigma, request.amount.share, request.amount.chroma, request.ensemble),
+        "over time": loaded.steady_sigma,
         "arithmetic": (request.backend, request.precision),
         "versions": versions(),
     }

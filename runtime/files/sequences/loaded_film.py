@@ -1,5 +1,6 @@
 """Look at a film before the work: choose its model and its encoder, and measure its noise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +15,7 @@ from ...films.film_survey import surveyed
 from ...films.frame_pixels import pixels_from
 from ...films.known_films import container_for
 from ...noise.level import NoiseLevel
+from ...noise.measured_noise import MeasuredNoise
 from ...noise.sampled_noise import NUM_SAMPLES, noise_of_samples
 from ..opened_models import OpenedModels
 from ..picture_stages import HARDLY_ANY, Job
@@ -35,6 +37,8 @@ class LoadedFilm:
     denoiser: Denoiser
     level: NoiseLevel
     """The same for all frames."""
+    steady_sigma: float | None
+    """The noise level that tells what stays the same from frame to frame, and is averaged; None: nothing is."""
     num_samples: int
     """Frames that it was measured on, where it was."""
     notes: tuple[str, ...]
@@ -44,6 +48,13 @@ class LoadedFilm:
     def model_text(self) -> str:
         """The model, and why it was chosen."""
         return self.model if self.model_reason is None else f"{self.model} ({self.model_reason})"
+
+
+def _real_level(level: NoiseLevel, measured: Callable[[], MeasuredNoise]) -> float:
+    """The film's own, whatever the model is told to take out."""
+    if level.estimate is not None:
+        return level.estimate
+    return measured().level if level.sigma is None else level.sigma / level.factor
 
 
 class FilmLoader:
@@ -80,6 +91,7 @@ class FilmLoader:
             level = model.denoiser.noise_level_from(
                 lambda: measured().level, request.sigma, factor=request.level_factor
             )
+            steady_sigma = _real_level(level, measured) if request.temporal and level.sigma != 0 else None
             notes = [*film.notes, *model.notes]
             if encoder.note is not None:
                 notes.append(encoder.note)
@@ -98,6 +110,7 @@ class FilmLoader:
             model_reason=model.reason,
             denoiser=model.denoiser,
             level=level,
+            steady_sigma=steady_sigma,
             num_samples=len(samples),
             notes=tuple(f"{job.source}: {note}" for note in notes),
         )

@@ -32,6 +32,8 @@ class PartsCompressor:
         self._container = container
         self._open: _OpenPart | None = None
         self._num_frames = folder.num_frames
+        self.first = folder.num_frames
+        """The number of the first frame that it is to be given."""
 
     def write(self, frame: Frame) -> None:
         """Compress the next frame. Raises UserError where the encoder fails or the disk is full."""
