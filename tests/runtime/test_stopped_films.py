@@ -1,5 +1,6 @@
 """Films that were stopped go on where they were, and are then what they would have been."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from hinas.runtime.denoiser import Denoiser
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.films.parts import parts_compressor
+from hinas.runtime.films.parts.part_file import PartWriter
 from hinas.runtime.films.parts.parts_folder import PartsFolder
 from hinas.runtime.films.steady_frames import FRAMES_REMEMBERED
 
@@ -313,6 +315,27 @@ def test_vp9_keeps_opacity(models: Models, tmp_path: Path) -> None:
             {data.data_type for data in packet.iter_sidedata()} for packet in container.demux(video=0) if packet.size
         ]
     assert len(side) == 6 and all("matroska_block_additional" in kinds for kinds in side)
+
+
+def test_a_full_disk_is_named(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+
+    def full(self: PartWriter, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartWriter, "_write", full)
+        with pytest.raises(UserError, match=r"in\.mkv: .*No space left"):
+            run(source, target, models)
+    assert names_in(tmp_path) == ["in.mkv"]
+
+
+@pytest.mark.parametrize("letters", [100, 246])
+def test_long_names(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letters: int) -> None:
+    source, target = film(tmp_path / "in.mkv", num_frames=6), tmp_path / f"{'n' * letters}.mkv"
+    stop(lambda: run(source, target, models), monkeypatch, before=5)
+    run(source, target, models)
+    assert len(pictures_of(target)) == 6
 
 
 def test_two_runs_do_not_make_the_same_film(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

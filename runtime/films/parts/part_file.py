@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from ....atomic_files import written_whole
+from ....errors import UserError
 from .stored_packet import StoredPacket, read_packet, read_times
 
 _MAGIC = b"hinas part of a film 1\n"
@@ -89,8 +90,11 @@ class PartWriter:
         self.num_packets = 0
 
     def add(self, packet: StoredPacket) -> None:
-        """The next packet: one a frame."""
-        self._write(packet.to_bytes())
+        """The next packet: one a frame. Raises UserError where the disk is full."""
+        try:
+            self._write(packet.to_bytes())
+        except OSError as error:
+            raise UserError(f"the compressed frames could not be kept beside the output ({error.strerror})") from error
         self.num_packets += 1
 
     def finish(self) -> None:

@@ -19,8 +19,9 @@ from .part_file import Part, file_name
 _HEAD_BYTES = 2**20
 _DIGITS = 12
 """Of the digest, in the name."""
-_MOST_OF_THE_NAME = 60
-"""Letters of the film's name: systems allow 255 bytes in all."""
+_MOST_BYTES_OF_THE_NAME = 230
+_LETTERS_OF_A_LONG_NAME = 50
+"""Of the film's name: systems allow 255 bytes in all."""
 _LOCK = "lock"
 
 
@@ -41,7 +42,8 @@ class PartsFolder:
         text = json.dumps({key: str(value) for key, value in identity.items()}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
         self._parent = place.parent
-        self._stem = f".{place.name[:_MOST_OF_THE_NAME]}."
+        is_long = len(place.name.encode(errors="surrogateescape")) > _MOST_BYTES_OF_THE_NAME
+        self._stem = f".{place.name[:_LETTERS_OF_A_LONG_NAME] if is_long else place.name}."
         self.path = self._parent / f"{self._stem}{digest[:_DIGITS]}.parts"
         self.parts: list[Part] = []
         """One after the other, from frame 0 on; known while it is held."""
@@ -72,7 +74,10 @@ class PartsFolder:
         """
         is_ours = False
         try:
-            self.path.mkdir(exist_ok=True)
+            try:
+                self.path.mkdir(exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{self._parent}: cannot write here ({error.strerror})") from error
             with locked_file(self.path / _LOCK) as is_ours:
                 if not is_ours:
                     raise UserError("another run is making this film; wait for its end, or give another output")
