@@ -25,6 +25,9 @@ class Compression:
     """For the encoders."""
 
 
+FRAMES_BETWEEN_KEYS = 240
+"""About as many as encoders leave between key frames of their own accord, and those that leave fewer are told."""
+_KEYS = ("g", str(FRAMES_BETWEEN_KEYS))
 COMPRESSIONS: dict[str, Compression] = {
     "h264": Compression(libraries=("libx264", "libx264rgb"), crf=18),
     "hevc": Compression(libraries=("libx265",), crf=20, options=(("x265-params", "log-level=error"),)),
@@ -33,9 +36,9 @@ COMPRESSIONS: dict[str, Compression] = {
         crf=20,
         most_crf=63,
         # A sensible speed: the default takes far longer than denoising.
-        options=(("deadline", "good"), ("cpu-used", "4"), ("row-mt", "1")),
+        options=(("deadline", "good"), ("cpu-used", "4"), ("row-mt", "1"), _KEYS),
     ),
-    "av1": Compression(libraries=("libsvtav1",), crf=20, most_crf=63, options=(("preset", "8"),)),
+    "av1": Compression(libraries=("libsvtav1",), crf=20, most_crf=63, options=(("preset", "8"), _KEYS)),
     "prores": Compression(libraries=("prores_ks",)),
     "ffv1": Compression(libraries=("ffv1",)),
 }

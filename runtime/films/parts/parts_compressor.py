@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ....errors import UserError
-from ..encoders import ChosenEncoder, set_up
+from ..encoders import FRAMES_BETWEEN_KEYS, ChosenEncoder, set_up
 from ..film import Film, Frame
 from ..frame_planes import frame_from
 from ..library import av_library, codec_errors
@@ -17,8 +17,8 @@ from .part_file import Part, written_part
 from .parts_folder import PartsFolder
 from .stored_packet import StoredPacket
 
-FRAMES_OF_A_PART = 240
-"""About as many as encoders leave between key frames of their own accord."""
+FRAMES_OF_A_PART = FRAMES_BETWEEN_KEYS
+"""So that a part holds one key frame, its first, where no scene ends in it."""
 
 
 class PartsCompressor:
