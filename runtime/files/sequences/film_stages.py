@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from ....atomic_files import written_whole
@@ -131,10 +132,12 @@ class FilmStages:
             timed = replace(stages, work=clock.timed(own.timed(stages.work)))
             # What is averaged over time begins a little before.
             first = num_frames if loaded.steady_sigma is None else max(0, num_frames - FRAMES_REMEMBERED)
-            for number in frame_by_frame(source.frames(first), timed):
-                num_frames = max(num_frames, number + 1)
-                if progress is not None:
-                    progress(num_frames, film.num_frames)
+            # Closed before the last part ends: no thread still compresses.
+            with closing(frame_by_frame(source.frames(first), timed)) as numbers:
+                for number in numbers:
+                    num_frames = max(num_frames, number + 1)
+                    if progress is not None:
+                        progress(num_frames, film.num_frames)
             notes += _lost(source)
         if num_frames == 0:
             raise UserError("damaged or truncated: not one picture could be decoded")

@@ -3,7 +3,7 @@
 While the model computes, the next frames are decoded and the last ones compressed and written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -69,7 +69,7 @@ def frame_stages(loaded: LoadedFilm, amount: Amount, compressor: PartsCompressor
     return Stages(load=load, work=denoise, store=write, cost=lambda _: 1)
 
 
-def frame_by_frame(frames: Iterator[Frame], stages: FrameStages) -> Iterator[int]:
+def frame_by_frame(frames: Iterator[Frame], stages: FrameStages) -> Generator[int, None, None]:
     """Takes frames through the stages, and gives the number of each that has ended."""
     with closing(read_ahead(frames, _UNDER_WAY)) as coming:
         # One thread each: frames are decoded and compressed in their order.

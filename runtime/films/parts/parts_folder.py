@@ -69,7 +69,7 @@ class PartsFolder:
     def held(self) -> Iterator[None]:
         """Make the folder where there is none, keep other runs out of it, and look at its parts.
 
-        At the end it is removed where it holds no part. Raises UserError where it cannot be made or read, or another
+        At the end it is removed where it holds no part. Raises UserError where it cannot be made, or another
         run is at work in it.
         """
         is_ours = False
@@ -90,7 +90,10 @@ class PartsFolder:
 
     def _look(self) -> None:
         while (file := self.file_of(self.num_frames)).is_file():
-            part = Part.read(file)
+            try:
+                part = Part.read(file)
+            except OSError:
+                part = None
             if part is None:
                 self.has_damage = True
                 return
