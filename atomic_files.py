@@ -82,6 +82,36 @@ def _is_locked(handle: int) -> bool:
     return True
 
 
+@contextmanager
+def locked_file(path: Path) -> Iterator[bool]:
+    """Make the file `path` where there is none, and hold a lock on it that ends with the process.
+
+    Gives False where another process holds it; True also where the system has no such locks. Raises UserError where
+    the file cannot be made.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot write here ({error.strerror})") from error
+    try:
+        yield not _is_held_by_another(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_held_by_another(handle: int) -> bool:
+    """Take the lock on an open file, where there are locks; True: another process holds it."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        pass
+    return False
+
+
 def remove_unfinished(folder: Path) -> int:
     """Remove the temporary files that killed processes left in `folder`, and say how many.
 

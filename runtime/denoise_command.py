@@ -75,6 +75,16 @@ def denoise(
         int | None,
         typer.Option(help="Of films: how closely they are compressed, lower is better. Default: 18 for h264, else 20."),
     ] = None,
+    temporal: Annotated[
+        bool,
+        typer.Option("--temporal", help="Of films: average what stays the same from frame to frame; for calm scenes."),
+    ] = False,
+    deinterlace: Annotated[
+        bool,
+        typer.Option(
+            "--deinterlace", help="Of interlaced films: make one picture of the two half pictures of each frame."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave files that exist: goes on with a run that was stopped.")
@@ -147,6 +157,8 @@ def denoise(
         ensemble=ensemble,
         codec=codec_of(codec),
         crf=crf_of(crf),
+        temporal=temporal,
+        deinterlace=deinterlace,
         overwrite=overwrite,
         skip_existing=skip_existing,
         preview=None if preview is None else path_of(preview, "--preview"),

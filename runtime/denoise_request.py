@@ -112,6 +112,10 @@ class Request:
     """How films are compressed, as `chosen_encoder` takes it; None: as each is."""
     crf: int | None = None
     """The constant rate factor of films, lower is better; None: the usual one of the kind."""
+    temporal: bool = False
+    """Whether what stays the same from frame to frame of a film is averaged."""
+    deinterlace: bool = False
+    """Whether films may be interlaced, and are then written without."""
     preview: Path | None = None
     """The HTML page to write, of every picture before and after; None: none."""
 

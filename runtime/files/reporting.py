@@ -178,6 +178,9 @@ class Reporter:
 
             def show(done: int, total: int | None) -> None:
                 bar.total = total if total is None or total >= done else None
+                if bar.n == 0:
+                    # What an earlier run has done says nothing of the rate.
+                    bar.initial = bar.n = bar.last_print_n = done - 1
                 bar.update(done - bar.n)
 
             try:

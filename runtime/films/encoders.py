@@ -25,6 +25,9 @@ class Compression:
     """For the encoders."""
 
 
+FRAMES_BETWEEN_KEYS = 240
+"""About as many as encoders leave between key frames of their own accord, and those that leave fewer are told."""
+_KEYS = ("g", str(FRAMES_BETWEEN_KEYS))
 COMPRESSIONS: dict[str, Compression] = {
     "h264": Compression(libraries=("libx264", "libx264rgb"), crf=18),
     "hevc": Compression(libraries=("libx265",), crf=20, options=(("x265-params", "log-level=error"),)),
@@ -33,9 +36,9 @@ COMPRESSIONS: dict[str, Compression] = {
         crf=20,
         most_crf=63,
         # A sensible speed: the default takes far longer than denoising.
-        options=(("deadline", "good"), ("cpu-used", "4"), ("row-mt", "1")),
+        options=(("deadline", "good"), ("cpu-used", "4"), ("row-mt", "1"), _KEYS),
     ),
-    "av1": Compression(libraries=("libsvtav1",), crf=20, most_crf=63, options=(("preset", "8"),)),
+    "av1": Compression(libraries=("libsvtav1",), crf=20, most_crf=63, options=(("preset", "8"), _KEYS)),
     "prores": Compression(libraries=("prores_ks",)),
     "ffv1": Compression(libraries=("ffv1",)),
 }
@@ -44,8 +47,10 @@ _ELSE = ("h264", "vp9", "av1", "hevc", "ffv1")
 """What films of other kinds become: the first that holds their pixels and fits into the container."""
 _SAY_PIXEL_SHAPE = ("h264", "hevc")
 """Kinds that themselves say the shape of pixels that are not square."""
-_SAYING_CONTAINERS = ("mp4", "mov")
-"""Containers that say it for them; PyAV does not let others."""
+QUICKTIME = ("mp4", "mov")
+"""Containers of one family. They say that shape for all kinds; PyAV does not let others."""
+_PROGRESSIVE = 1
+"""FFmpeg's number of the order of lines that are all of one moment."""
 _TALKATIVE = "libsvtav1"
 _WITHOUT_TIMES = "avi"
 """It counts frames and knows no times."""
@@ -121,7 +126,7 @@ def _encoder(kind: str, film: Film, container: str, crf: int | None, why: str | 
         return f"this build of FFmpeg has no encoder for {kind}"
     if not _fits(libraries[0], container):
         return f"{kind} does not fit into the container {container}"
-    if film.pixel_aspect is not None and container not in _SAYING_CONTAINERS and kind not in _SAY_PIXEL_SHAPE:
+    if film.pixel_aspect is not None and container not in QUICKTIME and kind not in _SAY_PIXEL_SHAPE:
         return f"its pixels are not square, which {kind} in the container {container} cannot say"
     if crf is not None and compression.crf is None:
         raise UserError(f"--crf {crf}: {kind} has no constant rate factor; leave --crf out")
@@ -137,7 +142,7 @@ def _encoder(kind: str, film: Film, container: str, crf: int | None, why: str | 
             options=options,
             note=None if why is None else f"{why}; its pictures are compressed as {kind}",
         )
-        if _opens(chosen, film):
+        if _opens(chosen, film, container):
             return chosen
     return f"no encoder for {kind} takes {film.size_text} pixels of the kind {film.layout.format}"
 
@@ -168,11 +173,11 @@ def _fits(library: str, container: str) -> bool:
     return True
 
 
-def _opens(chosen: ChosenEncoder, film: Film) -> bool:
+def _opens(chosen: ChosenEncoder, film: Film, container: str) -> bool:
     """Whether the encoder takes such pictures: some refuse odd widths or heights."""
     av = av_library()
     context = av.codec.CodecContext.create(chosen.library, "w")
-    set_up(context, chosen, film)
+    set_up(context, chosen, film, container)
     try:
         context.open()
     except (av.error.FFmpegError, ValueError):
@@ -180,8 +185,8 @@ def _opens(chosen: ChosenEncoder, film: Film) -> bool:
     return True
 
 
-def set_up(context: Any, chosen: ChosenEncoder, film: Film) -> None:
-    """Tell PyAV's encoder (a context, or a stream that has one) all about the pictures."""
+def set_up(context: Any, chosen: ChosenEncoder, film: Film, container: str) -> None:
+    """Tell PyAV's encoder, a context, all about the pictures and the `container` (FFmpeg's name) they are for."""
     layout, tags = film.layout, film.tags
     if chosen.library == _TALKATIVE:
         # It prints a page about itself, which FFmpeg cannot keep back.
@@ -190,8 +195,19 @@ def set_up(context: Any, chosen: ChosenEncoder, film: Film) -> None:
     context.time_base, context.framerate = film.time_base, film.rate
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
     context.colorspace, context.color_range = tags.matrix, tags.range
+    if film.is_interlaced:
+        # What is compressed no longer is.
+        context.field_order = _PROGRESSIVE
     if film.pixel_aspect is not None:
         context.sample_aspect_ratio = film.pixel_aspect
+    if container == _WITHOUT_TIMES:
+        # Nor can it say in which order they are shown.
+        context.max_b_frames = 0
+    else:
+        context.flags |= int(av_library().codec.context.Flags.global_header)
+    if chosen.kind == "hevc" and container in QUICKTIME:
+        # What Apple's players take.
+        context.codec_tag = "hvc1"
     context.options = {
         **context.options,
         **dict(chosen.options),

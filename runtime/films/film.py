@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from .frame_layout import FrameLayout
 from .frame_pixels import Plane
@@ -41,6 +40,8 @@ class Film:
     """Width of a pixel by its height; None: square or not said."""
     display_matrix: tuple[int, ...] | None
     """Nine numbers that say how the picture is turned to be shown; None: not at all."""
+    is_interlaced: bool
+    """Whether frames hold two half pictures of different moments; what is read of them is one whole picture."""
     notes: tuple[str, ...]
     """What a person should know, as sentences."""
 
@@ -49,23 +50,20 @@ class Film:
         """Width x height."""
         return f"{self.layout.width}x{self.layout.height}"
 
+    @property
+    def frame_duration(self) -> int:
+        """The usual one, in the time base; at least 1."""
+        return max(1, round(1 / (self.rate * self.time_base)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
     """One picture of a film."""
 
+    number: int
+    """From 0."""
     planes: tuple[Plane, ...]
     time: int
     """When it is shown, in the film's time base."""
     duration: int
     """In the time base; 0: not known."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parcel:
-    """A frame, and what stood before it in the file."""
-
-    frame: Frame | None
-    """None: no more frames follow."""
-    packets: tuple[Any, ...]
-    """PyAV's packets of the other streams: sound, subtitles and so on, as they are compressed."""

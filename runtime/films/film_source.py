@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .film import Film, Frame, Parcel
+from .deinterlacing import deinterlaced
+from .film import Film, Frame
 from .film_survey import opened_container, pictures_of
 from .frame_planes import planes_of
 from .library import av_library
@@ -23,55 +24,69 @@ class FilmSource:
         self.end = 0.0
         """Seconds: when the last of the parts met so far begins."""
 
-    @property
-    def others(self) -> list[Any]:
-        """PyAV's streams beside the pictures."""
-        return [stream for stream in self.container.streams if stream.index != self.pictures.index]
+    def frames(self, first: int) -> Iterator[Frame]:
+        """The pictures from frame number `first` on; times rise from frame to frame.
 
-    def parcels(self) -> Iterator[Parcel]:
-        """The whole film; times rise from frame to frame."""
-        waiting: list[Any] = []
+        Those before it are decoded, so that numbers, times and damaged places are those of a whole reading.
+        """
         last: int | None = None
-        usual = max(1, round(1 / (self.film.rate * self.film.time_base)))
-        for part in self._parts():
-            if isinstance(part, av_library().Packet):
-                waiting.append(part)
-                continue
+        usual = self.film.frame_duration
+        parts = deinterlaced(self._decoded()) if self.film.is_interlaced else self._decoded()
+        for number, part in enumerate(parts):
             time = part.pts if part.pts is not None else part.dts
             if time is None:
                 time = 0 if last is None else last + usual
             # Encoders refuse times that do not rise.
             last = time = time if last is None else max(time, last + 1)
-            planes = planes_of(part, self.film.layout)
-            yield Parcel(frame=Frame(planes=planes, time=time, duration=part.duration or 0), packets=tuple(waiting))
-            waiting.clear()
-        yield Parcel(frame=None, packets=tuple(waiting))
+            if number >= first:
+                planes = planes_of(part, self.film.layout)
+                yield Frame(number=number, planes=planes, time=time, duration=part.duration or 0)
 
-    def _parts(self) -> Iterator[Any]:
-        """PyAV's frames of the pictures, and packets of the other streams."""
-        av = av_library()
+    def other_packets(self) -> Iterator[Any]:
+        """PyAV's packets of all streams but the pictures, as they are compressed."""
+        for packet in self._packets():
+            if packet.stream_index != self.pictures.index and (packet.dts is not None or packet.size):
+                yield packet
+
+    def _decoded(self) -> Iterator[Any]:
+        """PyAV's frames."""
         self.pictures.thread_type = "AUTO"
+        for packet in self._packets():
+            if packet.pts is not None:
+                self.end = max(self.end, float(packet.pts * packet.time_base))
+            if packet.stream_index == self.pictures.index:
+                yield from self._decoded_of(packet)
+        yield from self._decoded_of(None)
+
+    def _decoded_of(self, packet: Any | None) -> Iterator[Any]:
+        """PyAV's frames that a packet completes; None: those that the decoder still holds."""
+        av = av_library()
+        try:
+            frames = self.pictures.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            self.num_damaged += 1
+            return
+        for frame in frames:
+            self.num_damaged += bool(frame.is_corrupt)
+            yield frame
+
+    def _packets(self) -> Iterator[Any]:
+        """PyAV's packets of all streams; damaged places are left out."""
+        av = av_library()
         packets = self.container.demux()
         while True:
             try:
                 packet = next(packets, None)
-                if packet is not None and packet.pts is not None:
-                    self.end = max(self.end, float(packet.pts * packet.time_base))
-                if packet is not None and packet.stream_index != self.pictures.index:
-                    if packet.dts is not None or packet.size:
-                        yield packet
-                    continue
-                frames = self.pictures.decode(packet)
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
                 self.num_damaged += 1
                 continue
-            for frame in frames:
-                self.num_damaged += bool(frame.is_corrupt)
-                yield frame
             if packet is None:
                 return
+            yield packet
 
 
 @contextmanager

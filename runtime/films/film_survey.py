@@ -1,6 +1,6 @@
 """Look at a film before the work: what it is, and a few frames from all over it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from .deinterlacing import deinterlaced
 from .film import ColourTags, Film
 from .frame_layout import layout_of
 from .frame_pixels import Plane, is_without_colour
@@ -46,10 +47,12 @@ def surveyed(path: Path, num_samples: int) -> tuple[Film, list[tuple[Plane, ...]
     with opened_container(path) as container:
         stream = pictures_of(container)
         with codec_errors("decoding"):
-            frames = list(_spread_frames(container, stream, num_samples))
-        if not frames:
-            raise UserError("damaged or truncated: not one picture could be decoded")
-        film = _film(path, container, stream, frames)
+            frames = list(_spread_frames(container, stream, num_samples, _as_they_are))
+            if not frames:
+                raise UserError("damaged or truncated: not one picture could be decoded")
+            film = _film(path, container, stream, frames)
+            if film.is_interlaced:
+                frames = list(_spread_frames(container, stream, num_samples, deinterlaced))
         samples = [planes_of(frame, film.layout) for frame in frames]
     if all(is_without_colour(planes, film.layout) for planes in samples):
         film = replace(film, layout=replace(film.layout, has_colour=False))
@@ -82,11 +85,19 @@ def pictures_of(container: Any) -> Any:
     raise UserError("holds no moving pictures, so there is nothing to denoise")
 
 
-def _spread_frames(container: Any, stream: Any, num_frames: int) -> Iterator[Any]:
+Way = Callable[[Iterator[Any]], Iterator[Any]]
+"""What is made of frames that follow each other."""
+
+
+def _as_they_are(frames: Iterator[Any]) -> Iterator[Any]:
+    return frames
+
+
+def _spread_frames(container: Any, stream: Any, num_frames: int, way: Way) -> Iterator[Any]:
     av = av_library()
     length = _length(container, stream)
     if length is None:
-        yield from _frames_onwards(container, stream, num_frames)
+        yield from way(_frames_onwards(container, stream, num_frames))
         return
     found_one = False
     for index in range(num_frames):
@@ -96,7 +107,7 @@ def _spread_frames(container: Any, stream: Any, num_frames: int) -> Iterator[Any
         except av.error.FFmpegError:
             break
         found = None
-        for found in _frames_onwards(container, stream, _MOST_DECODED):
+        for found in way(_frames_onwards(container, stream, _MOST_DECODED)):
             if found.pts is None or found.pts >= wanted:
                 break
         if found is not None:
@@ -105,7 +116,7 @@ def _spread_frames(container: Any, stream: Any, num_frames: int) -> Iterator[Any
     if not found_one:
         # Damaged at the places looked at, or without an index.
         with opened_container(Path(container.name)) as again:
-            yield from _frames_onwards(again, pictures_of(again), num_frames)
+            yield from way(_frames_onwards(again, pictures_of(again), num_frames))
 
 
 def _frames_onwards(container: Any, stream: Any, most: int) -> Iterator[Any]:
@@ -138,11 +149,6 @@ def _end(container: Any) -> float | None:
 
 def _film(path: Path, container: Any, stream: Any, frames: list[Any]) -> Film:
     first, codec = frames[0], stream.codec_context
-    if any(frame.interlaced_frame for frame in frames):
-        raise UserError(
-            "is interlaced: each frame holds two half pictures of different moments; deinterlace it first, such as "
-            "with ffmpeg -i FILM -vf bwdif -crf 12 NEW"
-        )
     tags = ColourTags(
         primaries=_said(codec.color_primaries, first.color_primaries),
         transfer=_said(codec.color_trc, first.color_trc),
@@ -172,6 +178,7 @@ def _film(path: Path, container: Any, stream: Any, frames: list[Any]) -> Film:
         end=_end(container),
         pixel_aspect=aspect if aspect and aspect != 1 else None,
         display_matrix=_display_matrix(first),
+        is_interlaced=any(frame.interlaced_frame for frame in frames),
         notes=tuple(_notes(container, stream, frames, tags)),
     )
 
@@ -191,6 +198,8 @@ def _notes(container: Any, stream: Any, frames: list[Any], tags: ColourTags) -> 
     others = [video for video in container.streams.video if video.index != stream.index]
     if any(not int(video.disposition) & _COVER for video in others):
         yield "holds several streams of pictures; the first is denoised, the others are copied"
+    if any(frame.interlaced_frame for frame in frames):
+        yield "is interlaced: one whole picture is made of the two half pictures of each frame"
     if tags.transfer in _HDR:
         yield f"is HDR ({_HDR[tags.transfer]}): denoised on its code values; its colour tags stay"
     found = {data.type.name for frame in frames for data in frame.side_data}

@@ -1,16 +1,15 @@
-"""Write a film: its pictures compressed anew, everything else copied as it is compressed."""
+"""Write a film: its pictures as they were compressed anew, everything else copied as it is compressed."""
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...errors import UserError
-from .encoders import ChosenEncoder, set_up
-from .film import Film, Frame
+from .encoders import QUICKTIME, ChosenEncoder, set_up
+from .film import Film
 from .film_source import FilmSource
-from .frame_planes import frame_from
 from .library import av_library, codec_errors
 
 _OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
@@ -18,11 +17,8 @@ _OF_THE_CONTAINER = frozenset({"major_brand", "minor_version", "compatible_brand
 _OF_THE_COMPRESSION = frozenset({"encoder", "bps", "duration", "number_of_frames", "number_of_bytes"})
 _STATISTICS = "_statistics"
 _OF_QUICKTIME = frozenset({"handler_name", "vendor_id"})
-_QUICKTIME = ("mp4", "mov")
 _OWN_KEYS = ("com.apple.", "com.android.")
 """Metadata of phones, which MP4 and MOV hold in a way of their own."""
-_WITHOUT_REORDERING = "avi"
-"""It holds no times, only an order."""
 
 
 class FilmTarget:
@@ -32,7 +28,6 @@ class FilmTarget:
         self._container = container
         self._film: Film = source.film
         self._encoder = encoder
-        self._durations: dict[int, int] = {}
         self.notes: list[str] = []
         """What could not be copied, for a person."""
         self._streams = {}
@@ -55,38 +50,18 @@ class FilmTarget:
         with codec_errors("writing"):
             self._container.mux_one(packet)
 
-    def write(self, frame: Frame) -> None:
-        """Compress and write the next frame."""
-        film = self._film
-        if frame.duration:
-            self._durations[frame.time] = frame.duration
-        made = frame_from(frame, film.layout, film.tags, self._encoder.format)
-        made.time_base = film.time_base
-        self._mux(made)
-
-    def finish(self) -> None:
-        """Write what the encoder still holds."""
-        self._mux(None)
-
-    def _mux(self, frame: Any | None) -> None:
-        with codec_errors("compressing"):
-            for packet in self._pictures.encode(frame):
-                # Encoders do not carry it; the last frame would end at once.
-                if packet.pts in self._durations and packet.time_base == self._film.time_base:
-                    packet.duration = self._durations.pop(packet.pts)
-                self._container.mux_one(packet)
+    def write(self, packet: Any) -> None:
+        """Write PyAV's packet of the pictures; times of decoding rise from one to the next."""
+        packet.stream = self._pictures
+        with codec_errors("writing"):
+            self._container.mux_one(packet)
 
     def _pictures_like(self, source: Any) -> Any:
         film, encoder = self._film, self._encoder
         stream = self._container.add_stream(encoder.library, rate=film.rate)
-        set_up(stream.codec_context, encoder, film)
+        # It is given no frames: the container learns of it what stands before the first packet.
+        set_up(stream.codec_context, encoder, film, self._container.format.name)
         stream.time_base = film.time_base
-        name = self._container.format.name
-        if encoder.kind == "hevc" and name in _QUICKTIME:
-            # What Apple's players take.
-            stream.codec_context.codec_tag = "hvc1"
-        if name == _WITHOUT_REORDERING:
-            stream.codec_context.max_b_frames = 0
         if film.display_matrix is not None:
             stream.set_display_matrix(film.display_matrix)
         stream.disposition = int(source.disposition)
@@ -95,7 +70,7 @@ class FilmTarget:
 
     def _of_a_stream(self, left_out: frozenset[str]) -> frozenset[str]:
         """Metadata of streams that do not go along."""
-        return left_out if self._container.format.name in _QUICKTIME else left_out | _OF_QUICKTIME
+        return left_out if self._container.format.name in QUICKTIME else left_out | _OF_QUICKTIME
 
     def _add_copy(self, stream: Any, source: FilmSource) -> None:
         container = self._container.format.name
@@ -123,19 +98,20 @@ class FilmTarget:
 
 
 @contextmanager
-def written_film(path: Path, source: FilmSource, encoder: ChosenEncoder, container: str) -> Iterator[FilmTarget]:
-    """A film to write to `path` in a `container` (FFmpeg's name); complete when the block ends without an error.
+def written_film(
+    place: Path | BinaryIO, source: FilmSource, encoder: ChosenEncoder, container: str
+) -> Iterator[FilmTarget]:
+    """A film to write to `place` in a `container` (FFmpeg's name); complete when the block ends without an error.
 
     Raises UserError where the container cannot hold what the source has.
     """
     av = av_library()
     has_own_keys = any(key.startswith(_OWN_KEYS) for key in source.container.metadata)
-    options = {"movflags": "use_metadata_tags"} if has_own_keys and container in _QUICKTIME else {}
-    opened = av.open(str(path), "w", format=container, container_options=options)
+    options = {"movflags": "use_metadata_tags"} if has_own_keys and container in QUICKTIME else {}
+    file = str(place) if isinstance(place, Path) else place
+    opened = av.open(file, "w", format=container, container_options=options)
     try:
-        target = FilmTarget(opened, source, encoder)
-        yield target
-        target.finish()
+        yield FilmTarget(opened, source, encoder)
         with codec_errors("writing"):
             opened.close()
     finally:

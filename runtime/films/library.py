@@ -17,6 +17,12 @@ def av_library() -> Any:
     return av
 
 
+def versions() -> tuple[object, ...]:
+    """Of PyAV and of FFmpeg's libraries."""
+    av = av_library()
+    return av.__version__, av.ffmpeg_version_info, sorted(av.library_versions.items())
+
+
 @contextmanager
 def codec_errors(doing: str) -> Iterator[None]:
     """What FFmpeg says while it is `doing` something becomes one UserError; the disk's own errors stay."""

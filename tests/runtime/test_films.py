@@ -259,7 +259,9 @@ def test_a_folder_of_films_and_pictures(models: Models, picture_folder: Path, tm
     assert (summary["written"], summary["skipped"], summary["failed"]) == (2, 1, 1)
 
 
-def test_a_film_that_is_stopped_leaves_nothing(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_that_is_stopped_leaves_no_half_film(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = film(tmp_path / "in.mp4", num_frames=20)
     (tmp_path / "out.mp4").write_bytes(b"made by an earlier run")
     denoised, num = Denoiser.__call__, 0
@@ -276,7 +278,8 @@ def test_a_film_that_is_stopped_leaves_nothing(models: Models, tmp_path: Path, m
     with pytest.raises(KeyboardInterrupt):
         run(source, tmp_path / "out.mp4", models["color"], overwrite=True)
     assert (tmp_path / "out.mp4").read_bytes() == b"made by an earlier run"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    hidden, *files = sorted(file.name for file in tmp_path.iterdir())
+    assert files == ["in.mp4", "out.mp4"] and hidden.startswith(".out.mp4.")
     assert threading.active_count() == threads
 
 
@@ -333,13 +336,62 @@ def test_mistakes_are_named(mistake: Callable[..., str], models: Models, tmp_pat
     assert not list(tmp_path.glob("out.*")) and not list(tmp_path.glob(".hinas-*"))
 
 
-def test_interlaced_films_are_refused(models: Models, tmp_path: Path) -> None:
-    def interlaced(container: Any, stream: Any) -> None:
-        stream.codec_context.flags |= int(av.codec.context.Flags.interlaced_dct)
+def interlaced_film(path: Path) -> tuple[Path, list[np.ndarray]]:
+    """A bar that moves between the two half pictures of a frame, compressed without loss, and the frames' luma."""
+    lumas: list[np.ndarray] = []
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        context = stream.codec_context
+        context.time_base, context.options = Fraction(1, 600), {"crf": "0", "x264-params": "tff=1"}
+        context.flags |= int(av.codec.context.Flags.interlaced_dct)
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 1, 1, 1, 1
+        for index in range(8):
+            frame = av.VideoFrame(96, 64, "yuv420p")
+            for plane in frame.planes:
+                levels = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
+                for field in (0, 1):
+                    columns = np.arange(levels.shape[1])
+                    levels[field::2] = np.where(abs(columns - 4 * (2 * index + field)) < 6, 180, 100)
+            lumas.append(planes_in(frame)[0])
+            frame.pts, frame.time_base = 24 * index, Fraction(1, 600)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path, lumas
 
-    film(tmp_path / "in.mkv", set_up=interlaced)
-    with pytest.raises(UserError, match="is interlaced"):
-        run(tmp_path / "in.mkv", tmp_path / "out.mkv", models["color"])
+
+def test_interlaced_films_are_refused_and_the_option_named(
+    mistake: Callable[..., str], models: Models, tmp_path: Path
+) -> None:
+    source, _ = interlaced_film(tmp_path / "in.mkv")
+    said = mistake(app, source, tmp_path / "out.mkv", "--model", models["color"])
+    assert "in.mkv: is interlaced" in said and "add --deinterlace" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_interlaced_films_are_deinterlaced(models: Models, tmp_path: Path, capsys: Read) -> None:
+    source, lumas = interlaced_film(tmp_path / "in.mkv")
+    run(source, tmp_path / "out.mkv", models["color"], deinterlace=True, codec="ffv1", sigma=0.0)
+    assert "is interlaced: one whole picture" in " ".join(values_of(capsys)["notes"])
+    old, new = frames_of(source), frames_of(tmp_path / "out.mkv")
+    assert old[0].interlaced_frame and not any(frame.interlaced_frame for frame in new)
+    assert times_of(tmp_path / "out.mkv") == times_of(source) and len(new) == 8
+    assert new[0].colorspace == old[0].colorspace == 1
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.video[0].codec_context.field_order == 1
+    for before, frame in list(zip(lumas, new, strict=True))[1:-1]:
+        after = planes_in(frame)[0]
+        # One half picture stays, and the other no longer lies somewhere else.
+        assert any((after[field::2] == before[field::2]).all() for field in (0, 1))
+        combs = [np.abs(luma[2:-2] - (luma[1:-3] + luma[3:-1]) / 2).mean() for luma in (before, after)]
+        assert combs[1] < combs[0] / 3
+
+
+def test_frames_of_a_film_that_are_not_interlaced_stay(models: Models, tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv", codec="ffv1", num_frames=3)
+    run(source, tmp_path / "out.mkv", models["color"], deinterlace=True, sigma=0.0)
+    for old, new in zip(frames_of(source), frames_of(tmp_path / "out.mkv"), strict=True):
+        np.testing.assert_array_equal(planes_in(old)[0], planes_in(new)[0])
 
 
 def test_without_the_package_the_message_says_what_to_install(

@@ -11,6 +11,7 @@ from ..picture_stages import Job
 from ..pipeline import BusyClock
 from ..reporting import Reporter
 from .film_stages import FilmStages
+from .loaded_film import FilmLoader
 from .series_stages import SeriesStages
 
 
@@ -32,10 +33,10 @@ class Sequences:
         reporter = self._reporter
         series = None if is_film(job.source) else series_in(job.source)
         if series is None:
-            loaded = self._films.load(job)
+            loaded = self._loader.load(job)
             reporter.notes(loaded.notes)
             with reporter.frames(job.source.name) as progress:
-                film = self._films.run(loaded, self._clock, progress)
+                film = self._films.run(loaded, self._clock, progress, reporter.note)
             reporter.film(film)
             return
         with reporter.frames(job.source.name) as progress:
@@ -58,6 +59,10 @@ class Sequences:
                 failed.append(job)
                 self._reporter.failure(job.source, str(error))
         return failed
+
+    @cached_property
+    def _loader(self) -> FilmLoader:
+        return FilmLoader(self._request)
 
     @cached_property
     def _films(self) -> FilmStages:

@@ -1,68 +1,34 @@
-"""What is done to one film: look at it, choose its model and noise level, and take every frame through three stages.
+"""What is done to one film after it was looked at: its frames are made in parts, which are kept, and then joined."""
 
-While the model computes, the next frames are decoded and the last ones compressed and written.
-"""
-
+import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from ....atomic_files import written_whole
 from ....errors import UserError
+from ...backends.backend import Listener
+from ...backends.learnt_numbers import sha256_of
 from ...denoise_request import Request
-from ...denoiser import Denoiser
-from ...films.encoders import ChosenEncoder, chosen_encoder
-from ...films.film import Film, Frame, Parcel
 from ...films.film_source import FilmSource, opened_film
-from ...films.film_survey import surveyed
-from ...films.film_target import FilmTarget, written_film
-from ...films.frame_pixels import Pixels, changed_planes, pixels_from
-from ...films.known_films import container_for
-from ...noise.level import NoiseLevel
-from ...noise.sampled_noise import NUM_SAMPLES, noise_of_samples
-from ..opened_models import OpenedModels
-from ..picture_stages import HARDLY_ANY, Job
-from ..pipeline import BusyClock, Limits, Stages, overlapped
+from ...films.film_target import written_film
+from ...films.library import versions
+from ...films.parts.joined_parts import write_joined
+from ...films.parts.parts_compressor import compressed_parts
+from ...films.parts.parts_folder import PartsFolder, content_of
+from ...films.steady_frames import FRAMES_REMEMBERED
+from ...model.bundled_models import model_file
+from ..pipeline import BusyClock
+from .frame_stages import frame_by_frame, frame_stages
+from .loaded_film import LoadedFilm
 from .named_mistakes import named_mistakes
-from .reading_ahead import read_ahead
 
-_UNDER_WAY = 4
-"""Frames decoded ahead."""
 _MISSING_SHARE, _MISSING_SECONDS = 0.02, 0.5
 """A file that ends earlier than it announces by more than both is truncated; what is announced is not always exact."""
 
 FrameProgress = Callable[[int, int | None], None]
 """Called with the number of frames done, and how many there are, None: unknown."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadedFilm:
-    """A film ready to be denoised."""
-
-    job: Job
-    film: Film
-    encoder: ChosenEncoder
-    container: str
-    """FFmpeg's name of the container to write."""
-    model: str
-    model_reason: str | None
-    """Why the model was chosen, in a few words; None: it was asked for."""
-    denoiser: Denoiser
-    level: NoiseLevel
-    """The same for all frames."""
-    num_samples: int
-    """Frames that it was measured on, where it was."""
-    notes: tuple[str, ...]
-    """For a person, as sentences."""
-
-    @property
-    def model_text(self) -> str:
-        """The model, and why it was chosen."""
-        return self.model if self.model_reason is None else f"{self.model} ({self.model_reason})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +39,8 @@ class WrittenFilm:
     backend: str
     """What ran the model."""
     num_frames: int
+    num_kept: int
+    """Frames of these that an earlier run had made, before it was stopped."""
     notes: tuple[str, ...]
     """What became known on the way, for a person."""
     seconds: float
@@ -80,154 +48,123 @@ class WrittenFilm:
     """0..1: of the time from the first frame to the last, how much the model computed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ready:
-    """A frame ready for the model."""
-
-    parcel: Parcel
-    pixels: Pixels | None
-    """None: no frame, only what follows the last one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Clean:
-    parcel: Parcel
-    change: Pixels | None
-    """What the model adds to the frame's pixels."""
-
-
 class FilmStages:
-    """Denoises films one after the other, with the models that they need."""
+    """Denoises films one after the other."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._models = OpenedModels(request, memory_bytes=request.memory_bytes)
 
-    def load(self, job: Job) -> LoadedFilm:
-        """Look at the film, choose its model and encoder, measure its noise. Raises UserError for what is wrong."""
-        request = self._request
-        container = container_for(job.target)
-        if (job.target.exists() or job.target.is_symlink()) and not request.overwrite:
-            raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
-        if not job.target.parent.is_dir():
-            raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
-        with named_mistakes(job):
-            film, samples = surveyed(job.source, NUM_SAMPLES)
-            encoder = chosen_encoder(film, container, codec=request.codec, crf=request.crf)
-            measured = cache(
-                lambda: noise_of_samples([np.clip(pixels_from(planes, film.layout), 0, 1) for planes in samples])
-            )
-            model = self._models.for_picture(is_colour=film.layout.is_colour, measured=measured)
-            manifest = model.denoiser.manifest
-            if manifest.scale > 1:
-                raise UserError(f"model {model.name} enlarges {manifest.scale} times, and films keep their size")
-            request.amount.check_for(manifest)
-            level = model.denoiser.noise_level_from(
-                lambda: measured().level, request.sigma, factor=request.level_factor
-            )
-            notes = [*film.notes, *model.notes]
-            if encoder.note is not None:
-                notes.append(encoder.note)
-            if manifest.weights == "random":
-                notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
-            if level.range_note is not None:
-                notes.append(level.range_note)
-            if level.estimate is not None and level.estimate < HARDLY_ANY:
-                notes.append("hardly any noise found; the film is left nearly as it is; use --sigma N to force it")
-        return LoadedFilm(
-            job=job,
-            film=film,
-            encoder=encoder,
-            container=container,
-            model=model.name,
-            model_reason=model.reason,
-            denoiser=model.denoiser,
-            level=level,
-            num_samples=len(samples),
-            notes=tuple(f"{job.source}: {note}" for note in notes),
-        )
+    def run(
+        self, loaded: LoadedFilm, clock: BusyClock, progress: FrameProgress | None, listener: Listener
+    ) -> WrittenFilm:
+        """Denoise and write the film, whole or not at all; what an earlier run has made of it is not made again.
 
-    def run(self, loaded: LoadedFilm, clock: BusyClock, progress: FrameProgress | None) -> WrittenFilm:
-        """Denoise and write the film, whole or not at all. `clock` counts the model's time."""
+        `clock` counts the model's time. `listener` is told at once what a person should know of what is kept.
+        """
         start = time.perf_counter()
         job, film = loaded.job, loaded.film
         own = BusyClock()
         notes: list[str] = []
-        with (
-            named_mistakes(job),
-            written_whole(job.target) as temporary,
-            opened_film(film) as source,
-            written_film(temporary, source, loaded.encoder, loaded.container) as target,
-        ):
-            notes += target.notes
-            num_frames = 0
-            for _ in self._frames(loaded, source, target, own, clock, notes):
-                num_frames += 1
-                if progress is not None:
-                    progress(num_frames, film.num_frames)
-            if num_frames == 0:
-                raise UserError("damaged or truncated: not one picture could be decoded")
-            notes += _lost(source)
+        with named_mistakes(job):
+            folder = PartsFolder(job.target, _identity(loaded, self._request))
+            for other in folder.others:
+                listener(
+                    f"{other} keeps frames of {job.target} made from another source or with other options; repeat "
+                    "that command to go on with them, or remove the folder"
+                )
+            with (
+                opened_film(film) as source,
+                written_film(io.BytesIO(), source, loaded.encoder, loaded.container) as trial,
+            ):
+                # Nothing is computed for a container that cannot hold the film.
+                notes += trial.notes
+            with folder.held():
+                num_kept = self._told_of_kept(loaded, folder, listener)
+                try:
+                    notes += self._compress(loaded, folder, own, clock, progress)
+                    self._join(loaded, folder)
+                except BaseException:
+                    if num := folder.num_frames:
+                        listener(
+                            f"{job.source}: {num} frames are done and kept in {folder.path}; the same command goes on "
+                            "from there"
+                        )
+                    raise
+                num_frames = folder.num_frames
+                folder.remove()
         return WrittenFilm(
             loaded=loaded,
             backend=loaded.denoiser.description_for(film.layout.height, film.layout.width),
             num_frames=num_frames,
+            num_kept=num_kept,
             notes=tuple(f"{job.source}: {note}" for note in dict.fromkeys(notes)),
             seconds=time.perf_counter() - start,
             busy_share=own.busy_seconds / own.span_seconds if own.span_seconds else 1.0,
         )
 
-    def _frames(
+    def _told_of_kept(self, loaded: LoadedFilm, folder: PartsFolder, listener: Listener) -> int:
+        """How many frames an earlier run has made; a person is told."""
+        source, num, total = loaded.job.source, folder.num_frames, loaded.film.num_frames
+        if folder.has_damage:
+            listener(f"{source}: what an earlier run kept is damaged from frame {num + 1} on and is made anew")
+        if num:
+            of = "" if total is None else f" of about {max(total, num)}"
+            listener(f"{source}: continuing; {num}{of} frames were made by an earlier run")
+        return num
+
+    def _compress(
         self,
         loaded: LoadedFilm,
-        source: FilmSource,
-        target: FilmTarget,
+        folder: PartsFolder,
         own: BusyClock,
         clock: BusyClock,
-        notes: list[str],
-    ) -> Iterator[None]:
-        """Takes the film through the stages; one step a frame that was written."""
-        layout, amount = loaded.film.layout, self._request.amount
+        progress: FrameProgress | None,
+    ) -> list[str]:
+        """Make the parts that `folder` lacks, and say what became known on the way."""
+        film = loaded.film
+        notes: list[str] = []
+        num_frames = folder.num_frames
+        with (
+            opened_film(film) as source,
+            compressed_parts(folder, film, loaded.encoder, loaded.container) as compressor,
+        ):
+            stages = frame_stages(loaded, self._request.amount, compressor, notes.append)
+            timed = replace(stages, work=clock.timed(own.timed(stages.work)))
+            # What is averaged over time begins a little before.
+            first = num_frames if loaded.steady_sigma is None else max(0, num_frames - FRAMES_REMEMBERED)
+            # Closed before the last part ends: no thread still compresses.
+            with closing(frame_by_frame(source.frames(first), timed)) as numbers:
+                for number in numbers:
+                    num_frames = max(num_frames, number + 1)
+                    if progress is not None:
+                        progress(num_frames, film.num_frames)
+            notes += _lost(source)
+        if num_frames == 0:
+            raise UserError("damaged or truncated: not one picture could be decoded")
+        return notes
 
-        def load(parcel: Parcel) -> _Ready:
-            pixels = None if parcel.frame is None else pixels_from(parcel.frame.planes, layout)
-            return _Ready(parcel=parcel, pixels=pixels)
+    def _join(self, loaded: LoadedFilm, folder: PartsFolder) -> None:
+        with (
+            written_whole(loaded.job.target) as temporary,
+            opened_film(loaded.film) as source,
+            written_film(temporary, source, loaded.encoder, loaded.container) as target,
+        ):
+            write_joined(folder.parts, source, target)
 
-        def denoise(ready: _Ready) -> _Clean:
-            if ready.pixels is None:
-                return _Clean(parcel=ready.parcel, change=None)
-            clean = loaded.denoiser(
-                ready.pixels,
-                loaded.level.sigma,  # already times what a strength above 1 multiplies it by
-                strength=amount.share,
-                chroma=amount.chroma,
-                listener=notes.append,
-            )
-            clean -= ready.pixels
-            return _Clean(parcel=ready.parcel, change=clean)
 
-        def write(clean: _Clean) -> bool:
-            for packet in clean.parcel.packets:
-                target.copy(packet)
-            frame = clean.parcel.frame
-            if frame is None or clean.change is None:
-                return False
-            planes = changed_planes(frame.planes, clean.change, layout)
-            target.write(Frame(planes=planes, time=frame.time, duration=frame.duration))
-            return True
-
-        with closing(read_ahead(source.parcels(), _UNDER_WAY)) as parcels:
-            outcomes = overlapped(
-                parcels,
-                Stages(load=load, work=clock.timed(own.timed(denoise)), store=write, cost=lambda _: 1),
-                # One thread each: frames are decoded and compressed in their order.
-                Limits(num_loading=1, num_storing=1, capacity=_UNDER_WAY),
-                failures=(),
-            )
-            with closing(outcomes):
-                for outcome in outcomes:
-                    if outcome.stored:
-                        yield
+def _identity(loaded: LoadedFilm, request: Request) -> Mapping[str, object]:
+    """All that the compressed pictures depend on."""
+    film, encoder = loaded.film, loaded.encoder
+    return {
+        "source": dict(content_of(film.path)),
+        "film": (film.layout, film.tags, film.time_base, film.rate, film.pixel_aspect, film.is_interlaced),
+        "encoder": (encoder.library, encoder.format, encoder.crf, encoder.options, loaded.container),
+        "model": sha256_of(model_file(loaded.model)),
+        "amount": (loaded.level.sigma, request.amount.share, request.amount.chroma, request.ensemble),
+        "over time": loaded.steady_sigma,
+        "arithmetic": (request.backend, request.precision),
+        "versions": versions(),
+    }
 
 
 def _lost(source: FilmSource) -> Iterator[str]:

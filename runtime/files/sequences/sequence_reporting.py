@@ -14,7 +14,8 @@ def line_of_film(written: WrittenFilm) -> str:
     times = "" if level.factor == 1 else f", times {level.factor:g}"
     known = "" if level.sigma is None else f", sigma {level.sigma:.1f} ({source}{times})"
     kind = "colour" if layout.is_colour else "grey"
-    what = f"{written.num_frames} frames of {loaded.film.size_text} {kind} {layout.bits}-bit"
+    kept = f" ({written.num_kept} of an earlier run)" if written.num_kept else ""
+    what = f"{written.num_frames} frames{kept} of {loaded.film.size_text} {kind} {layout.bits}-bit"
     speed = f"{written.seconds:.2f} s, computing {100 * written.busy_share:.0f} %"
     names = f"{loaded.job.source} -> {loaded.job.target}"
     return f"{names}  {what}{known}, model {loaded.model_text}, {loaded.encoder.text}, {speed}"
@@ -30,6 +31,7 @@ def values_of_film(written: WrittenFilm) -> dict[str, Any]:
         "width": film.layout.width,
         "height": film.layout.height,
         "frames": written.num_frames,
+        "frames_kept": written.num_kept,
         "channels": 3 if film.layout.is_colour else 1,
         "bits": film.layout.bits,
         "sigma": level.sigma,
