@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hinas import entry_points
 from hinas.runtime.denoise_command import app
+from PIL import Image
 
 COMMAND = """
 import sys, typer
@@ -59,7 +60,7 @@ def test_a_name_that_the_encoding_lacks_is_escaped(tmp_path: Path, encoding: str
 
 @pytest.mark.parametrize("place", ["INPUT", "OUTPUT", "--model"])
 def test_a_name_that_is_too_long_is_one_line(mistake: Callable[..., str], tmp_path: Path, place: str) -> None:
-    (tmp_path / "in.png").write_bytes(b"")
+    Image.new("L", (4, 4)).save(tmp_path / "in.png")
     names = {"INPUT": tmp_path / "in.png", "OUTPUT": tmp_path / "out.png", "--model": tmp_path / "a.onnx"}
     names[place] = tmp_path / f"{'a' * 252}{names[place].suffix}"
     stderr = mistake(app, names["INPUT"], names["OUTPUT"], "--model", names["--model"])

@@ -29,6 +29,7 @@ from hinas.bench.methods.peer_methods import peer_files
 from hinas.bench.methods.session_methods import fitting, scored_methods, session_methods
 from hinas.bench.peers.peer_registry import PEERS, peer_model
 from hinas.bench.peers.peer_weights import RANDOM
+from hinas.bench.quality.measure_quality import ScoredMethod
 from hinas.bench.results.entries import ColdStart, Entry
 from hinas.bench.results.result_texts import labels, relative_spread
 from hinas.bench.session_output import latency_entry
@@ -220,12 +221,15 @@ def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], t
         [str(models["gray"])], None, {}, sizes=[SIZE], variants=Variants(), folder=tmp_path, note=lambda _: None
     )
     [network] = found.networks
-    dry = SimpleNamespace(name="dry", task="derain", manifest=network.manifest)
+    other = ScoredMethod(
+        name="later", channels=1, sigma_range=None, denoise=lambda noisy, _: noisy, task="later", facts={}
+    )
+    later = SimpleNamespace(name="later", task="later", manifest=network.manifest, scored=lambda _: other)
     notes: list[str] = []
-    given: Any = replace(found, networks=(network, dry))
+    given: Any = replace(found, networks=(network, later))
     scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
     assert [method.name for method in scored] == ["gray"]
-    assert notes == ["note: dry is for derain: its latency is measured, its quality is not"]
+    assert notes == ["note: later is for later: its latency is measured, its quality is not"]
 
 
 class _Nvml:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hinas.bench.quality.task_cases import case_examples
 from hinas.runtime import Denoiser
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from hinas.runtime.model.manifest import ModelManifest
@@ -103,15 +104,12 @@ def test_models_that_enlarge_say_so_and_are_small(name: str, scale: int) -> None
 
 @pytest.fixture(scope="module")
 def rainy() -> tuple[np.ndarray, np.ndarray]:
-    """(in rain, clean): a part of the example, streaks of light over it."""
+    """(in medium rain, clean): a part of the example."""
     with Image.open(CLEAN) as picture:
-        clean = np.asarray(picture.convert("RGB"), np.float32)[:160, :200] / np.float32(255)
-    generator = np.random.default_rng(0)
-    streaks = np.zeros(clean.shape[:2], np.float32)
-    for row, column in zip(generator.integers(0, 140, 120), generator.integers(20, 180, 120), strict=True):
-        steps = np.arange(18)
-        streaks[row + steps, column + steps // 3] = 0.6
-    return clean + streaks[..., None] * (1 - clean), clean
+        clean = np.asarray(picture.convert("RGB"))[:160, :200]
+    *_, (name, example), _ = case_examples("derain", clean, CLEAN)
+    assert name == "medium"
+    return example.degraded_BCHW[0].transpose(1, 2, 0), example.clean_BCHW[0].transpose(1, 2, 0)
 
 
 def test_rain_goes_away_and_a_dry_picture_stays(rainy: tuple[np.ndarray, np.ndarray]) -> None:
