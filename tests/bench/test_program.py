@@ -3,11 +3,13 @@
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hinas.bench.bench_settings import QualitySettings
+from hinas.bench.commands import app
 from hinas.bench.devices.environment import describe_machine
 from hinas.bench.methods import program as program_module
 from hinas.bench.methods.program import program_from_text, scored_programs
@@ -107,14 +109,18 @@ def test_programs_have_names_of_their_own_and_no_noise_that_files_cannot_hold(sc
 
 
 def test_programs_are_scored_beside_the_models(
-    script: str, models: dict[str, Path], picture_folder: Path, tmp_path: Path
+    script: str,
+    models: dict[str, Path],
+    picture_folder: Path,
+    tmp_path: Path,
+    in_process: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     copy, blur = script + "copy", script + "blur {sigma}"
 
     def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "hinas.bench.commands", "--model", models["gray"], "--sigma", "30"]
-        command += ["--data", picture_folder, "--size", "16x16", "--rounds", "1", "--out", tmp_path / "out"]
-        return subprocess.run([*map(str, command), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+        common = ["--model", models["gray"], "--sigma", "30", "--data", picture_folder]
+        common += ["--size", "16x16", "--rounds", "1", "--out", tmp_path / "out"]
+        return in_process(app, *common, *arguments)
 
     result = bench("--noise", "file", "--command", copy, "--command-gray", blur)
     assert result.returncode == 0, result.stderr
