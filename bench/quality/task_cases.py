@@ -37,7 +37,7 @@ def case_examples(task: str, pixels: NDArray[np.uint8], image: str | Path) -> It
     number = int.from_bytes(hashlib.sha256(Path(image).stem.encode()).digest()[:8], "little")
     described = configured_task(task, TaskOptions())
     for case in described.cases:
-        yield case.name, described.checked_example(np.ascontiguousarray(clean_BCHW), case, number=number)
+        yield case.name, described.checked_example(np.ascontiguousarray(clean_BCHW, np.float32), case, number=number)
 
 
 def measure_task_cases(
