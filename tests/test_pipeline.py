@@ -76,9 +76,11 @@ def _denoises_pictures(run: Run, model: Path, photos: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_pictures_become_a_network_that_denoises_pictures(picture_folder: Path, tmp_path: Path) -> None:
-    """By the programs themselves."""
-    model = _searched_and_trained(_program, "hinas", picture_folder, tmp_path, iterations=400)
+def test_pictures_become_a_network_that_denoises_pictures(
+    in_this_process: Run, picture_folder: Path, tmp_path: Path
+) -> None:
+    """What runs the model, by the programs themselves."""
+    model = _searched_and_trained(in_this_process, "hinas", picture_folder, tmp_path, iterations=400)
     _denoises_pictures(_program, model, picture_folder, tmp_path)
 
 

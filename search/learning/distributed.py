@@ -115,4 +115,5 @@ def batch_mean(values_BFHW: Tensor) -> Tensor:
         return mean
     from torch.distributed.nn.functional import all_reduce
 
-    return all_reduce(mean) / torch.distributed.get_world_size()
+    # The group of the moment: the default is that of the moment in which the module was imported.
+    return all_reduce(mean, group=torch.distributed.group.WORLD) / torch.distributed.get_world_size()

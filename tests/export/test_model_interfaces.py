@@ -31,7 +31,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 PIXELS = ModelInterface(io="uint8")
-RANDOM: tuple[tuple[int, Target], ...] = ((0, "ort"), (3, "tensorrt"), (1, "openvino"))
+RANDOM: tuple[tuple[int, Target], ...] = ((40, "ort"), (29, "tensorrt"), (1, "openvino"))
 """Seeds of random genotypes, of alignments 4, 2 and 1, with and without noise level; and what each is rewritten for."""
 
 

@@ -86,7 +86,7 @@ def networks(random_document: Callable[[int], dict[str, Any]]) -> dict[str, Expo
     return {
         "chain": _exported(chain, _well_conditioned),
         "leaky": _exported(leaky, _shaken),
-        **{f"random {seed}": _exported(random_document(seed), _shaken) for seed in (0, 2, 3)},
+        **{f"random {seed}": _exported(random_document(seed), _shaken) for seed in (3, 29, 40)},
     }
 
 

@@ -5,11 +5,13 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+from hinas.export.commands import app
 from hinas.installation import install_advice
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
@@ -24,8 +26,14 @@ def _without_tensorrt(program: str, *arguments: str | Path) -> subprocess.Comple
     return subprocess.run(command, capture_output=True, text=True, timeout=180)
 
 
-def _export(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return _without_tensorrt("from hinas.export.commands import main\nmain()", *arguments)
+Export = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def export(in_process: Export, monkeypatch: pytest.MonkeyPatch) -> Export:
+    """The command, without TensorRT."""
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    return partial(in_process, app)
 
 
 @pytest.fixture
@@ -35,8 +43,10 @@ def genotype(small_document: Callable[[int], dict[str, Any]], tmp_path: Path) ->
     return path
 
 
-def test_without_tensorrt_the_model_is_written_and_one_line_says_what_is_missing(genotype: Path) -> None:
-    result = _export(genotype, "--random-weights", "--quiet", "--engine")
+def test_without_tensorrt_the_model_is_written_and_one_line_says_what_is_missing(
+    export: Export, genotype: Path
+) -> None:
+    result = export(genotype, "--random-weights", "--quiet", "--engine")
     assert result.returncode == 2
     assert result.stderr.startswith("error: --engine needs tensorrt")
     assert result.stderr.endswith(f"install: {install_advice('gpu')}\n")
@@ -46,8 +56,10 @@ def test_without_tensorrt_the_model_is_written_and_one_line_says_what_is_missing
     assert not genotype.with_name("model.engine").exists()
 
 
-def test_options_of_an_engine_that_cannot_be_read_stop_before_anything_is_written(genotype: Path) -> None:
-    result = _export(genotype, "--random-weights", "--engine", "--workspace", "much")
+def test_options_of_an_engine_that_cannot_be_read_stop_before_anything_is_written(
+    export: Export, genotype: Path
+) -> None:
+    result = export(genotype, "--random-weights", "--engine", "--workspace", "much")
     assert result.returncode == 2
     assert "--workspace much: allowed: a size such as 2GiB" in result.stderr
     assert not list(genotype.parent.glob("model.*"))

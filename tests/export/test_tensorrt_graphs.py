@@ -51,7 +51,7 @@ def test_the_bundled_models(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [*range(4), RESIZING])
+@pytest.mark.parametrize("seed", [1, 3, 29, 40, RESIZING])
 def test_random_genotypes(random_document: Callable[[int], dict[str, Any]], seed: int) -> None:
     content, _ = frozen_model(genotype_from_json(json.dumps(random_document(seed))), None)
     _require_taken_by_all(onnx.load_from_string(content))
