@@ -71,7 +71,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         for block in searcher.expected_blocks():
             latency.table.price_ms(block)
     searched = _searched(request, loaded, latency, ranks, device)
-    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume)
+    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks)
     compiled = request.computing.compiles_on(device.type)
     state = new_search(searcher, schedule, seed=request.seed, device=device, arithmetic=arithmetic, compiled=compiled)
     settings = _settings_for_checkpoint(request, searched.task, arithmetic)

@@ -35,10 +35,8 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
     trainer = trainer_of(request, request.space.halving, device)
-    # Every process has to come past this before the first one makes the folder.
     is_there = ranks.agreed(files.list_of_candidates.exists())
-    if ranks.is_first:
-        prepared_run_folder(request.out, "search", resume=request.resume, state=files.list_of_candidates.name)
+    prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks, state=files.list_of_candidates.name)
     if is_there:
         candidates = kept_candidates(request, trainer, files)
     elif request.resume:

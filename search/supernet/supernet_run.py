@@ -87,8 +87,7 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
     identity = dict(search_identity(request, trainer))
     checkpoint = request.out / "checkpoint.pt"
     is_there = ranks.agreed(checkpoint.exists())
-    if ranks.is_first:
-        prepared_run_folder(request.out, "search", resume=request.resume)
+    prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks)
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, identity, checkpoint)

@@ -78,7 +78,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     if request.teacher is not None:
         teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
     images = _images(request, network_input.picture_channels)
-    checkpoint = prepared_run_folder(request.out, "training", resume=request.resume)
+    checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
     recorded = {**asdict(settings), **recorded_task(task, request.task)}
