@@ -20,7 +20,7 @@ from ...runtime.backends.backend import Backend
 from ...runtime.backends.open_backend import open_backend
 from ...runtime.backends.tensorrt_loading import engine_path
 from ...runtime.denoiser import Denoiser
-from ...runtime.model.int8_files import INT8_TARGETS, int8_file
+from ...runtime.model.int8_files import INT8_TARGETS, int8_file_beside
 from ...runtime.model.manifest import ModelManifest, Precision
 from ...runtime.model.model_bytes import model_bytes
 from ..devices.environment import Machine, device_name
@@ -193,8 +193,8 @@ def _in_precision(
     if precision is None:
         return own
     if precision == "int8" and backend in INT8_TARGETS:
-        beside = int8_file(given.file, INT8_TARGETS[backend])
-        if beside.is_file():
+        beside = int8_file_beside(given.file, INT8_TARGETS[backend])
+        if beside is not None:
             return _Written(file=beside, source=source_of(beside, model_bytes(beside)))
     model = onnx.load_from_string(model_bytes(given.file))
     try:

@@ -1,12 +1,12 @@
 """What this machine's processor can do at most, measured with ONNX Runtime itself."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import onnx
 
 from ...network_input import NetworkInput
+from ...runtime.model.int8_processors import processor_flags
 from ..latency.timed_method import Size
 from ..methods.peak_probes import peak_chain
 from ..peers.peer_layers import Layers
@@ -74,8 +74,4 @@ def _shortest_s(model: onnx.ModelProto, size: Size, threads: int) -> float:
 
 def _block_of_channels() -> int:
     """ONNX Runtime computes as many channels at once as a vector register holds: 16 with AVX-512, else 8."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        flags = ""
-    return 16 if "avx512f" in flags else 8
+    return 16 if "avx512f" in processor_flags() else 8

@@ -37,6 +37,19 @@ def int8_file(model: Path, target: Int8Target) -> Path:
     return model.with_suffix(f".{target}.int8{model.suffix}")
 
 
+def int8_file_beside(model: Path, target: Int8Target) -> Path | None:
+    """The int8 file of `model` where there is one; UserError where it is left from another training or network."""
+    file = int8_file(model, target)
+    if not file.is_file():
+        return None
+    found, expected = _entries(file), _entries(model)
+    if any(found.get(entry) != expected.get(entry) for entry in _WHAT_IT_IS):
+        raise UserError(
+            f"{file}: made of other weights than {model.name}; make it again with hinas-export, or say --model {file}"
+        )
+    return file
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Int8Choice:
     """What `--precision int8` means for a model on a backend."""
@@ -59,8 +72,7 @@ def int8_choice(model: Path, backend: str) -> Int8Choice:
     if not INT8_TARGETS.keys() >= set(usable):
         return Int8Choice(file=model, backend=backend)  # whoever opens it knows what backends there are
     for name in usable:
-        if (file := int8_file(model, INT8_TARGETS[name])).is_file():
-            _check_same_weights(file, model)
+        if (file := int8_file_beside(model, INT8_TARGETS[name])) is not None:
             return Int8Choice(file=file, backend=name)
     if _entries(model).get("precision") == "int8":
         named_for = [name for name in usable if model.name.endswith(f".{INT8_TARGETS[name]}.int8.onnx")]
@@ -80,15 +92,6 @@ def _missing(model: Path, target: Int8Target) -> str:
         f"{file}: no such file; make it: hinas-export GENOTYPE --out {file} --target {target} --precision int8 "
         "--calibration IMAGES --check OTHER_IMAGES"
     )
-
-
-def _check_same_weights(file: Path, model: Path) -> None:
-    """UserError where an int8 file is left from another training or another network."""
-    found, expected = _entries(file), _entries(model)
-    if any(found.get(entry) != expected.get(entry) for entry in _WHAT_IT_IS):
-        raise UserError(
-            f"{file}: made of other weights than {model.name}; make it again with hinas-export, or say --model {file}"
-        )
 
 
 def _entries(model: Path) -> dict[str, str]:

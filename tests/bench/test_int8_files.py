@@ -23,6 +23,13 @@ def test_a_bundled_model_is_measured_by_its_int8_file(tmp_path: Path, backend: s
     assert reduced.cost == full.cost
 
 
+def test_a_file_of_another_training_is_not_measured(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(models["gray"].read_bytes())
+    (tmp_path / "mine.ort.int8.onnx").write_bytes((MODELS_FOLDER / "gray.ort.int8.onnx").read_bytes())
+    with pytest.raises(UserError, match=r"mine\.ort\.int8\.onnx: made of other weights than mine\.onnx"):
+        open_networks(network_files([str(tmp_path / "mine.onnx")], tmp_path), Variants(precisions=("int8",)), tmp_path)
+
+
 def test_a_model_without_one_is_still_refused(tmp_path: Path) -> None:
     variants = Variants(precisions=("int8",))
     with pytest.raises(UserError, match="--precision int8: sr-x2: its fp32 file has been rewritten"):

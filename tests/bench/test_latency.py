@@ -26,10 +26,9 @@ from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
 from hinas.bench.methods.peak_probes import peak_probes, shares_of_peak
 from hinas.bench.methods.peer_methods import peer_files
-from hinas.bench.methods.session_methods import fitting, scored_methods, session_methods
+from hinas.bench.methods.session_methods import fitting, session_methods
 from hinas.bench.peers.peer_registry import PEERS, peer_model
 from hinas.bench.peers.peer_weights import RANDOM
-from hinas.bench.quality.measure_quality import ScoredMethod
 from hinas.bench.results.entries import ColdStart, Entry
 from hinas.bench.results.result_texts import labels, relative_spread
 from hinas.bench.session_output import latency_entry
@@ -214,22 +213,6 @@ def test_int8_is_calibrated_at_the_levels_that_pictures_have(tmp_path: Path) -> 
     for stated, highest in (((0.0, 255.0), 75), ((0.0, 50.0), 50), ((100.0, 120.0), 120)):
         levels = [float(batch["sigma"][0]) for batch in batches(replace(manifest, sigma_range=stated))]
         assert stated[0] <= min(levels) and highest - 2 < max(levels) <= highest
-
-
-def test_what_has_no_protocol_is_timed_and_not_scored(models: dict[str, Path], tmp_path: Path) -> None:
-    found = session_methods(
-        [str(models["gray"])], None, {}, sizes=[SIZE], variants=Variants(), folder=tmp_path, note=lambda _: None
-    )
-    [network] = found.networks
-    other = ScoredMethod(
-        name="later", channels=1, sigma_range=None, denoise=lambda noisy, _: noisy, task="later", facts={}
-    )
-    later = SimpleNamespace(name="later", task="later", manifest=network.manifest, scored=lambda _: other)
-    notes: list[str] = []
-    given: Any = replace(found, networks=(network, later))
-    scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
-    assert [method.name for method in scored] == ["gray"]
-    assert notes == ["note: later is for later: its latency is measured, its quality is not"]
 
 
 class _Nvml:

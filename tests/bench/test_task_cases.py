@@ -4,13 +4,19 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hinas.bench.bench_settings import BenchSettings, QualitySettings
+from hinas.bench.devices.environment import describe_machine
 from hinas.bench.latency.measure_latency import Rounds
 from hinas.bench.latency.progress import Listener
 from hinas.bench.latency.timed_method import Size
+from hinas.bench.methods import session_methods as session_methods_module
+from hinas.bench.methods.open_networks import Variants
+from hinas.bench.methods.session_methods import scored_methods, session_methods
 from hinas.bench.quality.clean_images import ImageSet, clean_pixels
 from hinas.bench.quality.measure_quality import NOISY_INPUT, Denoise, ScoredMethod
 from hinas.bench.quality.psnr_ssim import psnr_db
@@ -110,3 +116,33 @@ def test_a_session_scores_each_model_on_what_it_is_for(
         (name, f"raw ISO {iso}") for name in ("mosaic", NOISY_INPUT) for iso in (400, 1600, 6400)
     }
     assert {entry["model"] for entry in entries if entry.get("protocol") == "standard"} == {"color", NOISY_INPUT}
+
+
+def _notes_of(task: str, models: dict[str, Path], folder: Path) -> list[str]:
+    """What a session says of a network for `task` beside a denoiser, which alone is scored."""
+    found = session_methods(
+        [str(models["gray"])], None, {}, sizes=[Size(width=32, height=32)], variants=Variants(), folder=folder,
+        note=lambda _: None,
+    )  # fmt: skip
+    [network] = found.networks
+    other = _method("other", task, _unchanged)
+    stand_in = SimpleNamespace(name="other", task=task, manifest=network.manifest, scored=lambda _: other)
+    notes: list[str] = []
+    given: Any = dataclasses.replace(found, networks=(network, stand_in))
+    scored = scored_methods(given, (), sigmas=(30,), machine=describe_machine(), threads=1, note=notes.append)
+    assert [method.name for method in scored] == ["gray"]
+    return notes
+
+
+def test_a_task_that_nobody_knows_is_timed_and_not_scored(models: dict[str, Path], tmp_path: Path) -> None:
+    assert _notes_of("later", models, tmp_path) == [
+        "note: other is for later: its latency is measured, its quality is not"
+    ]
+
+
+def test_without_pytorch_a_task_is_timed_and_not_scored(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_methods_module, "find_spec", lambda _: None)
+    [note] = _notes_of("derain", models, tmp_path)
+    assert note.startswith("note: other is for derain: its quality is measured where PyTorch is installed: pip install")

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from hinas.errors import UserError
 from hinas.runtime.denoise_command import app
-from hinas.runtime.denoise_request import Request
 from hinas.runtime.denoiser import Denoiser
-from hinas.runtime.files.denoise_files import denoise_files
-from hinas.runtime.files.reporting import Reporter
+from stand_ins.film_files import denoise_film, mux_sound
 
 av: Any = pytest.importorskip("av")
 
@@ -65,19 +63,8 @@ def film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if heard is not None:
-            for index in range(12):
-                values = generator.normal(0, 0.1, (2, 1024)).astype(np.float32)
-                part = av.AudioFrame.from_ndarray(values, format="fltp", layout="stereo")
-                part.sample_rate, part.pts = 48000, 1024 * index
-                container.mux(heard.encode(part))
-            container.mux(heard.encode(None))
+            mux_sound(container, heard, generator, num_parts=12)
     return path
-
-
-def run(source: Path, target: Path, model: Path, **options: Any) -> None:
-    values = {"sigma": 20.0, **options}
-    request = Request(source=source, target=target, model=str(model), threads=1, **values)
-    denoise_files(request, Reporter(quiet=False, json=True))
 
 
 def frames_of(path: Path) -> list[Any]:
@@ -120,7 +107,7 @@ def decorated(container: Any, stream: Any) -> None:
 def test_all_but_the_pixels_stays(models: Models, tmp_path: Path, suffix: str) -> None:
     source = film(tmp_path / "in.mp4", sound="aac", tags=(9, 16, 9, 1), set_up=decorated)
     target = tmp_path / f"out{suffix}"
-    run(source, target, models["color"])
+    denoise_film(source, target, models["color"])
     before, after = frames_of(source), frames_of(target)
     assert len(before) == len(after) == 6
     largest_error = Fraction(1, 1000) if suffix == ".mkv" else 0
@@ -141,7 +128,7 @@ def test_all_but_the_pixels_stays(models: Models, tmp_path: Path, suffix: str) -
 def test_the_same_noise_level_for_all_frames_and_the_network_is_told_it(models: Models, tmp_path: Path) -> None:
     """The tiny model adds sigma / 2550 to its input and little else that depends on the frame."""
     source = film(tmp_path / "in.mkv", codec="ffv1", format="gray", num_frames=3)
-    run(source, tmp_path / "out.mkv", models["gray1"], sigma=51.0)
+    denoise_film(source, tmp_path / "out.mkv", models["gray1"], sigma=51.0)
     for old, new in zip(frames_of(source), frames_of(tmp_path / "out.mkv"), strict=True):
         # ffv1 says nothing of the range: 219 levels from black to white.
         pixels = ((planes_in(old)[0] - 16) / 219).astype(np.float32)
@@ -155,7 +142,7 @@ def test_what_is_left_alone_keeps_every_level(
     models: Models, tmp_path: Path, format: str, size: tuple[int, int]
 ) -> None:
     source = film(tmp_path / "in.mkv", codec="ffv1", format=format, width=size[0], height=size[1], num_frames=2)
-    run(source, tmp_path / "out.mkv", models["color"], sigma=0.0)
+    denoise_film(source, tmp_path / "out.mkv", models["color"], sigma=0.0)
     for old, new in zip(frames_of(source), frames_of(tmp_path / "out.mkv"), strict=True):
         assert new.format.name == old.format.name
         for one, other in zip(planes_in(old), planes_in(new), strict=True):
@@ -164,7 +151,7 @@ def test_what_is_left_alone_keeps_every_level(
 
 def test_a_film_without_colour_is_grey_and_its_colour_planes_stay(models: Models, tmp_path: Path, capsys: Read) -> None:
     source = film(tmp_path / "in.mkv", codec="ffv1", is_grey=True, num_frames=2)
-    run(source, tmp_path / "out.mkv", models["gray"])
+    denoise_film(source, tmp_path / "out.mkv", models["gray"])
     assert values_of(capsys)["channels"] == 1
     new = planes_in(frames_of(tmp_path / "out.mkv")[0])
     assert (new[0] != planes_in(frames_of(source)[0])[0]).any()
@@ -193,7 +180,7 @@ def test_the_compression_is_the_films_own_or_what_fits(
     kind: str,
     format: str,
 ) -> None:
-    run(film(tmp_path / "in.mkv", num_frames=3, **source), tmp_path / target, models["color"], **options)
+    denoise_film(film(tmp_path / "in.mkv", num_frames=3, **source), tmp_path / target, models["color"], **options)
     assert values_of(capsys)["codec"] == kind
     with av.open(str(tmp_path / target)) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == kind
@@ -204,7 +191,7 @@ def test_the_compression_is_the_films_own_or_what_fits(
 def test_a_lower_crf_keeps_more(models: Models, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv")
     for crf in (10, 40):
-        run(source, tmp_path / f"{crf}.mkv", models["color"], crf=crf)
+        denoise_film(source, tmp_path / f"{crf}.mkv", models["color"], crf=crf)
     assert (tmp_path / "10.mkv").stat().st_size > 1.5 * (tmp_path / "40.mkv").stat().st_size
 
 
@@ -213,7 +200,7 @@ def test_subtitles_attachments_and_covers_are_copied(models: Models, tmp_path: P
         container.add_attachment("font.ttf", "font/ttf", b"letters")
 
     film(tmp_path / "plain.mkv", set_up=more, sound="aac")
-    run(tmp_path / "plain.mkv", tmp_path / "out.mkv", models["color"])
+    denoise_film(tmp_path / "plain.mkv", tmp_path / "out.mkv", models["color"])
     with av.open(str(tmp_path / "out.mkv")) as container:
         attachment = next(stream for stream in container.streams if stream.type == "attachment")
         assert (attachment.name, attachment.data) == ("font.ttf", b"letters")
@@ -232,7 +219,7 @@ def test_the_noise_is_measured_on_several_frames_and_the_model_chosen_once(tmp_p
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    run(tmp_path / "in.mkv", tmp_path / "out.mkv", "auto", sigma=None)  # pyright: ignore[reportArgumentType]
+    denoise_film(tmp_path / "in.mkv", tmp_path / "out.mkv", "auto", sigma=None)  # pyright: ignore[reportArgumentType]
     values = values_of(capsys)
     assert values["model"] == "gray"
     # 219 levels are all there are from black to white.
@@ -250,7 +237,7 @@ def test_a_folder_of_films_and_pictures(models: Models, picture_folder: Path, tm
     target.mkdir()
     (target / "b.mkv").write_bytes(b"made by an earlier run")
     with pytest.raises(UserError, match=r"1 of 3 pictures and films failed") as caught:
-        run(source, target, models["color"], skip_existing=True)
+        denoise_film(source, target, models["color"], skip_existing=True)
     assert "c.mov" in str(caught.value)
     assert len(frames_of(target / "below" / "a.mp4")) == 2
     assert (target / picture.name).is_file()
@@ -276,7 +263,7 @@ def test_a_film_that_is_stopped_leaves_no_half_film(
     monkeypatch.setattr(Denoiser, "__call__", stopped)
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        run(source, tmp_path / "out.mp4", models["color"], overwrite=True)
+        denoise_film(source, tmp_path / "out.mp4", models["color"], overwrite=True)
     assert (tmp_path / "out.mp4").read_bytes() == b"made by an earlier run"
     hidden, *files = sorted(file.name for file in tmp_path.iterdir())
     assert files == ["in.mp4", "out.mp4"] and hidden.startswith(".out.mp4.")
@@ -286,7 +273,7 @@ def test_a_film_that_is_stopped_leaves_no_half_film(
 def test_a_truncated_film_is_written_as_far_as_it_goes(models: Models, tmp_path: Path, capsys: Read) -> None:
     whole = film(tmp_path / "whole.mkv", num_frames=40).read_bytes()
     (tmp_path / "in.mkv").write_bytes(whole[: len(whole) // 2])
-    run(tmp_path / "in.mkv", tmp_path / "out.mkv", models["color"])
+    denoise_film(tmp_path / "in.mkv", tmp_path / "out.mkv", models["color"])
     values = values_of(capsys)
     assert 10 < values["frames"] < 30
     assert "truncated: ends at" in " ".join(values["notes"])
@@ -296,7 +283,7 @@ def test_a_damaged_place_is_left_out(models: Models, tmp_path: Path, capsys: Rea
     data = bytearray(film(tmp_path / "in.mov", codec="png", format="rgb24", num_frames=8).read_bytes())
     data[len(data) // 2 : len(data) // 2 + 400] = bytes([7]) * 400
     (tmp_path / "in.mov").write_bytes(data)
-    run(tmp_path / "in.mov", tmp_path / "out.mkv", models["color"])
+    denoise_film(tmp_path / "in.mov", tmp_path / "out.mkv", models["color"])
     values = values_of(capsys)
     assert values["frames"] == 7
     assert "damaged in 1 place, left out" in " ".join(values["notes"])
@@ -371,7 +358,7 @@ def test_interlaced_films_are_refused_and_the_option_named(
 
 def test_interlaced_films_are_deinterlaced(models: Models, tmp_path: Path, capsys: Read) -> None:
     source, lumas = interlaced_film(tmp_path / "in.mkv")
-    run(source, tmp_path / "out.mkv", models["color"], deinterlace=True, codec="ffv1", sigma=0.0)
+    denoise_film(source, tmp_path / "out.mkv", models["color"], deinterlace=True, codec="ffv1", sigma=0.0)
     assert "is interlaced: one whole picture" in " ".join(values_of(capsys)["notes"])
     old, new = frames_of(source), frames_of(tmp_path / "out.mkv")
     assert old[0].interlaced_frame and not any(frame.interlaced_frame for frame in new)
@@ -389,7 +376,7 @@ def test_interlaced_films_are_deinterlaced(models: Models, tmp_path: Path, capsy
 
 def test_frames_of_a_film_that_are_not_interlaced_stay(models: Models, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", codec="ffv1", num_frames=3)
-    run(source, tmp_path / "out.mkv", models["color"], deinterlace=True, sigma=0.0)
+    denoise_film(source, tmp_path / "out.mkv", models["color"], deinterlace=True, sigma=0.0)
     for old, new in zip(frames_of(source), frames_of(tmp_path / "out.mkv"), strict=True):
         np.testing.assert_array_equal(planes_in(old)[0], planes_in(new)[0])
 
@@ -400,7 +387,7 @@ def test_without_the_package_the_message_says_what_to_install(
     (tmp_path / "in.mp4").write_bytes(b"")
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(UserError, match=r"films need the package av \(PyAV\); install: pip install .*cpu,films"):
-        run(tmp_path / "in.mp4", tmp_path / "out.mp4", models["color"])
+        denoise_film(tmp_path / "in.mp4", tmp_path / "out.mp4", models["color"])
 
 
 def test_nothing_is_said_on_standard_error_by_libraries(
@@ -409,5 +396,5 @@ def test_nothing_is_said_on_standard_error_by_libraries(
     source = film(tmp_path / "in.mkv", num_frames=2)
     capfd.readouterr()
     for kind in ("h264", "hevc", "vp9", "av1", "ffv1"):
-        run(source, tmp_path / f"{kind}.mkv", models["color"], codec=kind)
+        denoise_film(source, tmp_path / f"{kind}.mkv", models["color"], codec=kind)
     assert capfd.readouterr().err == ""

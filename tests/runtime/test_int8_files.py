@@ -18,6 +18,7 @@ from hinas.runtime.model.bundled_models import MODELS_FOLDER, bundled_names
 from hinas.runtime.model.int8_files import Int8Choice, int8_choice, int8_file
 from hinas.runtime.model.int8_processors import is_known_to_lack_vnni
 from PIL import Image
+from stand_ins.model_files import written_as
 
 Models = dict[str, Path]
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -38,16 +39,6 @@ def example(name: str, folder: Path) -> tuple[Path, np.ndarray]:
 def psnr_db(file: Path, clean: np.ndarray) -> float:
     with Image.open(file) as picture:
         return float(10 * np.log10(255**2 / np.mean((np.asarray(picture, np.float64) - clean) ** 2)))
-
-
-def written_as(precision: str, model: Path, target: Path) -> Path:
-    """The model with another precision in its manifest."""
-    changed = onnx.load(model)
-    for entry in changed.metadata_props:
-        if entry.key == "hinas.precision":
-            entry.value = precision
-    onnx.save(changed, target)
-    return target
 
 
 def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:

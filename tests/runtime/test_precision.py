@@ -17,21 +17,12 @@ from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from stand_ins.model_files import written_as
 
 Models = dict[str, Path]
 openvino = pytest.importorskip("openvino")
 HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 needs_bf16 = pytest.mark.skipif(not HAS_BF16, reason="this processor does not compute in bf16")
-
-
-def written_as(precision: str, model: Path, target: Path) -> Path:
-    """The model with another precision in its manifest."""
-    changed = onnx.load(model)
-    for entry in changed.metadata_props:
-        if entry.key == "hinas.precision":
-            entry.value = precision
-    onnx.save(changed, target)
-    return target
 
 
 def exploding_model(path: Path) -> Path:

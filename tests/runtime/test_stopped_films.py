@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hinas.errors import UserError
-from hinas.runtime.denoise_request import Request
 from hinas.runtime.denoiser import Denoiser
-from hinas.runtime.files.denoise_files import denoise_files
-from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.films.parts import parts_compressor
 from hinas.runtime.films.parts.part_file import PartWriter
 from hinas.runtime.films.parts.parts_folder import PartsFolder
 from hinas.runtime.films.steady_frames import FRAMES_REMEMBERED
+from stand_ins.film_files import denoise_film, mux_sound
 
 av: Any = pytest.importorskip("av")
 
@@ -67,19 +65,12 @@ def film(
             time += UNEVEN[index % len(UNEVEN)]
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        for index in range(24):
-            values = generator.normal(0, 0.1, (2, 1024)).astype(np.float32)
-            part = av.AudioFrame.from_ndarray(values, format="fltp", layout="stereo")
-            part.sample_rate, part.pts = 48000, 1024 * index
-            container.mux(heard.encode(part))
-        container.mux(heard.encode(None))
+        mux_sound(container, heard, generator, num_parts=24)
     return path
 
 
 def run(source: Path, target: Path, models: Models, **options: Any) -> None:
-    values = {"sigma": 20.0, **options}
-    request = Request(source=source, target=target, model=str(models["color"]), threads=1, **values)
-    denoise_files(request, Reporter(quiet=False, json=True))
+    denoise_film(source, target, models["color"], **options)
 
 
 def stop(run_it: Callable[[], None], monkeypatch: pytest.MonkeyPatch, *, before: int) -> None:
