@@ -31,7 +31,7 @@ class FolderListing:
         """What a person is told of files that are passed over, by their paths below a folder."""
         if self.raw:
             named = _named(self.raw, below)
-            yield f"skipped, raw files: {named}; develop them to TIFF or PNG with a raw converter first"
+            yield f"skipped, raw files: {named}; give one alone to develop it, such as {self.raw[0].name} out.tif"
         if self.not_pictures:
             yield f"skipped, not pictures by their names: {_named(self.not_pictures, below)}"
 
@@ -77,7 +77,7 @@ def listed(files: Sequence[Path], unreadable: dict[Path, str], *, of: str) -> Fo
     raw = [file for file in files if file.suffix.lower() in RAW_SUFFIXES]
     if not pictures and not films and not unreadable:
         known = ", ".join((*SUFFIXES, *FILM_SUFFIXES))
-        what = "only raw files, develop them to TIFF or PNG first" if raw else f"looked for {known}"
+        what = "only raw files, which are developed one at a time" if raw else f"looked for {known}"
         raise UserError(f"{of}: no pictures or films in this folder ({what})")
     return FolderListing(
         pictures=tuple(pictures),

@@ -18,7 +18,7 @@ from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise, measured_noise
 from ..pictures.enlarged import enlarged
 from ..pictures.image_files import check_writable, decoded_bytes, left_out, read_picture, write_picture
-from ..pictures.known_formats import check_developed, check_is_read, format_for
+from ..pictures.known_formats import check_is_read, format_for
 from ..pictures.packed_bayer import packed_bayer
 from ..pictures.picture import Picture
 from ..tiling.stitching import Progress
@@ -152,7 +152,6 @@ class PictureStages:
     def _loaded(self, job: Job) -> Loaded:
         start = time.perf_counter()
         with _named(job.source):
-            check_developed(job.source)
             check_is_read(job.source)
         format = format_for(job.target)
         # A link that leads nowhere exists too.

@@ -9,15 +9,15 @@ from pathlib import Path
 from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
-from .known_formats import CAPACITIES, format_of, why_not_read
-from .picture import Format, Picture
+from .known_formats import CAPACITIES, format_of, is_camera_raw, why_not_read
+from .picture import Format, Picture, SourceFormat
 
 _MOST_JPEG_BLOCK_BYTES = 65000
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
 
 
 def read_picture(path: Path) -> Picture:
-    """The picture in `path`; the content decides its format, not the name.
+    """The picture in `path`; the content decides its format, not the name, but for cameras' raw files.
 
     Raises UserError for files that are missing, damaged, no picture, or of a kind that could not be written back.
     """
@@ -29,7 +29,7 @@ def read_picture(path: Path) -> Picture:
         raise UserError(f"{path}: cannot read ({error.strerror})") from error
     try:
         with damage_is_the_users():
-            match format_of(data):
+            match _source_format(path, data):
                 case "PNG":
                     from .formats.png.png_files import picture_from_png as picture_from
                 case "JPEG":
@@ -48,6 +48,10 @@ def read_picture(path: Path) -> Picture:
                     from .formats.heic_files import picture_from_heic as picture_from
                 case "AVIF":
                     from .formats.avif_files import picture_from_avif as picture_from
+                case "OpenEXR":
+                    from .formats.exr_files import picture_from_exr as picture_from
+                case "camera raw":
+                    from .formats.raw_files import picture_from_raw as picture_from
                 case None:
                     raise UserError(why_not_read(data))
             return picture_from(data)
@@ -77,6 +81,8 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
             from .formats.heic_files import heic_from_picture as data_from
         case "AVIF":
             from .formats.avif_files import avif_from_picture as data_from
+        case "OpenEXR":
+            from .formats.exr_files import exr_from_picture as data_from
     path.write_bytes(data_from(picture))
 
 
@@ -86,10 +92,14 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
     `scale`: how many times as high and wide the picture will be.
     """
     capacity = CAPACITIES[format]
+    if format == "OpenEXR" or picture.format == "OpenEXR":
+        from .formats.exr_files import check_exr
+
+        check_exr(picture, to_exr=format == "OpenEXR", scale=scale)
     if picture.num_channels == PACKED_BAYER and format not in ("NumPy", "TIFF"):
         raise UserError(f"raw data in packed Bayer have 4 channels, which {format} cannot hold; write TIFF or NumPy")
     if picture.bits == 32 and 32 not in capacity.depths:
-        raise UserError(f"the picture has floating-point values and {format} holds whole numbers; write TIFF or NumPy")
+        raise UserError(f"the picture is floating point and {format} holds whole numbers; write TIFF, OpenEXR or NumPy")
     if picture.beyond is not None and scale > 1:
         raise UserError("the picture has values beyond 0..1, which a model that enlarges cannot carry; clip them first")
     if picture.bits not in capacity.depths and not _takes_back(picture, format):
@@ -159,13 +169,18 @@ def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _source_format(path: Path, data: bytes) -> SourceFormat | None:
+    """By the first bytes in `data`, and for cameras' raw files by their name: many look like TIFF."""
+    return "camera raw" if is_camera_raw(path) else format_of(data)
+
+
 def decoded_bytes(path: Path) -> int:
     """Bytes of all channels of the picture in `path`; 0 where its header cannot be read: reading it will say why."""
     try:
         with damage_is_the_users():
             with path.open("rb") as file:
                 head = file.read(32)
-            match format_of(head):
+            match _source_format(path, head):
                 case "PNG":
                     width, height, depth, colour = struct.unpack_from(">IIBB", head, 16)
                     return width * height * _PNG_CHANNELS[colour] * (2 if depth == 16 else 1)
@@ -180,6 +195,14 @@ def decoded_bytes(path: Path) -> int:
                     from .formats.heic_files import decoded_bytes_of_heic
 
                     return decoded_bytes_of_heic(path)
+                case "OpenEXR":
+                    from .formats.exr_files import decoded_bytes_of_exr
+
+                    return decoded_bytes_of_exr(path)
+                case "camera raw":
+                    from .formats.raw_files import decoded_bytes_of_raw
+
+                    return decoded_bytes_of_raw(path)
                 case None:
                     return 0
                 case _:

@@ -27,9 +27,10 @@ SUFFIXES: dict[str, Format] = {
     ".heic": "HEIC",
     ".heif": "HEIC",
     ".avif": "AVIF",
+    ".exr": "OpenEXR",
 }
 
-OTHER_SUFFIXES = (".exr", ".gif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
+OTHER_SUFFIXES = (".gif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
 
 _NOT_READ = {
@@ -38,7 +39,6 @@ _NOT_READ = {
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
     b"8BPS": "a Photoshop document",
-    b"v/1\x01": "OpenEXR",
     b"SIMPLE  =": "FITS",
     b"DDS ": "DDS",
     b"qoif": "QOI",
@@ -58,7 +58,7 @@ RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"}
     | {".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
-"""What cameras write before development: no picture yet."""
+"""What cameras write before development. The name says what they are: many are TIFFs that begin with a preview."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +86,7 @@ CAPACITIES: dict[Format, Capacity] = {
     "NumPy": Capacity(depths=(8, 16, 32), metadata=frozenset()),
     "HEIC": Capacity(depths=(8,), longest=16384, has_codes=True),
     "AVIF": Capacity(depths=(8,), longest=65535, has_grey=False),
+    "OpenEXR": Capacity(depths=(32,), metadata=frozenset()),
 }
 
 
@@ -94,6 +95,8 @@ def format_for(path: Path) -> Format:
     try:
         return SUFFIXES[path.suffix.lower()]
     except KeyError:
+        if is_camera_raw(path):
+            raise UserError(f"{path}: raw files are read and not written; name it .tif or .png") from None
         raise UserError(f"{path}: no format for the suffix {path.suffix!r}; allowed: {', '.join(SUFFIXES)}") from None
 
 
@@ -103,7 +106,7 @@ def check_is_read(path: Path) -> None:
     What cannot be looked at twice, such as a pipe, or not at all, is left to whoever reads it.
     """
     try:
-        if not path.is_file():
+        if is_camera_raw(path) or not path.is_file():
             return
         with path.open("rb") as file:
             head = file.read(_MOST_BRAND_BYTES)
@@ -124,10 +127,9 @@ def why_not_read(data: bytes) -> str:
     return f"not a picture that hinas can read; it reads {', '.join(names)} and {last}: convert it first"
 
 
-def check_developed(path: Path) -> None:
-    """Raise UserError for a raw file by its name: many are TIFFs, whose first picture is a preview."""
-    if path.suffix.lower() in RAW_SUFFIXES:
-        raise UserError("a camera's raw file; develop it to TIFF or PNG with a raw converter first")
+def is_camera_raw(path: Path) -> bool:
+    """Whether a camera wrote the file before development, by its name."""
+    return path.suffix.lower() in RAW_SUFFIXES
 
 
 def format_of(data: bytes) -> Format | None:
@@ -146,6 +148,8 @@ def format_of(data: bytes) -> Format | None:
         return "PNM"
     if data.startswith(b"\x93NUMPY"):
         return "NumPy"
+    if data.startswith(b"v/1\x01"):
+        return "OpenEXR"
     if data[4:8] == b"ftyp":
         brands = data[8 : min(_MOST_BRAND_BYTES, int.from_bytes(data[:4]))]
         return "AVIF" if b"avif" in brands else "HEIC" if any(brand in brands for brand in _HEIC_BRANDS) else None

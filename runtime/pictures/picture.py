@@ -6,7 +6,11 @@ from typing import Any, Literal
 from ..tiling.pixel_values import Image
 from .colour_codes import ColourCodes
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF", "OpenEXR"]
+"""What is written."""
+
+SourceFormat = Literal[Format, "camera raw"]
+"""What is read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +41,7 @@ class Picture:
     """(H, W), same dtype: opacity, never denoised; None: opaque."""
     beyond: Image | None = None
     """As `pixels`: what floating-point values exceed 0..1 by, to be added again; None: nothing."""
-    format: Format
+    format: SourceFormat
     """What the file was."""
     is_lossless: bool = True
     """Whether the file's compression kept every pixel (WebP: a lossless source stays lossless)."""

@@ -91,7 +91,7 @@ def test_floats_fit_into_tiff_and_npy_alone(tmp_path: Path, generator: np.random
     np.save(tmp_path / "in.npy", values(generator, 8, 9) * 1.05)
     picture = read_picture(tmp_path / "in.npy")
     assert picture.beyond is not None
-    with pytest.raises(UserError, match="floating-point values and PNG holds whole numbers; write TIFF or NumPy"):
+    with pytest.raises(UserError, match="floating point and PNG holds whole numbers; write TIFF, OpenEXR or NumPy"):
         check_writable(picture, "PNG")
     with pytest.raises(UserError, match=r"beyond 0\.\.1, which a model that enlarges cannot carry"):
         check_writable(picture, "TIFF", scale=2)

@@ -19,7 +19,6 @@ from ...noise.measured_noise import measured_noise
 from ...noise.sampled_noise import noise_of_samples, spread
 from ...pictures.enlarged import enlarged
 from ...pictures.image_files import check_writable
-from ...pictures.known_formats import check_developed
 from ...pictures.picture import Picture
 from ...pictures.series.animation_files import check_animation, left_out_of_animation, read_animation, write_animation
 from ...pictures.series.page_files import PagesWriter, opened_pages
@@ -77,7 +76,6 @@ class SeriesStages:
         if not job.target.parent.is_dir():
             raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
         with named_mistakes(job):
-            check_developed(job.source)
             target = series_format_for(job.target, format)
             written = self._pages(job, progress) if format == "TIFF" else self._animation(job, format, target, progress)
         notes = tuple(f"{job.source}: {note}" for note in dict.fromkeys(written.notes))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ....errors import UserError
+from ..known_formats import is_camera_raw
 
 SeriesFormat = Literal["GIF", "PNG", "WebP", "TIFF"]
 
@@ -22,7 +23,7 @@ def series_in(path: Path) -> SeriesFormat | None:
     None: a single picture, or a file that cannot be read, for reading it as a picture says why.
     """
     try:
-        if not path.is_file():
+        if is_camera_raw(path) or not path.is_file():
             return None  # a pipe can be read once
         with path.open("rb") as file:
             return _series_in(file)
