@@ -9,7 +9,7 @@ from ..films.known_films import is_film
 from ..memory.memory_budget import working_bytes
 from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
 from .folder_listing import FolderListing, pictures_below
-from .output_folders import make_folder_of, tidy
+from .output_folders import empty_ones_removed, make_folder_of, tidy
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
 from .reporting import FolderSummary, Reporter
@@ -35,6 +35,12 @@ def denoise_folder(request: Request, reporter: Reporter) -> None:
     found = [
         Job(file, request.target / file.relative_to(request.source)) for file in (*listing.pictures, *listing.films)
     ]
+    with empty_ones_removed({job.target.parent for job in found}, below=request.target):
+        _denoise_found(found, listing, request, reporter)
+
+
+def _denoise_found(found: list[Job], listing: FolderListing, request: Request, reporter: Reporter) -> None:
+    """Denoise what was found in a folder. Raises UserError as `denoise_folder`."""
     sequences = [job for job in found if is_sequence(job)]
     of_sequences = {job.target for job in sequences}
     jobs = [job for job in found if job.target not in of_sequences]

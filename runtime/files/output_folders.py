@@ -1,6 +1,7 @@
 """The folders that outputs lie in: made below one folder and nowhere else, and freed of what killed runs left."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...atomic_files import remove_unfinished
@@ -17,6 +18,22 @@ def make_folder_of(target: Path, folder: Path) -> None:
     for place in (target.parent, target):
         if not place.resolve().is_relative_to(folder.resolve()):
             raise UserError(f"{place}: a link that leads out of {folder}; nothing is written there")
+
+
+@contextmanager
+def empty_ones_removed(folders: Iterable[Path], *, below: Path) -> Iterator[None]:
+    """Remove at the end those of `folders` that were made in between and are empty, and the ones they lie in likewise.
+
+    `below`: the folder that all lie in; it is one of them.
+    """
+    all_folders = {place for folder in folders for place in (folder, *folder.parents) if place.is_relative_to(below)}
+    new = [folder for folder in all_folders if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda place: len(place.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()  # refused where something is in it
 
 
 def tidy(folders: Iterable[Path], reporter: Reporter) -> None:

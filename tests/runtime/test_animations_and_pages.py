@@ -14,6 +14,7 @@ from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
+from hinas.runtime.pictures.series import animation_files
 from PIL import Image, ImageCms
 
 Models = dict[str, Path]
@@ -292,6 +293,20 @@ def test_mistakes_are_named_and_leave_nothing(
     with pytest.raises(UserError, match=words):
         run(tmp_path / name, tmp_path / target, models["color"])
     assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+def test_frames_are_counted_as_they_grow(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the head of a GIF says of its size is too little where a frame reaches beyond it."""
+    monkeypatch.setattr(animation_files, "_MOST_PIXELS", 3 * 40 * 48 + 2000)
+    whole = animation(tmp_path / "a.gif")
+    run(whole, tmp_path / "out.gif", models["color"])
+    near, far = struct.pack("<HHHH", 0, 0, 48, 40), struct.pack("<HHHH", 48, 0, 48, 40)
+    before, first, *others = whole.read_bytes().split(near)
+    (tmp_path / "grows.gif").write_bytes(near.join([before, first]) + far + near.join(others))
+    with pytest.raises(
+        UserError, match=r"grows\.gif: 3 frames that grow to 96x40 pixels are more than hinas holds at once"
+    ):
+        run(tmp_path / "grows.gif", tmp_path / "out2.gif", models["color"])
 
 
 def test_a_run_that_is_stopped_leaves_nothing(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

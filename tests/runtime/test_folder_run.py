@@ -109,6 +109,23 @@ def test_failures_in_every_stage_stop_nothing(
     assert [file.name for file in target.iterdir()] == ["4.png"]
 
 
+def test_pictures_that_fail_leave_no_empty_folder(models: Models, tmp_path: Path) -> None:
+    source, target = folder(tmp_path / "in", 1), tmp_path / "out"
+    for name in ("bad/worse/a.png", "good/a.png", "old/a.png"):
+        (source / name).parent.mkdir(parents=True)
+        (source / name).write_bytes((source / "0.png").read_bytes() if name == "good/a.png" else b"no picture")
+    (target / "old").mkdir(parents=True)
+    with pytest.raises(UserError, match="2 of 4 pictures failed"):
+        run(source, target, models["color"])
+    # A folder that was there before stays.
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*")) == [
+        "0.png",
+        "good",
+        "good/a.png",
+        "old",
+    ]
+
+
 def test_ctrl_c_during_the_third_picture_leaves_two_whole_files(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

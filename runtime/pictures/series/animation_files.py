@@ -37,10 +37,7 @@ def read_animation(path: Path, format: SeriesFormat) -> Animation:
         image = opened_series(data, _PILLOWS_NAMES[format])
         num_frames = getattr(image, "n_frames", 1)
         if num_frames * image.width * image.height > _MOST_PIXELS:
-            raise UserError(
-                f"{num_frames} frames of {image.width}x{image.height} pixels are more than hinas holds at once; "
-                "make a film of it, such as .mp4 or .mkv"
-            )
+            raise _too_large(f"{num_frames} frames of {image.width}x{image.height} pixels")
         frames = _frames(image, num_frames)
         info: Any = image.info
         animation = Animation(
@@ -117,12 +114,16 @@ def _frames(image: Any, num_frames: int) -> tuple[AnimationFrame, ...]:
     from PIL import Image as Pillow
 
     shown: list[tuple[Image, float]] = []
+    num_pixels = 0
     for index in range(num_frames):
         try:
             # A frame of a GIF may reach beyond the picture, which then grows.
             image.seek(index)
         except Pillow.DecompressionBombError as error:
             raise UserError(f"frame {index + 1} claims more pixels than any picture has; damaged") from error
+        num_pixels += image.width * image.height
+        if num_pixels > _MOST_PIXELS:
+            raise _too_large(f"{index + 1} frames that grow to {image.width}x{image.height} pixels")
         channels = np.asarray(image.convert("RGBA"))
         shown.append((channels, float(image.info.get("duration") or 0)))
     has_alpha = any((channels[:, :, 3] < 255).any() for channels, _ in shown)
@@ -135,6 +136,10 @@ def _frames(image: Any, num_frames: int) -> tuple[AnimationFrame, ...]:
         )
         for channels, milliseconds in shown
     )
+
+
+def _too_large(what: str) -> UserError:
+    return UserError(f"{what} are more than hinas holds at once; make a film of it, such as .mp4 or .mkv")
 
 
 def _image(frame: AnimationFrame) -> Any:
