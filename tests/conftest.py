@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every program that tests start compiles hinas anew, a second
 
 import numpy as np
 import onnx
@@ -23,6 +24,7 @@ from PIL import Image
 from remembered_exports import RememberedExports
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
+sys.dont_write_bytecode = False
 SMALL_GENOTYPES = (1, 3, 29, 40)
 """Seeds of random genotypes that are exported in a second or two: of one cell and two, with and without a noise level,
 grey and colour, of alignment 1, 2 and 4. Tests that share them share what is exported."""
