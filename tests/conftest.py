@@ -127,6 +127,12 @@ def exporter_itself(remembered_exports: RememberedExports, monkeypatch: pytest.M
 
 
 @pytest.fixture
+def small_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's peak is measured on few pixels: a run takes a millisecond, not two tenths of a second."""
+    monkeypatch.setattr("hinas.bench.methods.peak_probes._CPU_SIDE", 16)
+
+
+@pytest.fixture
 def in_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
