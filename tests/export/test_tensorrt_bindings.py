@@ -162,7 +162,7 @@ def bindings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if compiler is None:
         pytest.skip("no C compiler for the empty libraries")
     folder = tmp_path_factory.mktemp("tensorrt") / version
-    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--retries", "0"]
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--retries", "1"]
     install = [sys.executable, *pip, "--target", folder / "bindings", PACKAGES[version]]
     installed = subprocess.run(install, capture_output=True, text=True)
     if installed.returncode != 0:
