@@ -39,7 +39,16 @@ def write_figure(figure: Figure, path: Path) -> None:
     """Write PNG or SVG, by the path's suffix; the same figure gives the same bytes."""
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with matplotlib.rc_context(STYLE), written_whole(path) as temporary:
+        _lay_out(figure)
         figure.savefig(temporary, metadata=metadata)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give everything its place, once for all files: matplotlib would for each of them, half of the whole work."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def write_both(figure: Figure, stem: Path) -> Sequence[Path]:

@@ -1,5 +1,6 @@
 """Fixtures that several rooms' tests use: random genotypes, small pictures, tiny models."""
 
+import gc
 import os
 import random
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every program that tests start compiles hinas anew, a second
 
 import numpy as np
 import onnx
@@ -23,6 +25,7 @@ from PIL import Image
 from remembered_exports import RememberedExports
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
+sys.dont_write_bytecode = False
 SMALL_GENOTYPES = (1, 3, 29, 40)
 """Seeds of random genotypes that are exported in a second or two: of one cell and two, with and without a noise level,
 grey and colour, of alignment 1, 2 and 4. Tests that share them share what is exported."""
@@ -42,6 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: else one of them ends the run alone, on one core."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and PyTorch stay till the end: who looks for garbage need not look through them each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -122,6 +132,12 @@ def remembered_exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rem
 def exporter_itself(remembered_exports: RememberedExports, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch's exporter runs in this test, whatever was exported before."""
     monkeypatch.setattr(torch.onnx, "export", remembered_exports.itself)
+
+
+@pytest.fixture
+def small_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's peak is measured on few pixels: a run takes a millisecond, not two tenths of a second."""
+    monkeypatch.setattr("hinas.bench.methods.peak_probes._CPU_SIDE", 16)
 
 
 @pytest.fixture

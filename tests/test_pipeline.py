@@ -15,7 +15,9 @@ from PIL import Image
 from stand_ins.commands import COMMANDS
 from stand_ins.small_spaces import SMALL_SPACES, as_options
 
+pytestmark = pytest.mark.usefixtures("small_peaks")
 ONE_THREAD = ("--threads", 1, "--device", "cpu")
+ONE_CELL: dict[str, dict[str, Any]] = {"hinas": {}, "clearer": {"modules": 1}, "superkernel": {"depth": 1}}
 Run = Callable[..., Any]
 
 
@@ -41,9 +43,9 @@ def in_this_process(in_process: Run) -> Run:
 
 def _searched_and_trained(run: Run, space: str, photos: Path, folder: Path, *options: str, iterations: int) -> Path:
     """A model file."""
-    changes = as_options({**SMALL_SPACES[space], "steps": 3})
+    changes = as_options({**SMALL_SPACES[space], **ONE_CELL[space], "steps": 2})
     run(
-        "hinas-search", photos, "--out", folder / "found", "--space", space, *changes, *options, "--epochs", 5,
+        "hinas-search", photos, "--out", folder / "found", "--space", space, *changes, *options, "--epochs", 3,
         "--batch", 2, "--crop", 32, *ONE_THREAD,
     )  # fmt: skip
     run(
@@ -70,7 +72,7 @@ def _denoises_pictures(run: Run, model: Path, photos: Path, tmp_path: Path) -> N
         assert ((denoised - clean) ** 2).mean() < 0.9 * ((noisy - clean) ** 2).mean()
 
     out = tmp_path / "bench"
-    run("hinas-bench", "--model", model, "--data", photos, "--size", "64x48", "--out", out)
+    run("hinas-bench", "--model", model, "--data", photos, "--size", "64x48", "--rounds", 1, "--out", out)
     entries = json.loads((out / "results.json").read_text())["entries"]
     assert {entry["origin"] for entry in entries} == {"measured"}
 
@@ -99,7 +101,7 @@ def test_pictures_become_a_network_that_denoises_raw_data(
     in_this_process: Run, picture_folder: Path, tmp_path: Path
 ) -> None:
     run = in_this_process
-    options = ("--task", "raw", "--set", "choice=joint", "--set", "resolution=full", "--set", "depth=1")
+    options = ("--task", "raw", "--set", "choice=joint", "--set", "resolution=full")
     model = _searched_and_trained(run, "superkernel", picture_folder, tmp_path, *options, iterations=200)
     found = json.loads((tmp_path / "found" / "genotype.json").read_text())
     assert found["task"] == {"name": "raw", "channels": 4, "scale": 1}

@@ -50,6 +50,7 @@ def test_every_file_the_readme_shows_is_there() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_peaks")
 def test_the_hinas_commands_run_in_their_order(
     in_process: Callable[..., subprocess.CompletedProcess[str]],
     picture_folder: Path,

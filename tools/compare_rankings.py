@@ -20,13 +20,13 @@ from hinas.search.architecture_search.search_request import SearchRequest
 from hinas.search.architecture_search.search_space import SearchSpace
 from hinas.search.genotype import read_genotype
 from hinas.search.halving.candidate_files import CandidateFiles
+from hinas.search.halving.rank_correlation import kendalls_tau
 from hinas.search.halving.training_data import trainer_of
 from hinas.search.learning.computing import Computing
 from hinas.search.runs.checkpoint import load_checkpoint
 from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.supernet.finalists import shared_score
 from hinas.search.tasks.interface import TaskOptions
-from scipy.stats import kendalltau
 
 
 def main() -> None:
@@ -109,12 +109,7 @@ def print_table(early: Mapping[str, Sequence[float]], last: Sequence[float], nam
         scores = [*(scores[index] for scores in early.values()), last[index]]
         print(f"{index + 1:>7}  " + "  ".join(f"{score:16.3f}" for score in scores))
     print(f"mean     {'':>{18 * len(early)}}{sum(last) / len(last):16.3f}")
-    print("tau      " + "  ".join(f"{tau(scores, last):16.2f}" for scores in early.values()))
-
-
-def tau(early: Sequence[float], last: Sequence[float]) -> float:
-    """Kendall's tau."""
-    return float(kendalltau(early, last)[0])  # pyright: ignore[reportArgumentType]
+    print("tau      " + "  ".join(f"{kendalls_tau(scores, last):16.2f}" for scores in early.values()))
 
 
 def draw(early: Mapping[str, Sequence[float]], last: Sequence[float], label: str, path: Path) -> None:
@@ -124,7 +119,7 @@ def draw(early: Mapping[str, Sequence[float]], last: Sequence[float], label: str
         for number, (name, scores) in enumerate(early.items(), 1):
             axes = figure.add_subplot(1, len(early), number)
             axes.plot(scores, last, ".", color=COLOURS[0])
-            axes.set_title(f"{name}: Kendall's tau {tau(scores, last):.2f}", fontsize=9)
+            axes.set_title(f"{name}: Kendall's tau {kendalls_tau(scores, last):.2f}", fontsize=9)
             axes.set_xlabel(f"PSNR, {name} (dB)")
             axes.set_ylabel(label if number == 1 else "")
         figure.savefig(path)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ...atomic_files import written_whole
 from ...figures import COLOURS, STYLE, new_figure
+from ...search.halving.rank_correlation import spearmans_rho
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +50,10 @@ class Agreement:
 
 def agreement(predictions: Sequence[Prediction]) -> Agreement:
     """Rank correlation and mean errors."""
-    from scipy.stats import spearmanr
-
     errors = np.array([item.relative_error for item in predictions])
-    ranks = spearmanr([p.predicted_ms for p in predictions], [p.measured_ms for p in predictions])
     return Agreement(
         networks=len(predictions),
-        rank_correlation=float(ranks[0]),  # pyright: ignore[reportArgumentType]
+        rank_correlation=spearmans_rho([p.predicted_ms for p in predictions], [p.measured_ms for p in predictions]),
         mean_error=float(np.abs(errors).mean()),
         bias=float(errors.mean()),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .rank_correlation import kendalls_tau
 from .standings import Standing
 
 _FEWEST = 4
@@ -22,8 +23,6 @@ class RankAgreement:
 
 def rank_agreement(standings: Sequence[Standing], iterations: Sequence[int]) -> RankAgreement | None:
     """Of the first round and the last one with at least four finite scores in both; None where there is no such."""
-    from scipy.stats import kendalltau
-
     for late in range(len(iterations) - 1, 0, -1):
         both = [standing for standing in standings if len(standing.scores) > late and standing.is_finite]
         if len(both) >= _FEWEST:
@@ -34,6 +33,6 @@ def rank_agreement(standings: Sequence[Standing], iterations: Sequence[int]) -> 
                 late_db=late_db,
                 early_iterations=iterations[0],
                 late_iterations=iterations[late],
-                kendalls_tau=float(kendalltau(early_db, late_db)[0]),  # pyright: ignore[reportArgumentType]
+                kendalls_tau=kendalls_tau(early_db, late_db),
             )
     return None

@@ -76,7 +76,8 @@ def test_agreement_sums_up_errors() -> None:
 
 @pytest.mark.slow
 def test_a_space_is_priced_and_checked(bench: Run, tmp_path: Path) -> None:
-    stacks = {"resolutions": ["half"], "levels": [1, 1], "widths": [8], "middle": [1, 9], "kinds": ["single"]}
+    stacks = {"resolutions": ["full"], "levels": [1, 1], "widths": [8], "middle": [1, 4], "kinds": ["single"]}
+    stacks |= {"conditioning": None}
     document = {"format": "hinas-space", "version": 2, "space": "pyramid", "task": {"channels": 1}, "settings": stacks}
     (tmp_path / "space.json").write_text(json.dumps(document))
     searched = space_named("pyramid")

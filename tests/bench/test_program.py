@@ -119,7 +119,7 @@ def test_programs_are_scored_beside_the_models(
 
     def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         common = ["--model", models["gray"], "--sigma", "30", "--data", picture_folder]
-        common += ["--size", "16x16", "--rounds", "1", "--out", tmp_path / "out"]
+        common += ["--size", "16x16", "--rounds", "1", "--limit", "1", "--out", tmp_path / "out"]
         return in_process(app, *common, *arguments)
 
     result = bench("--noise", "file", "--command", copy, "--command-gray", blur)

@@ -8,7 +8,7 @@ from hinas.bench.quality.protocol import noisy_image, unit_noise
 from hinas.bench.quality.psnr_ssim import psnr_db, ssim
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage import metrics  # which reads SciPy, seconds, when it is used
 
 
 @pytest.mark.parametrize("shape", [(11, 11), (40, 53), (31, 24, 3)])
@@ -18,7 +18,7 @@ def test_both_measures_agree_with_scikit_image(shape: tuple[int, ...], sigma: fl
     clean = random.integers(0, 256, shape, dtype=np.uint8)
     output = clean + random.normal(0, sigma, shape)
     inside = output.clip(0, 255)
-    expected = structural_similarity(
+    expected = metrics.structural_similarity(
         clean.astype(float),
         inside,
         data_range=255,
@@ -28,7 +28,9 @@ def test_both_measures_agree_with_scikit_image(shape: tuple[int, ...], sigma: fl
         channel_axis=-1 if clean.ndim == 3 else None,
     )
     assert ssim(output, clean) == pytest.approx(expected, abs=1e-9)
-    assert psnr_db(output, clean) == pytest.approx(peak_signal_noise_ratio(clean.astype(float), inside, data_range=255))
+    assert psnr_db(output, clean) == pytest.approx(
+        metrics.peak_signal_noise_ratio(clean.astype(float), inside, data_range=255)
+    )
 
 
 def test_an_equal_image_is_perfect_and_values_outside_are_clipped() -> None:

@@ -1,4 +1,4 @@
-"""hinas-denoise, run as a person runs it."""
+"""hinas-denoise, run as a person runs it: as a program where that makes a difference, otherwise in this process."""
 
 import json
 import os
@@ -6,27 +6,29 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hinas.runtime.denoise_command import app
+from hinas.runtime.model import bundled_models
 from hinas.runtime.pictures.image_files import read_picture
 from PIL import Image
 
 Models = dict[str, Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A process of its own: what libraries write past Python's own streams is seen too."""
     command = [sys.executable, "-m", "hinas.runtime.denoise_command", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
-def bundled_program(folder: Path) -> str:
-    """The command with its bundled models in `folder`."""
-    return (
-        "from pathlib import Path; import hinas.runtime.model.bundled_models as bundled; "
-        f"bundled.MODELS_FOLDER = Path({str(folder)!r}); from hinas.runtime.denoise_command import main; main()"
-    )
+@pytest.fixture
+def run(in_process: Callable[..., subprocess.CompletedProcess[str]]) -> Run:
+    return lambda *arguments: in_process(app, *map(str, arguments))
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_help_shows_an_example() -> None:
-    result = run("--help")
+    result = program("--help")
     assert result.returncode == 0
     assert "hinas-denoise noisy.png clean.png" in result.stdout
 
@@ -58,7 +60,7 @@ def test_help_waits_for_no_heavy_library() -> None:
 
 
 def test_a_file_to_a_file(models: Models, picture: Path, tmp_path: Path) -> None:
-    result = run(picture, tmp_path / "clean.png", "--model", models["color"])
+    result = program(picture, tmp_path / "clean.png", "--model", models["color"])
     assert result.returncode == 0, result.stderr
     assert "61x45 colour 8-bit, sigma " in result.stdout
     assert "(estimated)" in result.stdout
@@ -68,7 +70,7 @@ def test_a_file_to_a_file(models: Models, picture: Path, tmp_path: Path) -> None
     assert not np.array_equal(clean, np.asarray(Image.open(picture)))
 
 
-def test_the_result_is_the_denoisers(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_the_result_is_the_denoisers(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     from hinas.runtime import Denoiser
 
     result = run(picture, tmp_path / "clean.png", "--model", models["color"], "--sigma", "20", "--tile", "16")
@@ -77,16 +79,16 @@ def test_the_result_is_the_denoisers(models: Models, picture: Path, tmp_path: Pa
     assert np.array_equal(np.asarray(Image.open(tmp_path / "clean.png")), expected)
 
 
-def test_auto_takes_gray_for_grey_and_color_for_colour(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_auto_takes_gray_for_grey_and_color_for_colour(
+    run: Run, models: Models, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.open(picture).convert("L").save(tmp_path / "grey.png")
-    program = bundled_program(models["gray"].parent)
+    monkeypatch.setattr(bundled_models, "MODELS_FOLDER", models["gray"].parent)
     for source, name in ((tmp_path / "grey.png", "gray"), (picture, "color")):
-        command = [sys.executable, "-c", program, str(source), str(tmp_path / f"{name}.png"), "--json"]
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert json.loads(result.stdout)["model"] == name
+        assert json.loads(run(source, tmp_path / f"{name}.png", "--json").stdout)["model"] == name
 
 
-def test_json_is_one_object_for_a_machine(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_json_is_one_object_for_a_machine(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     result = run(picture, tmp_path / "clean.png", "--model", models["color"], "--json", "--quiet")
     values = json.loads(result.stdout)
     assert (values["width"], values["height"], values["channels"], values["bits"]) == (61, 45, 3, 8)
@@ -105,23 +107,23 @@ def test_damaged_tags_are_copied_without_a_word(models: Models, picture: Path, t
     assert (
         "Warning" in subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True).stderr
     )
-    result = run(tmp_path / "in.jpg", tmp_path / "out.jpg", "--model", models["color"], "--sigma", "9")
+    result = program(tmp_path / "in.jpg", tmp_path / "out.jpg", "--model", models["color"], "--sigma", "9")
     assert (result.returncode, result.stderr) == (0, "")
     assert read_picture(tmp_path / "out.jpg").metadata.exif == read_picture(tmp_path / "in.jpg").metadata.exif
 
 
 def test_quiet_prints_nothing(models: Models, picture: Path, tmp_path: Path) -> None:
-    result = run(picture, tmp_path / "clean.png", "--model", models["color"], "--quiet")
+    result = program(picture, tmp_path / "clean.png", "--model", models["color"], "--quiet")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_into_a_folder_by_its_own_name(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_into_a_folder_by_its_own_name(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(picture, tmp_path / "out", "--model", models["color"]).returncode == 0
     assert (tmp_path / "out" / "noisy.png").is_file()
 
 
-def test_alpha_and_depth_survive_the_command(models: Models, tmp_path: Path) -> None:
+def test_alpha_and_depth_survive_the_command(run: Run, models: Models, tmp_path: Path) -> None:
     import imagecodecs
 
     array = np.random.default_rng(0).integers(0, 65535, (20, 30, 4), np.uint16)
@@ -137,7 +139,7 @@ def test_alpha_and_depth_survive_the_command(models: Models, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["noisy.png", "old.png"])
-def test_nothing_is_overwritten_unasked(models: Models, picture: Path, tmp_path: Path, name: str) -> None:
+def test_nothing_is_overwritten_unasked(run: Run, models: Models, picture: Path, tmp_path: Path, name: str) -> None:
     """Neither another picture nor the input itself."""
     (tmp_path / "old.png").write_bytes(picture.read_bytes())
     before = (tmp_path / name).read_bytes()
@@ -173,13 +175,20 @@ def test_nothing_is_overwritten_unasked(models: Models, picture: Path, tmp_path:
     ],
 )
 def test_mistakes_end_in_one_line_and_write_nothing(
-    models: Models, picture: Path, tmp_path: Path, arguments: list[str], words: str
+    run: Run,
+    models: Models,
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
 ) -> None:
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     before = sorted(tmp_path.iterdir())
-    result = run(*(text.format(**models) for text in arguments), cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = run(*(text.format(**models) for text in arguments))
     assert result.returncode == 2
     assert words in result.stderr
     assert result.stderr.startswith("error: ")
@@ -188,7 +197,7 @@ def test_mistakes_end_in_one_line_and_write_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_output_that_is_not_finite_writes_nothing(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_an_output_that_is_not_finite_writes_nothing(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     Image.open(picture).convert("L").save(tmp_path / "grey.png")
     result = run(tmp_path / "grey.png", tmp_path / "out.png", "--model", models["infinite"])
     assert result.returncode == 2
@@ -205,7 +214,7 @@ def folder_of_pictures(folder: Path, picture: Path) -> Path:
     return folder
 
 
-def test_a_folder_keeps_its_sub_folders(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_a_folder_keeps_its_sub_folders(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     folder = folder_of_pictures(tmp_path / "in", picture)
     result = run(folder, tmp_path / "out", "--model", models["color"])
     assert result.returncode == 0, result.stderr
@@ -215,7 +224,9 @@ def test_a_folder_keeps_its_sub_folders(models: Models, picture: Path, tmp_path:
     assert "skipped, not pictures by their names: notes.txt" in result.stderr
 
 
-def test_a_link_that_leads_out_of_the_output_is_not_followed(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_a_link_that_leads_out_of_the_output_is_not_followed(
+    run: Run, models: Models, picture: Path, tmp_path: Path
+) -> None:
     folder = folder_of_pictures(tmp_path / "in", picture)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -228,7 +239,7 @@ def test_a_link_that_leads_out_of_the_output_is_not_followed(models: Models, pic
     assert (tmp_path / "out" / "a.png").is_file()
 
 
-def test_noise_of_another_kind_is_told(models: Models, tmp_path: Path) -> None:
+def test_noise_of_another_kind_is_told(run: Run, models: Models, tmp_path: Path) -> None:
     pixels = np.full((120, 160), 128, np.uint8)
     pixels.flat[np.random.default_rng(0).choice(pixels.size, 400, replace=False)] = 255
     Image.fromarray(pixels).save(tmp_path / "in.png")
@@ -237,7 +248,7 @@ def test_noise_of_another_kind_is_told(models: Models, tmp_path: Path) -> None:
     assert "impulses, not Gaussian noise" in result.stderr
 
 
-def test_a_folder_goes_on_after_a_failure_and_lists_it(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_a_folder_goes_on_after_a_failure_and_lists_it(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     folder = folder_of_pictures(tmp_path / "in", picture)
     (folder / "aa.png").write_bytes(picture.read_bytes()[:300])
     result = run(folder, tmp_path / "out", "--model", models["color"], "--json")
@@ -253,14 +264,14 @@ def test_a_folder_goes_on_after_a_failure_and_lists_it(models: Models, picture: 
     assert len(list((tmp_path / "out").rglob("*.png"))) == 3
 
 
-def test_an_output_folder_inside_the_input_is_not_read(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_an_output_folder_inside_the_input_is_not_read(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     folder = folder_of_pictures(tmp_path / "in", picture)
     for _ in range(2):
         assert run(folder, folder / "out", "--model", models["color"], "--overwrite").returncode == 0
     assert len(list((folder / "out").rglob("*.png"))) == 3
 
 
-def test_an_estimate_outside_the_range_is_told(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_an_estimate_outside_the_range_is_told(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     Image.open(picture).convert("L").save(tmp_path / "grey.png")
     result = run(tmp_path / "grey.png", tmp_path / "out.png", "--model", models["narrow"])
     assert result.returncode == 0
@@ -287,7 +298,7 @@ def test_ctrl_c_leaves_nothing_behind(models: Models, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_read_only(models: Models, picture: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_read_only(run: Run, models: Models, picture: Path, tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     result = run(picture, tmp_path / "locked" / "out.png", "--model", models["color"])
     assert result.returncode == 2

@@ -80,7 +80,7 @@ def test_without_a_gpu_the_script_says_so_in_one_line() -> None:
 
 
 def _fetched(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--no-deps", "--retries", "1"]
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--no-deps", "--retries", "0"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if result.returncode != 0:
         reason = (result.stderr.strip() or "no pip").splitlines()[-1]

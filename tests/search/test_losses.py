@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hinas.search.learning.losses import denoising_loss, ssim
-from skimage.metrics import structural_similarity
+from skimage import metrics  # which reads SciPy, seconds, when it is used
 
 
 def test_ssim_agrees_with_scikit_image() -> None:
@@ -14,7 +14,7 @@ def test_ssim_agrees_with_scikit_image() -> None:
     clean = random.random((40, 52, 3))
     noisy = clean + random.normal(0, 0.1, clean.shape)
     # scikit-image reports the mean over windows that lie inside the image: a border of 5 is left out.
-    expected = structural_similarity(
+    expected = metrics.structural_similarity(
         clean, noisy, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1
     )
     as_tensor = [torch.from_numpy(image).permute(2, 0, 1)[None] for image in (clean, noisy)]

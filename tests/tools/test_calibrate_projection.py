@@ -17,12 +17,23 @@ from typer.testing import CliRunner
 
 @pytest.mark.slow
 def test_this_machine_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibrate_projection, "_SPACES", ({"layers": 1, "nodes": 1}, {"layers": 1, "nodes": 2}))
+    ends = {"stem": {"resolution": "full", "channels": 4}, "end": {"channels": 4, "early_channels": 4}}
+    small = {
+        "layers": 1,
+        "nodes": 1,
+        "compact_width": 4,
+        "candidates": ["conv_3x3", "skip", "none"],
+        "width_search": "fixed",
+        "conditioning": None,
+    }
+    monkeypatch.setattr(calibrate_projection, "_SPACES", ({**small, **ends},))
+    # Every network is measured in a process of its own.
+    monkeypatch.setattr(calibrate_projection, "bundled_denoisers", lambda: ("gray", "color"))
     request = CalibrationSettings(
         num_random=3,
         size=Size(width=48, height=32),
         threads=1,
-        rounds=Rounds(fewest=2, seconds=0.01),
+        rounds=Rounds(fewest=2, seconds=0.01, starts=1),
         seed=0,
         out=tmp_path,
     )
