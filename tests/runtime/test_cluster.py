@@ -148,7 +148,7 @@ def test_what_exists_is_skipped_refused_or_replaced(models: Models, store: Any) 
     found = listed_work(source, target, request_for(models))
     assert (found.to_do, found.notes) == (
         ("b.png",),
-        ("skipped, raw files: shot.dng; develop them to TIFF or PNG with a raw converter first",),
+        ("skipped, raw files: shot.dng; give one alone to develop it, such as shot.dng out.tif",),
     )
     assert [row.error for row in found.ended] == [
         "memory://in/out/a.png: exists already; add --overwrite to replace it, or --skip-existing to leave it"
