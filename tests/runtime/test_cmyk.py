@@ -120,7 +120,7 @@ def test_the_profile_gives_the_colours(tmp_path: Path, inks: np.ndarray, suffix:
     assert apart(in_srgb(picture), colours_by_pillow(Image.open(path), press_profile())) < 1.5
     assert "how black is mixed from the four inks may change" in picture.notes[0]
 
-    write_picture(picture, tmp_path / f"out.{suffix}", format=picture.format)
+    write_picture(picture, tmp_path / f"out.{suffix}", format="JPEG" if suffix == "jpg" else "TIFF")
     written = Image.open(tmp_path / f"out.{suffix}")
     assert written.mode == "CMYK"
     assert written.info["icc_profile"] == press_profile()
@@ -149,7 +149,7 @@ def test_without_a_profile_the_plain_formula_goes_both_ways(tmp_path: Path, inks
     assert picture.metadata.icc is None
     expected = (255 - inks[:, :, :3].astype(float)) * (255 - inks[:, :, 3:]) / 255
     assert apart(picture.pixels, expected) < 1.5
-    write_picture(picture, tmp_path / f"out.{suffix}", format=picture.format)
+    write_picture(picture, tmp_path / f"out.{suffix}", format="JPEG" if suffix == "jpg" else "TIFF")
     written = Image.open(tmp_path / f"out.{suffix}")
     assert written.mode == "CMYK"
     assert apart(written, inks) < 4
