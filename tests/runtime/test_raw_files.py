@@ -108,6 +108,10 @@ def test_mistakes_are_named(models: dict[str, Path], tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=rf"{name}: a raw file that LibRaw cannot develop \(.+\); use another"):
             run(tmp_path / name, tmp_path / "b.tif", models["color1"])
+    whole = source.read_bytes()
+    (tmp_path / "cut.dng").write_bytes(whole[:8] + whole[8 + 6000 :])
+    with pytest.raises(UserError, match=r"cut\.dng: a raw file that LibRaw cannot develop \(.+\); use another"):
+        run(tmp_path / "cut.dng", tmp_path / "b.tif", models["color1"])
     assert not list(tmp_path.glob("b.[djt]*"))
 
 

@@ -5,6 +5,8 @@ They are read alone: what a camera measured cannot be written back.
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +36,7 @@ _NOTE = "developed by LibRaw: white as the camera set it, exposure as taken, sRG
 def picture_from_raw(data: bytes) -> Picture:
     """The developed picture in the bytes of a raw file: upright, RGB or grey, 16 bits, sRGB's curve."""
     library = _library()
-    with _opened(library, data) as raw:
+    with _opened(library, io.BytesIO(data)) as raw:
         check_size(raw.sizes.width, raw.sizes.height)
         levels = raw.postprocess(
             use_camera_wb=True,
@@ -55,13 +57,16 @@ def picture_from_raw(data: bytes) -> Picture:
 def decoded_bytes_of_raw(path: Path) -> int:
     """Bytes of the developed picture."""
     library = _library()
-    with _opened(library, path.read_bytes()) as raw:
+    with _opened(library, str(path)) as raw:
         return raw.sizes.width * raw.sizes.height * 3 * (_BITS // 8)
 
 
-def _opened(library: ModuleType, data: bytes) -> Any:
+@contextmanager
+def _opened(library: ModuleType, source: io.BytesIO | str) -> Iterator[Any]:
+    """rawpy's file. What LibRaw cannot do with it, also later, is a UserError."""
     try:
-        return library.imread(io.BytesIO(data))
+        with library.imread(source) as raw:
+            yield raw
     except library.LibRawError as error:
         raise UserError(_what_failed(error)) from error
 
