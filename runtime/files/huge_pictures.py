@@ -6,7 +6,7 @@ from pathlib import Path
 from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
-from ..pictures.known_formats import format_of, is_camera_raw
+from ..pictures.known_formats import source_format
 from ..pictures.picture import Format
 from ..tiling.pixel_values import Image
 from ..tiling.stitching import Progress
@@ -34,10 +34,10 @@ def huge_picture(path: Path, format: Format, memory_bytes: int, *, scale: int) -
 def _holds(path: Path, format: Format) -> bool:
     """Whether a file is of a format, by its content; False for what cannot be read, for reading it whole says why."""
     try:
-        if is_camera_raw(path) or not path.is_file():
+        if not path.is_file():
             return False  # a pipe can be read once
         with path.open("rb") as file:
-            return format_of(file.read(16)) == format
+            return source_format(path, file.read(16)) == format
     except OSError:
         return False
 

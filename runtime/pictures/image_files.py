@@ -9,8 +9,8 @@ from pathlib import Path
 from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
-from .known_formats import CAPACITIES, format_of, is_camera_raw, why_not_read
-from .picture import Format, Picture, SourceFormat
+from .known_formats import CAPACITIES, source_format, why_not_read
+from .picture import Format, Picture
 
 _MOST_JPEG_BLOCK_BYTES = 65000
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
@@ -29,7 +29,7 @@ def read_picture(path: Path) -> Picture:
         raise UserError(f"{path}: cannot read ({error.strerror})") from error
     try:
         with damage_is_the_users():
-            match _source_format(path, data):
+            match source_format(path, data):
                 case "PNG":
                     from .formats.png.png_files import picture_from_png as picture_from
                 case "JPEG":
@@ -92,10 +92,14 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
     `scale`: how many times as high and wide the picture will be.
     """
     capacity = CAPACITIES[format]
-    if format == "OpenEXR" or picture.format == "OpenEXR":
-        from .formats.exr_files import check_exr
+    if format == "OpenEXR":
+        from .formats.exr_files import check_to_exr
 
-        check_exr(picture, to_exr=format == "OpenEXR", scale=scale)
+        check_to_exr(picture, scale=scale)
+    elif picture.format == "OpenEXR":
+        from .formats.exr_files import check_from_exr
+
+        check_from_exr(picture)
     if picture.num_channels == PACKED_BAYER and format not in ("NumPy", "TIFF"):
         raise UserError(f"raw data in packed Bayer have 4 channels, which {format} cannot hold; write TIFF or NumPy")
     if picture.bits == 32 and 32 not in capacity.depths:
@@ -169,18 +173,13 @@ def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _source_format(path: Path, data: bytes) -> SourceFormat | None:
-    """By the first bytes in `data`, and for cameras' raw files by their name: many look like TIFF."""
-    return "camera raw" if is_camera_raw(path) else format_of(data)
-
-
 def decoded_bytes(path: Path) -> int:
     """Bytes of all channels of the picture in `path`; 0 where its header cannot be read: reading it will say why."""
     try:
         with damage_is_the_users():
             with path.open("rb") as file:
                 head = file.read(32)
-            match _source_format(path, head):
+            match source_format(path, head):
                 case "PNG":
                     width, height, depth, colour = struct.unpack_from(">IIBB", head, 16)
                     return width * height * _PNG_CHANNELS[colour] * (2 if depth == 16 else 1)

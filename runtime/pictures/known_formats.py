@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
-from .picture import Format
+from .picture import Format, SourceFormat
 
 SUFFIXES: dict[str, Format] = {
     ".png": "PNG",
@@ -106,13 +106,13 @@ def check_is_read(path: Path) -> None:
     What cannot be looked at twice, such as a pipe, or not at all, is left to whoever reads it.
     """
     try:
-        if is_camera_raw(path) or not path.is_file():
+        if not path.is_file():
             return
         with path.open("rb") as file:
             head = file.read(_MOST_BRAND_BYTES)
     except OSError:
         return
-    if format_of(head) is None:
+    if source_format(path, head) is None:
         raise UserError(why_not_read(head))
 
 
@@ -130,6 +130,11 @@ def why_not_read(data: bytes) -> str:
 def is_camera_raw(path: Path) -> bool:
     """Whether a camera wrote the file before development, by its name."""
     return path.suffix.lower() in RAW_SUFFIXES
+
+
+def source_format(path: Path, data: bytes) -> SourceFormat | None:
+    """What a file is, by its first bytes; a camera's raw file by its name, for many look like TIFF. None: not ours."""
+    return "camera raw" if is_camera_raw(path) else format_of(data)
 
 
 def format_of(data: bytes) -> Format | None:

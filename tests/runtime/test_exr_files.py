@@ -11,7 +11,7 @@ from hinas.errors import UserError
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
-from hinas.runtime.pictures.image_files import decoded_bytes, read_picture, write_picture
+from hinas.runtime.pictures.image_files import check_writable, decoded_bytes, read_picture, write_picture
 from PIL import Image
 
 OpenEXR: Any = pytest.importorskip("OpenEXR")
@@ -103,6 +103,13 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path, generator: np.random.Gen
     write(tmp_path / "plain.exr", noise(generator, "RGB"))
     with pytest.raises(UserError, match="floating point and PNG holds whole numbers"):
         write_picture(read_picture(tmp_path / "plain.exr"), tmp_path / "a.png", format="PNG")
+    with pytest.raises(UserError, match="does not enlarge to OpenEXR; write TIFF or NumPy"):
+        check_writable(read_picture(tmp_path / "plain.exr"), "OpenEXR", scale=2)
+    tifffile.imwrite(
+        tmp_path / "alpha.tif", generator.random((8, 8, 4), np.float32), photometric="rgb", extrasamples=["unassalpha"]
+    )
+    with pytest.raises(UserError, match="transparency cannot go from one to the other"):
+        check_writable(read_picture(tmp_path / "alpha.tif"), "OpenEXR")
     assert not [path for path in tmp_path.iterdir() if path.stem == "a"]
 
 

@@ -8,7 +8,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +24,10 @@ _LOSSLESS = ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "HTJ2K32", "HTJ2K256", "ZSTD")
 _TYPES = {"HALF": np.dtype(np.float16), "FLOAT": np.dtype(np.float32), "UINT": np.dtype(np.uint32)}
 _DAMAGED = "damaged or truncated, or no OpenEXR file that can be decoded"
 """The package's own words are about its buffers."""
+_OTHER_ALPHA = (
+    "OpenEXR multiplies colours by alpha and other formats do not, so transparency cannot go from one to the other; "
+    "take alpha away, or keep the format"
+)
 _USUAL = "ZIP"
 """For pictures from elsewhere, and in place of a compression with loss."""
 
@@ -42,7 +46,7 @@ class ExrDetails:
 
 def picture_from_exr(data: bytes) -> Picture:
     """The picture in the bytes of an OpenEXR file."""
-    header = _checked_header(data)
+    header = _checked_header(io.BytesIO(data))
     channels = _channels_of(data, _shape_of(header))
     names = _colours_among(channels)
     if _ALPHA in channels:
@@ -93,24 +97,27 @@ def exr_from_picture(picture: Picture) -> bytes:
 
 def decoded_bytes_of_exr(path: Path) -> int:
     """Bytes of all channels, as the numbers that they are worked on."""
-    header = _checked_header(path.read_bytes())
+    with path.open("rb") as file:
+        header = _checked_header(file)
     height, width = _shape_of(header)
     return height * width * len(header["channels"]) * np.dtype(np.float32).itemsize
 
 
-def check_exr(picture: Picture, *, to_exr: bool, scale: int) -> None:
-    """Raise UserError where a picture cannot go to OpenEXR (`to_exr`), or cannot leave it."""
-    if to_exr:
-        _library()
-        if picture.bits != 32:
-            raise UserError(f"the picture has {picture.bits} bits per channel and OpenEXR holds floating point")
-        if scale > 1:
-            raise UserError("hinas does not enlarge to OpenEXR; write TIFF or NumPy")
-    if picture.alpha is not None and to_exr != (picture.format == "OpenEXR"):
-        raise UserError(
-            "OpenEXR multiplies colours by alpha and other formats do not, so transparency cannot go from one to the "
-            "other; take alpha away, or keep the format"
-        )
+def check_to_exr(picture: Picture, *, scale: int) -> None:
+    """Raise UserError where OpenEXR cannot hold a picture, which becomes `scale` times as high and wide."""
+    _library()
+    if picture.bits != 32:
+        raise UserError(f"the picture has {picture.bits} bits per channel and OpenEXR holds floating point")
+    if scale > 1:
+        raise UserError("hinas does not enlarge to OpenEXR; write TIFF or NumPy")
+    if picture.alpha is not None and picture.format != "OpenEXR":
+        raise UserError(_OTHER_ALPHA)
+
+
+def check_from_exr(picture: Picture) -> None:
+    """Raise UserError for a picture of an OpenEXR file that no other format can hold."""
+    if picture.alpha is not None:
+        raise UserError(_OTHER_ALPHA)
 
 
 def _colours_among(channels: dict[str, Image]) -> tuple[str, ...]:
@@ -139,11 +146,11 @@ def _channels_of(data: bytes, shape: tuple[int, int]) -> dict[str, Image]:
         raise UserError(_DAMAGED) from None
 
 
-def _checked_header(data: bytes) -> dict[str, Any]:
+def _checked_header(content: BinaryIO) -> dict[str, Any]:
     """All attributes, as the package has them, of a file that holds one flat picture."""
     library = _library()
     try:
-        file = library.File(io.BytesIO(data), header_only=True)
+        file = library.File(content, header_only=True)
     except RuntimeError:
         raise UserError(_DAMAGED) from None
     if len(file.parts) != 1:

@@ -23,8 +23,10 @@ def series_in(path: Path) -> SeriesFormat | None:
     None: a single picture, or a file that cannot be read, for reading it as a picture says why.
     """
     try:
-        if is_camera_raw(path) or not path.is_file():
+        if not path.is_file():
             return None  # a pipe can be read once
+        if is_camera_raw(path):
+            return None  # its pages are previews of one picture
         with path.open("rb") as file:
             return _series_in(file)
     except (OSError, struct.error, ValueError, OverflowError):
