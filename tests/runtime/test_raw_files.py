@@ -1,5 +1,6 @@
 """Cameras' raw files: one alone is developed without noise reduction and denoised; in a folder a note says how."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -109,7 +110,10 @@ def test_mistakes_are_named(models: dict[str, Path], tmp_path: Path) -> None:
         with pytest.raises(UserError, match=rf"{name}: a raw file that LibRaw cannot develop \(.+\); use another"):
             run(tmp_path / name, tmp_path / "b.tif", models["color1"])
     whole = source.read_bytes()
-    (tmp_path / "cut.dng").write_bytes(whole[:8] + whole[8 + 6000 :])
+    # The same pixels once more at the end, where the tag now points; some are cut off, the head is whole.
+    pixels_at = struct.pack("<HHI", 273, 4, 1)
+    moved = whole.replace(pixels_at + struct.pack("<I", 8), pixels_at + struct.pack("<I", len(whole)))
+    (tmp_path / "cut.dng").write_bytes(moved + whole[8:8000])
     with pytest.raises(UserError, match=r"cut\.dng: a raw file that LibRaw cannot develop \(.+\); use another"):
         run(tmp_path / "cut.dng", tmp_path / "b.tif", models["color1"])
     assert not list(tmp_path.glob("b.[djt]*"))
