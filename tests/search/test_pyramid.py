@@ -190,6 +190,19 @@ def test_a_residual_network_begins_as_the_identity_and_learns(seed: int) -> None
     assert gradients[0] is not None and gradients[0].abs().max() > 1e-6
 
 
+@pytest.mark.parametrize("convolution", ["3x3", "reparameterised"])
+@pytest.mark.parametrize("kind", ["residual", "single", "chain"])
+def test_blocks_start_by_adding_nothing_and_learn(kind: str, convolution: str) -> None:
+    level = {"width": 8, "blocks": 3, "kind": kind, "convolution": convolution}
+    network: Any = _genotype({"levels": [level]}).built()
+    maps = torch.rand(1, 8, 12, 12)
+    output = network.runs[0](maps)
+    torch.testing.assert_close(output, maps)
+    output.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.runs[0].parameters())
+    assert max(float(parameter.grad.abs().max()) for parameter in network.runs[0].parameters()) > 1e-6
+
+
 @pytest.mark.parametrize(("way", "others"), [("down", ("strided", "unshuffle")), ("up", ("shuffle", "transposed"))])
 def test_two_ways_between_levels_compute_the_same_functions(way: str, others: tuple[str, str]) -> None:
     """One kernel, written down twice: what `--set downs` and `ups` leave to the engine."""

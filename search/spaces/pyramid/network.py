@@ -101,8 +101,8 @@ def _separable(source: int, width: int) -> nn.Sequential:
 def build(description: NetworkDescription, channels: int, scale: int = 1) -> PyramidNetwork:
     """The network of `description`, freshly initialised; `scale`: how many times it enlarges.
 
-    A residual network starts as the identity: its last convolution is zero. What is added to a state starts at half
-    its scale, so that depth does not blow the features up.
+    A residual network starts as the identity: its last convolution is zero. Blocks that add to a state start by adding
+    nothing (as SkipInit, De and Smith 2020, but without a scalar), so that depth does not hold back the learning.
     """
     network = PyramidNetwork(description, channels, scale)
     for module in network.modules():
@@ -115,7 +115,7 @@ def build(description: NetworkDescription, channels: int, scale: int = 1) -> Pyr
                 nn.init.zeros_(module.bias)
     for module in network.modules():
         if isinstance(module, ResidualBlock | SingleBlock | Link):
-            _halve(module.last)
+            _start_at_zero(module.last)
     for module in network.modules():
         if isinstance(module, ReparameterisedConvolution):
             module.start_as_3x3()
@@ -124,8 +124,7 @@ def build(description: NetworkDescription, channels: int, scale: int = 1) -> Pyr
     return network
 
 
-@torch.no_grad()
-def _halve(convolution: nn.Module) -> None:
+def _start_at_zero(convolution: nn.Module) -> None:
     for module in convolution.modules():
         if isinstance(module, nn.Conv2d):
-            module.weight.mul_(0.5)
+            nn.init.zeros_(module.weight)
