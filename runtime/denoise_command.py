@@ -6,11 +6,15 @@ import typer
 
 from ..command_line import run_command
 from ..errors import UserError
+from .model.model_lines import model_lines
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
+_MODELS = "\n".join(["Bundled models, thousands of multiply-adds a pixel, what they give:", *model_lines()])
+
+
+@app.command(epilog=f"\b\n{_MODELS}")
 def denoise(
     source: Annotated[
         str,
