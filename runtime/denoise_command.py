@@ -69,7 +69,7 @@ def denoise(
         ),
     ] = 1.0,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work, about 0.07 dB.")
+        bool, typer.Option("--ensemble", help="Average over 8 rotations: 8 times the work, about 0.08 dB.")
     ] = False,
     codec: Annotated[
         str,
