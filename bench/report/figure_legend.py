@@ -1,19 +1,28 @@
 """The legend of a trade-off picture, a line for each thing to know, under the axes."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import shorten
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
+from ..results.entries import Origin
 from ..results.result_texts import parameters_text
-from .panel_marks import MARKERS, PROTOCOL_TEXTS, dashes, is_ours, precision_of, protocol_colours, tint
+from .panel_marks import (
+    LONGEST_LEGEND_LINE,
+    MARKERS,
+    PROTOCOL_TEXTS,
+    dashes,
+    drawable,
+    is_ours,
+    precision_of,
+    protocol_colours,
+    tint,
+)
 from .parameter_scale import ParameterScale
 from .tradeoff import Panel, TradeoffPoint
 
-_LONGEST_LINE = 112
 _INK = "0.35"
 """Of marks whose colour means nothing here."""
 _Row = tuple[str, Sequence[dict[str, Any]]]
@@ -46,7 +55,7 @@ def add_legend(
     ]
     legend = figure.legend(
         handles,
-        [shorten(text, _LONGEST_LINE, placeholder="…") for text, _ in rows],
+        [drawable(text, LONGEST_LEGEND_LINE) for text, _ in rows],
         loc="outside lower left",
         ncols=1,
         frameon=False,
@@ -87,10 +96,12 @@ def _our_rows(panel: Panel, lines: Sequence[Sequence[TradeoffPoint]]) -> list[_R
 
 
 def _origin_rows(panel: Panel, ours: frozenset[str]) -> list[_Row]:
-    by_origin = {origin: [point for point in panel.points if point.group.origin == origin] for origin in MARKERS}
+    by_origin: dict[Origin, list[TradeoffPoint]] = {origin: [] for origin in MARKERS}
+    for point in panel.points:
+        by_origin[point.group.origin].append(point)
     has_others = any(not is_ours(point, ours) for point in by_origin["measured"])
     measured = "other methods (hollow) and ours: measured here" if has_others else "time and quality measured here"
-    texts = {
+    texts: dict[Origin, str] = {
         "measured": measured,
         "published": "as published",
         "projected": "quality measured here, time projected (bar: its range)",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from textwrap import shorten, wrap
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -19,7 +19,17 @@ from matplotlib.ticker import MaxNLocator
 from ...figures import STYLE, new_figure
 from .figure_legend import add_legend
 from .label_placement import Label, place_labels
-from .panel_marks import MARKERS, dashes, fronts, is_ours, names_with_devices, precision_of, protocol_colours, tint
+from .panel_marks import (
+    MARKERS,
+    dashes,
+    drawable,
+    fronts,
+    is_ours,
+    names_with_devices,
+    precision_of,
+    protocol_colours,
+    tint,
+)
 from .parameter_scale import ParameterScale
 from .time_axis import set_time_axis
 from .tradeoff import Panel, Quality, TradeoffPoint
@@ -36,7 +46,6 @@ _DEPTH: dict[Quality, float] = {"psnr_db": 1.6, "ssim": 0.12}
 its figure: the small differences between good models are what the picture is for."""
 _WARNING_COLOUR = "#B00020"
 _LONGEST_LINE = 92
-_LONGEST_NAME = 34
 _WIDTH_INCHES, _AXES_INCHES = 7.2, 4.4
 """At 900 pixels of width the smallest letters are 14 pixels high."""
 
@@ -160,21 +169,19 @@ def _label(
     floor: float,
 ) -> None:
     form = _QUALITY_TEXTS[panel.quality][1]
-    # One line to a name where many must find room.
-    between = " " if len(panel.points) > _MANY_POINTS else "\n"
     labels: list[Label] = []
     for point, name in zip(panel.points, names_with_devices(panel.points), strict=True):
         deeper = "↓ " if point.quality < floor else ""
         labels.append(
             Label(
-                text=f"{_short(name)}{between}{deeper}{form.format(point.quality)}",
+                text=f"{name} {deeper}{form.format(point.quality)}",
                 x=point.time_ms,
                 y=max(point.quality, floor),
                 radius_points=scale.diameter(point.parameters) / 2,
             )
         )
     bottom = axes.get_ylim()[0] + 0.03 * np.ptp(axes.get_ylim())
-    labels += [Label(text=_short(item.name), x=item.time_ms, y=bottom, radius_points=2) for item in times_alone]
+    labels += [Label(text=drawable(item.name), x=item.time_ms, y=bottom, radius_points=2) for item in times_alone]
     drawn = [
         ((a.time_ms, max(a.quality, floor)), (b.time_ms, max(b.quality, floor)))
         for line in lines
@@ -185,8 +192,3 @@ def _label(
             low, high = point.time_range_ms
             drawn.append(((low, max(point.quality, floor)), (high, max(point.quality, floor))))
     place_labels(axes, labels, lines=drawn, font_size=8)
-
-
-def _short(text: str) -> str:
-    """No sign that an SVG file may not hold."""
-    return shorten("".join(sign if sign.isprintable() else " " for sign in text), _LONGEST_NAME, placeholder="…")

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from ...figures import COLOURS, STYLE, new_figure
 from ...runtime.pictures.picture import KINDS
 from .label_placement import Label, place_labels
-from .panel_marks import is_ours, names_with_devices
+from .panel_marks import LONGEST_LEGEND_LINE, drawable, is_ours, names_with_devices
 from .time_axis import set_time_axis
 from .tradeoff import Panel, TradeoffPoint, pareto_front
 
@@ -23,7 +23,6 @@ _COLOURS = {1: COLOURS[0], 3: COLOURS[1]}
 _MARKERS = {1: "s", 3: "o"}
 """By the number of channels."""
 _DASHES: tuple[Any, ...] = ("-", "--", ":", "-.")
-_MANY_POINTS = 10
 _LEAST_REACH_DB = 1.0
 
 
@@ -136,9 +135,8 @@ def _draw_line(axes: "Axes", line: GainLine, dashes: Any, ours: frozenset[str]) 
 
 
 def _label(axes: "Axes", lines: Sequence[GainLine], segments: Sequence[_Segment]) -> None:
-    between = " " if sum(len(line.points) for line in lines) > _MANY_POINTS else "\n"
     labels = [
-        Label(text=f"{name}{between}+{point.quality:.2f}", x=point.time_ms, y=point.quality, radius_points=4)
+        Label(text=f"{name} {point.quality:+.2f}", x=point.time_ms, y=point.quality, radius_points=4)
         for line in lines
         for point, name in zip(line.points, names_with_devices(line.points), strict=True)
     ]
@@ -157,7 +155,8 @@ def _add_legend(figure: Figure, lines: Sequence[GainLine], ours: frozenset[str])
         }
         handles.append(Line2D([], [], linestyle=_dashes(lines, line), **style))
         kind = KINDS[line.channels].replace("grey", "grey images").replace("colour", "colour images")
-        texts.append(f"{kind}, sigma {line.sigma:g}, on {line.device}; images: {line.dataset}")
+        text = f"{kind}, sigma {line.sigma:g}, on {line.device}; images: {line.dataset}"
+        texts.append(drawable(text, LONGEST_LEGEND_LINE))
     handles.append(Line2D([], [], linestyle="none"))
     texts.append("The line at a time is as high as the best of our models that needs no more time.")
     if any(not is_ours(point, ours) for line in lines for point in line.points):

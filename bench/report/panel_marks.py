@@ -6,6 +6,7 @@ overlooks from what must not be mixed up, the protocols.
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from matplotlib.colors import to_rgb
@@ -32,6 +33,16 @@ _PRECISIONS: Mapping[str, tuple[Any, float]] = {
     "int8": ((0, (1.2, 1.2)), 0.75),
 }
 """Dashes of a line, and how far the fillings of its marks are from their colour to white."""
+
+
+LONGEST_LEGEND_LINE = 112
+"""Signs of the legend's size that the width of a picture holds."""
+_LONGEST_NAME = 34
+
+
+def drawable(text: str, longest: int = _LONGEST_NAME) -> str:
+    """At most `longest` signs, none of which an SVG file may not hold."""
+    return shorten("".join(sign if sign.isprintable() else " " for sign in text), longest, placeholder="…")
 
 
 def protocol_colours(points: Sequence[TradeoffPoint]) -> dict[str, Any]:
@@ -79,7 +90,7 @@ def fronts(points: Sequence[TradeoffPoint], ours: frozenset[str]) -> list[list[T
 
 
 def names_with_devices(points: Sequence[TradeoffPoint]) -> list[str]:
-    """Names that tell every point apart: behind them the device, where one method's times are of several."""
+    """A drawable name for every point: behind it the device, where one method's times are of several."""
     names: list[str] = []
     for point, name in zip(points, point_names(points), strict=True):
         devices = {
@@ -87,5 +98,6 @@ def names_with_devices(points: Sequence[TradeoffPoint]) -> list[str]:
             for other in points
             if (other.model, other.group.origin) == (point.model, point.group.origin)
         }
-        names.append(f"{name}, {point.group.device}" if len(devices) > 1 else name)
+        whole = drawable(name)
+        names.append(f"{whole}, {drawable(point.group.device)}" if len(devices) > 1 else whole)
     return names
