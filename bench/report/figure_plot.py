@@ -48,6 +48,8 @@ _WARNING_COLOUR = "#B00020"
 _LONGEST_LINE = 92
 _WIDTH_INCHES, _AXES_INCHES = 7.2, 4.4
 """At 900 pixels of width the smallest letters are 14 pixels high."""
+_MOST_MORE_INCHES = 1.6
+"""Added to the height where many names must find room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,8 @@ def draw_tradeoff(
     lines = fronts(panel.points, ours)
     with matplotlib.rc_context(STYLE):
         scale = ParameterScale([point.parameters for point in panel.points])
-        figure = new_figure(_WIDTH_INCHES, _AXES_INCHES)
+        height = _AXES_INCHES + min(_MOST_MORE_INCHES, 0.08 * max(0, len(panel.points) - _MANY_POINTS))
+        figure = new_figure(_WIDTH_INCHES, height)
         axes = figure.subplots()
         floor = _floor(panel)
         _set_scales(axes, panel, times_alone, floor)
@@ -99,7 +102,7 @@ def draw_tradeoff(
             axes.axhline(panel.noisy_quality, color="0.5", linewidth=1.0, linestyle=":")
         _write_texts(figure, axes, panel, texts)
         num_lines = add_legend(figure, panel, lines, scale, ours=ours, has_times=bool(times_alone))
-        figure.set_size_inches(_WIDTH_INCHES, _AXES_INCHES + 0.185 * num_lines)
+        figure.set_size_inches(_WIDTH_INCHES, height + 0.185 * num_lines)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         _label(axes, panel, scale, lines, times_alone, floor)
@@ -172,9 +175,11 @@ def _label(
     labels: list[Label] = []
     for point, name in zip(panel.points, names_with_devices(panel.points), strict=True):
         deeper = "↓ " if point.quality < floor else ""
+        # The figure of a projected point stands at the measured one already.
+        is_known = point.group.origin == "projected" and any(_is_same(point, other) for other in panel.points)
         labels.append(
             Label(
-                text=f"{name} {deeper}{form.format(point.quality)}",
+                text=name if is_known else f"{name} {deeper}{form.format(point.quality)}",
                 x=point.time_ms,
                 y=max(point.quality, floor),
                 radius_points=scale.diameter(point.parameters) / 2,
@@ -192,3 +197,8 @@ def _label(
             low, high = point.time_range_ms
             drawn.append(((low, max(point.quality, floor)), (high, max(point.quality, floor))))
     place_labels(axes, labels, lines=drawn, font_size=8)
+
+
+def _is_same(projected: TradeoffPoint, other: TradeoffPoint) -> bool:
+    """Whether the other is the measured point of the same quality."""
+    return other.group.origin == "measured" and (other.model, other.quality) == (projected.model, projected.quality)
