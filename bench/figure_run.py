@@ -18,8 +18,8 @@ from .published.paper_figures import PaperFigure
 from .published.published_figures import published_entries, read_published
 from .quality.clean_images import find_images
 from .quality.measure_quality import NOISY_INPUT
-from .report.figure_plot import FigureTexts, TimeAlone, draw_paper_figure
-from .report.tradeoff import PAPERS_SIZE, Panel, Quality, tradeoff_panels
+from .report.figure_plot import FigureTexts, TimeAlone, draw_tradeoff
+from .report.tradeoff import PAPERS_SIZE, Panel, Quality, tradeoff_panels, without_slower_times
 from .results.entries import Entry, Results
 from .session import BenchOutcome, run_bench
 
@@ -61,7 +61,7 @@ def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listen
     entries = (*_drawn(outcome.results.entries, request), *published)
     panel = _panel(entries, size, request)
     named = frozenset(Path(model).name.removesuffix(".onnx") for model in models) | frozenset(models)
-    drawn = draw_paper_figure(
+    drawn = draw_tradeoff(
         panel,
         _texts(request, outcome.results, size, warning),
         ours=named,
@@ -125,7 +125,7 @@ def _panel(entries: Sequence[Entry], size: str, request: FigureRequest) -> Panel
             f"{request.figure.task}; results.json holds what was measured"
         )
     # Published figures of one task may differ in the kind of images; our own says which is meant.
-    return measured[0]
+    return without_slower_times(measured[0])
 
 
 def _times_alone(entries: Sequence[Entry], panel: Panel, size: str) -> list[TimeAlone]:

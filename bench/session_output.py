@@ -10,7 +10,7 @@ from .quality.enlarging import BICUBIC
 from .quality.measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, mean_scores, write_scores
 from .quality.sample_pictures import SamplePicture
 from .report.html_page import write_report
-from .report.tradeoff_pictures import write_pictures
+from .report.tradeoff_pictures import write_pictures, write_what_time_buys
 from .results.entries import Entry, Results
 from .results.results_file import write_results, write_results_csv
 
@@ -79,7 +79,11 @@ def write_outputs(
     if scores:
         files.append(out / "quality.csv")
         write_scores(scores, files[-1])
-    charts = [*write_pictures(results, sizes, out), *write_rooflines(projected, out)]
+    charts = [
+        *write_what_time_buys(results, sizes[0], out),
+        *write_pictures(results, sizes, out),
+        *write_rooflines(projected, out),
+    ]
     write_report(results, files[2], size=sizes[0], charts=charts, samples=samples)
     # The papers draw both; one is enough for the report.
     return (*files, *charts, *write_pictures(results, sizes[:1], out, quality="ssim"))

@@ -1,48 +1,55 @@
-"""A paper's panel drawn again: our models as a line, every other method beside it, one colour for each protocol.
+"""Quality against time for one kind of image at one noise level: our models as lines, every other method beside them.
 
-The colour says how the quality was measured, the shape where the time comes from. Points of two colours must not be
-compared in height; that stands in the picture.
+What colours, shapes, sizes and lines mean is in panel_marks.py. Points of two colours must not be compared in height;
+that stands in the picture.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from ...figures import COLOURS, STYLE, new_figure
-from ..results.entries import Origin
+from ...figures import STYLE, new_figure
+from .figure_legend import add_legend
 from .label_placement import Label, place_labels
+from .panel_marks import (
+    MARKERS,
+    dashes,
+    drawable,
+    fronts,
+    is_ours,
+    names_with_devices,
+    precision_of,
+    protocol_colours,
+    tint,
+)
+from .parameter_scale import ParameterScale
+from .time_axis import set_time_axis
 from .tradeoff import Panel, Quality, TradeoffPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKERS: Mapping[Origin, str] = {"measured": "o", "published": "D", "projected": "^"}
-_ORIGIN_TEXTS: Mapping[Origin, str] = {
-    "measured": "time and quality measured here",
-    "published": "as published",
-    "projected": "quality measured here, time projected",
-}
-_PROTOCOL_TEXTS: Mapping[str, str] = {
-    "standard": "standard protocol",
-    "standard, clipped 8-bit": "noise clipped and rounded to 8 bits",
-    "hinas-patches": "overlapping patches, each with noise of its own (HiNAS's authors): higher than standard",
-    "half-size images": "images shrunk to half: lower than standard",
-    "sr-y": "bicubically reduced, brightness, border cropped",
-    "task cases": "degraded as the task is scored in training",
-    "task cases, brightness": "the same, brightness alone",
-    "unknown": "protocol not stated",
-}
-_QUALITY_TEXTS: Mapping[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}
+_QUALITY_TEXTS: dict[Quality, tuple[str, str]] = {"psnr_db": ("PSNR (dB)", "{:.2f}"), "ssim": ("SSIM", "{:.4f}")}
+_LEAST_REACH: dict[Quality, float] = {"psnr_db": 0.5, "ssim": 0.01}
+"""Of the vertical axis: hardly different figures must not look far apart."""
+_MANY_POINTS = 7
+_DEPTH: dict[Quality, float] = {"psnr_db": 1.6, "ssim": 0.12}
+"""Where there are more than `_MANY_POINTS`, what lies deeper than this under the best stands on the lower edge, with
+its figure: the small differences between good models are what the picture is for."""
 _WARNING_COLOUR = "#B00020"
-_LONGEST_LINE = 100
+_LONGEST_LINE = 92
+_WIDTH_INCHES, _AXES_INCHES = 7.2, 4.4
+"""At 900 pixels of width the smallest letters are 14 pixels high."""
+_MOST_MORE_INCHES = 1.6
+"""Added to the height where many names must find room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,88 +72,79 @@ class FigureTexts:
     """Why the heights cannot be compared with the published ones; None: they can, within one colour."""
 
 
-def draw_paper_figure(
+def draw_tradeoff(
     panel: Panel, texts: FigureTexts, *, ours: frozenset[str], times_alone: Sequence[TimeAlone] = ()
 ) -> Figure:
-    """One panel. `ours`: the models that the line goes through, by the name their points carry."""
-    colours = _protocol_colours(panel.points)
+    """The picture of one panel. `ours`: the models that lines go through, by the name their points carry."""
+    colours = protocol_colours(panel.points)
+    lines = fronts(panel.points, ours)
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(8.4, 6.4)
+        scale = ParameterScale([point.parameters for point in panel.points])
+        height = _AXES_INCHES + min(_MOST_MORE_INCHES, 0.08 * max(0, len(panel.points) - _MANY_POINTS))
+        figure = new_figure(_WIDTH_INCHES, height)
         axes = figure.subplots()
-        line = _line(panel.points, ours)
-        if len(line) > 1:
+        floor = _floor(panel)
+        _set_scales(axes, panel, times_alone, floor)
+        for line in lines:
             axes.plot(
                 [point.time_ms for point in line],
-                [point.quality for point in line],
+                [max(point.quality, floor) for point in line],
                 color=colours[line[0].group.protocol],
                 linewidth=1.8,
+                linestyle=dashes(precision_of(line[0])),
                 zorder=2,
             )
-        for point in panel.points:
-            _draw_point(axes, point, colours[point.group.protocol], is_ours=_is_ours(point, ours))
-        _set_scales(axes, panel, times_alone)
+        # The large ones first: none may hide another one.
+        for point in sorted(panel.points, key=lambda point: -scale.diameter(point.parameters)):
+            colour = colours[point.group.protocol]
+            _draw_point(axes, point, colour, scale.diameter(point.parameters), ours=ours, floor=floor)
         if panel.noisy_quality is not None and panel.noisy_quality > axes.get_ylim()[0]:
-            axes.axhline(panel.noisy_quality, color="0.6", linewidth=0.8, linestyle=":")
+            axes.axhline(panel.noisy_quality, color="0.5", linewidth=1.0, linestyle=":")
         _write_texts(figure, axes, panel, texts)
-        _add_legend(figure, panel.points, colours, has_line=len(line) > 1, has_times=bool(times_alone))
+        num_lines = add_legend(figure, panel, lines, scale, ours=ours, has_times=bool(times_alone))
+        figure.set_size_inches(_WIDTH_INCHES, height + 0.185 * num_lines)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        _label(axes, panel, ours, line, times_alone)
+        _label(axes, panel, scale, lines, times_alone, floor)
     return figure
 
 
-def _protocol_colours(points: Sequence[TradeoffPoint]) -> dict[str, Any]:
-    """One colour for each protocol: always the same for the known ones."""
-    known = dict(zip(_PROTOCOL_TEXTS, COLOURS, strict=False))
-    present = {point.group.protocol for point in points}
-    return {
-        protocol: known.get(protocol, "0.4")
-        for protocol in (*known, *sorted(present - set(known)))
-        if protocol in present
-    }
+def _floor(panel: Panel) -> float:
+    """The lowest place where a point may stand."""
+    if len(panel.points) <= _MANY_POINTS:
+        return -inf
+    return max(point.quality for point in panel.points) - _DEPTH[panel.quality]
 
 
-def _is_ours(point: TradeoffPoint, ours: frozenset[str]) -> bool:
-    return point.model in ours and point.group.origin == "measured"
-
-
-def _line(points: Sequence[TradeoffPoint], ours: frozenset[str]) -> list[TradeoffPoint]:
-    """Our measured models, the fastest first; on one device alone, where there are several the first."""
-    own = [point for point in points if _is_ours(point, ours)]
-    return sorted((point for point in own if point.group == own[0].group), key=lambda point: point.time_ms)
-
-
-def _draw_point(axes: "Axes", point: TradeoffPoint, colour: Any, *, is_ours: bool) -> None:
+def _draw_point(
+    axes: "Axes", point: TradeoffPoint, colour: Any, diameter: float, *, ours: frozenset[str], floor: float
+) -> None:
+    own, height = is_ours(point, ours), max(point.quality, floor)
+    if point.time_range_ms is not None:
+        axes.plot(point.time_range_ms, [height] * 2, color=colour, linewidth=1.0, marker="|", markersize=6, zorder=2.5)
     axes.plot(
         [point.time_ms],
-        [point.quality],
+        [height],
         "",
-        marker=_MARKERS[point.group.origin],
-        markersize=9 if is_ours else 7,
-        markerfacecolor=colour if is_ours or point.group.origin == "published" else "white",
-        markeredgecolor="black" if is_ours else colour,
+        marker=MARKERS[point.group.origin],
+        # A square on its corner looks larger than a circle as wide.
+        markersize=0.8 * diameter if point.group.origin == "published" else diameter,
+        markerfacecolor=tint(colour, precision_of(point)) if own or point.group.origin == "published" else "white",
+        markeredgecolor="black" if own else colour,
         markeredgewidth=1.2,
         zorder=3,
     )
-    if point.time_range_ms is not None:
-        axes.plot(point.time_range_ms, [point.quality] * 2, color=colour, linewidth=0.9, marker="|", markersize=5)
 
 
-def _set_scales(axes: "Axes", panel: Panel, times_alone: Sequence[TimeAlone]) -> None:
+def _set_scales(axes: "Axes", panel: Panel, times_alone: Sequence[TimeAlone], floor: float) -> None:
     times = [time for point in panel.points for time in (point.time_ms, *(point.time_range_ms or ()))]
-    times += [item.time_ms for item in times_alone]
-    low, high = min(times), max(times)
-    middle, half = np.sqrt(low * high), max(np.sqrt(high / low) ** 1.1 * 1.6, np.sqrt(10))
-    axes.set_xscale("log")
-    axes.set_xlim(middle / half, middle * half)
-    levels = [point.quality for point in panel.points]
-    least = 0.5 if panel.quality == "psnr_db" else 0.01
-    reach = max(max(levels) - min(levels), least)
+    set_time_axis(axes, [*times, *(item.time_ms for item in times_alone)])
+    levels = [max(point.quality, floor) for point in panel.points]
+    low, high, least = min(levels), max(levels), _LEAST_REACH[panel.quality]
+    spare = max(0.0, least - (high - low)) / 2
+    reach = max(high - low, least)
     # Room at the bottom for the times alone.
-    axes.set_ylim(min(levels) - (0.3 if times_alone else 0.15) * reach, max(levels) + 0.15 * reach)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if half < 30 else (1,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(low - spare - (0.3 if times_alone else 0.15) * reach, high + spare + 0.15 * reach)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     for item in times_alone:
         axes.axvline(item.time_ms, ymax=0.035, color="0.35", linewidth=1.6, zorder=3)
@@ -165,53 +163,42 @@ def _write_texts(figure: Figure, axes: "Axes", panel: Panel, texts: FigureTexts)
     warning.set_in_layout(False)
 
 
-def _add_legend(
-    figure: Figure, points: Sequence[TradeoffPoint], colours: Mapping[str, Any], *, has_line: bool, has_times: bool
-) -> None:
-    handles: list[Line2D] = []
-    texts: list[str] = []
-
-    def add(text: str, **style: Any) -> None:
-        handles.append(Line2D([], [], **{"linestyle": "none", **style}))
-        texts.append(text)
-
-    for protocol, colour in colours.items():
-        add(_PROTOCOL_TEXTS.get(protocol, protocol), marker="s", markersize=8, color=colour)
-    for origin, text in _ORIGIN_TEXTS.items():
-        devices = sorted({point.group.device for point in points if point.group.origin == origin})
-        if devices:
-            filling = "0.4" if origin == "published" else "white"
-            style = {"marker": _MARKERS[origin], "markerfacecolor": filling, "markeredgecolor": "0.25"}
-            add(f"{text}, on {', '.join(devices)}", **style)
-    if has_line:
-        add("our models", linestyle="-", color="0.25", marker="o", markerfacecolor="0.25", markeredgecolor="black")
-    if has_times:
-        add("at the lower edge: time alone, no weights to measure quality with", marker="|", color="0.35", markersize=9)
-    legend = figure.legend(
-        handles, texts, loc="outside lower left", ncols=1, frameon=False, fontsize=7.5, labelspacing=0.35
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
 def _label(
     axes: "Axes",
     panel: Panel,
-    ours: frozenset[str],
-    line: Sequence[TradeoffPoint],
+    scale: ParameterScale,
+    lines: Sequence[Sequence[TradeoffPoint]],
     times_alone: Sequence[TimeAlone],
+    floor: float,
 ) -> None:
     form = _QUALITY_TEXTS[panel.quality][1]
-    labels = [
-        Label(
-            text=f"{point.model}\n{form.format(point.quality)}",
-            x=point.time_ms,
-            y=point.quality,
-            radius_points=4.5 if _is_ours(point, ours) else 3.5,
+    labels: list[Label] = []
+    for point, name in zip(panel.points, names_with_devices(panel.points), strict=True):
+        deeper = "↓ " if point.quality < floor else ""
+        # The figure of a projected point stands at the measured one already.
+        is_known = point.group.origin == "projected" and any(_is_same(point, other) for other in panel.points)
+        labels.append(
+            Label(
+                text=name if is_known else f"{name} {deeper}{form.format(point.quality)}",
+                x=point.time_ms,
+                y=max(point.quality, floor),
+                radius_points=scale.diameter(point.parameters) / 2,
+            )
         )
-        for point in panel.points
-    ]
     bottom = axes.get_ylim()[0] + 0.03 * np.ptp(axes.get_ylim())
-    labels += [Label(text=item.name, x=item.time_ms, y=bottom, radius_points=2) for item in times_alone]
-    segments = [((a.time_ms, a.quality), (b.time_ms, b.quality)) for a, b in pairwise(line)]
-    place_labels(axes, labels, lines=segments)
+    labels += [Label(text=drawable(item.name), x=item.time_ms, y=bottom, radius_points=2) for item in times_alone]
+    drawn = [
+        ((a.time_ms, max(a.quality, floor)), (b.time_ms, max(b.quality, floor)))
+        for line in lines
+        for a, b in pairwise(line)
+    ]
+    for point in panel.points:
+        if point.time_range_ms is not None:
+            low, high = point.time_range_ms
+            drawn.append(((low, max(point.quality, floor)), (high, max(point.quality, floor))))
+    place_labels(axes, labels, lines=drawn, font_size=8)
+
+
+def _is_same(projected: TradeoffPoint, other: TradeoffPoint) -> bool:
+    """Whether the other is the measured point of the same quality."""
+    return other.group.origin == "measured" and (other.model, other.quality) == (projected.model, projected.quality)

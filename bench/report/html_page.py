@@ -40,7 +40,10 @@ _PROTOCOLS: dict[Protocol, str] = {
     "unknown": "The publication does not say enough to name the protocol.",
 }
 _CHARTS = {
+    "what-time-buys": "What time buys: dB above the noisy input for the time of a megapixel",
     "tradeoff-super-resolution": "Super-resolution: quality against time",
+    "tradeoff-gray": "Grey images: quality against time",
+    "tradeoff-color": "Colour images: quality against time",
     "tradeoff": "Quality against time",
     "roofline": "Roofline: how far from the device's limits",
 }
@@ -60,8 +63,8 @@ def write_report(
     """Write the page, whole or not at all.
 
     `size` (WIDTHxHEIGHT) is the one that advice is given for; None: no latency was measured. `charts` may be any
-    files: SVG pictures among them are shown, and PNG pictures of which there is no SVG. Raises UserError where the page
-    cannot be written.
+    files: SVG pictures among them are shown, and PNG pictures of which there is no SVG; of equal files the first.
+    Raises UserError where the page cannot be written.
     """
     page = _report_page(results, size=size, charts=charts, samples=samples, pair_pictures=pair_pictures)
     write_page(page, path)
@@ -107,18 +110,24 @@ def _report_page(
 
 def _shown(charts: Sequence[Path]) -> list[Path]:
     vector = {file.with_suffix("") for file in charts if file.suffix == ".svg"}
-    return [
+    shown = [
         file
         for file in charts
         if file.suffix == ".svg" or (file.suffix == ".png" and file.with_suffix("") not in vector)
     ]
+    # tradeoff.svg is one of the others under a second name.
+    different: dict[bytes, Path] = {}
+    for file in shown:
+        different.setdefault(file.read_bytes(), file)
+    return list(different.values())
 
 
 def _chart_title(file: Path) -> str:
     begun = next((name for name in _CHARTS if file.stem.startswith(name)), None)
     if begun is None:
         return file.stem
-    return f"{_CHARTS[begun]}{file.stem.removeprefix(begun).replace('-', ', ', 1)}"
+    rest = file.stem.removeprefix(begun).replace("-sigma-", ", sigma ")
+    return f"{_CHARTS[begun]}{rest.replace('-', ', ', 1)}"
 
 
 def _slider(sample: SamplePicture) -> str:

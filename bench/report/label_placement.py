@@ -35,6 +35,8 @@ _TOUCH_PENALTY = 1.0
 _DISTANCE_PENALTY = 0.01
 _CROSSING_PENALTY = 0.4
 _ROUNDS = 10
+_BETWEEN_PIXELS = (5.0, 1.0)
+"""Kept free beside and above another label: names that touch read as one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +113,7 @@ def _search(
             cost = fixed[index].copy()
             if others:
                 placed = np.array([places[other][chosen[other]] for other in others])
-                covered = _covered(boxes, placed)
+                covered = _covered(boxes, placed + np.array([-1, -1, 1, 1]) * np.tile(_BETWEEN_PIXELS, 2))
                 cost += _OVERLAP_PENALTY * covered + _TOUCH_PENALTY * (covered > 0)
                 cost += _CROSSING_PENALTY * _crossings(boxes, centres[index], placed, centres[others])
             chosen[index] = int(np.argmin(cost))

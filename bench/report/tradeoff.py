@@ -4,7 +4,7 @@ Joining happens here alone: results keep every fact by itself, with its own orig
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..results.entries import Entry, Origin
@@ -136,6 +136,26 @@ def panels_of_ours(panels: Sequence[Panel]) -> list[Panel]:
     """
     ours = [panel for panel in panels if any(point.group.origin != "published" for point in panel.points)]
     return ours or list(panels)
+
+
+def without_slower_times(panel: Panel) -> Panel:
+    """Of points that differ in little but the time, the one with the shortest alone.
+
+    Those are one network in one precision on several backends of a device, and a published quality whose time the
+    papers state again for a newer GPU.
+    """
+    fastest: dict[tuple[object, ...], TradeoffPoint] = {}
+    for point in panel.points:
+        key = _whose(point)
+        if key not in fastest or point.time_ms < fastest[key].time_ms:
+            fastest[key] = point
+    return replace(panel, points=tuple(point for point in panel.points if point is fastest[_whose(point)]))
+
+
+def _whose(point: TradeoffPoint) -> tuple[object, ...]:
+    if point.group.origin == "published":
+        return point.model, replace(point.group, device=""), point.quality
+    return point.model, point.group, point.conditions[1]
 
 
 def pareto_front(points: Sequence[TradeoffPoint]) -> list[TradeoffPoint]:

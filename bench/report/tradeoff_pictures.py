@@ -1,8 +1,12 @@
-"""The trade-off pictures of a session, drawn from its results."""
+"""The trade-off pictures of a session, drawn from its results: one for each kind of image and noise level."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ...runtime.pictures.picture import KINDS
+from ..peers.classical import CLASSICAL
+from ..peers.peer_registry import PEERS
 from ..quality.enlarging import BICUBIC
 from ..quality.measure_quality import NOISY_INPUT
 from ..results.entries import Results
@@ -14,47 +18,108 @@ from .tradeoff import (
     panels_of_ours,
     super_resolution_entries,
     tradeoff_panels,
+    without_slower_times,
 )
 
-_AGAINST_TIME = ": quality against the mean time of a set's images"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KIND_NAMES = {1: "gray", 3: "color", 4: "raw"}
+"""By the number of channels, as the bundled models are called."""
 
 
 def write_pictures(results: Results, sizes: Sequence[str], out: Path, *, quality: Quality = "psnr_db") -> list[Path]:
-    """Write `tradeoff.png` and `.svg` at the first size, `tradeoff-SIZE` at the others and `tradeoff-super-resolution`.
+    """Write `tradeoff-gray-sigma-50.png` and `.svg` and so on; at all `sizes` but the first the size ends the name.
 
-    With `quality` SSIM the names begin with `tradeoff-ssim`. A picture is left out where nothing has both a time and a
-    quality. `sizes` are written WIDTHxHEIGHT.
+    `tradeoff.png` and `.svg` are the one to show first once more: colour where there is, at the middle level. With
+    `quality` SSIM the names begin with `tradeoff-ssim`. What enlarges is in `tradeoff-super-resolution-x3` and so on. A
+    picture is left out where nothing has both a time and a quality. `sizes` are written WIDTHxHEIGHT.
     """
+    from ...figures import write_both
+
     files: list[Path] = []
-    begin = out / ("tradeoff" if quality == "psnr_db" else "tradeoff-ssim")
-    when = f"hinas {results.machine.hinas}, {results.machine.date_utc:%Y-%m-%d}"
+    begin = "tradeoff" if quality == "psnr_db" else "tradeoff-ssim"
     for index, size in enumerate(sizes):
-        panels = tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT, quality=quality)
-        stem = begin if index == 0 else begin.with_name(f"{begin.name}-{size}")
-        conditions = "; ".join([*_libraries(results, size), "batch 1", when])
-        files += _written(panels, stem, f"Denoising: quality against time for {size} pixels", conditions)
+        found = tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT, quality=quality)
+        panels = list(map(without_slower_times, panels_of_ours(found)))
+        end = "" if index == 0 else f"-{size}"
+        for panel in panels:
+            names = [f"{begin}-{_KIND_NAMES[panel.channels]}-sigma-{panel.sigma or 0:g}{end}"]
+            if index == 0 and panel is _first_to_show(panels):
+                names.append(begin)
+            figure = _drawn(panel, results, f"{size} pixels, batch 1")
+            files += [file for name in names for file in write_both(figure, out / name)]
     enlarged = super_resolution_entries(results.entries)
-    panels = tradeoff_panels(enlarged, PAPERS_SIZE, noisy_input=BICUBIC, quality=quality)
-    are_published = all(entry.origin == "published" for entry in enlarged)
-    title = "Super-resolution" + (" on BSD100: quality against time, as published" if are_published else _AGAINST_TIME)
-    files += _written(panels, begin.with_name(f"{begin.name}-super-resolution"), title, when)
+    found = tradeoff_panels(enlarged, PAPERS_SIZE, noisy_input=BICUBIC, quality=quality)
+    for panel in map(without_slower_times, panels_of_ours(found)):
+        grey = "" if panel.channels == 3 else f"-{_KIND_NAMES[panel.channels]}"
+        name = f"{begin}-{panel.task.replace(' ', '-')}{grey}"
+        files += write_both(_drawn(panel, results, "mean time of a set's images"), out / name)
     return files
 
 
-def _libraries(results: Results, size: str) -> list[str]:
-    """What ran the measured networks, if it is one library in one configuration; several are in the tables."""
+def write_what_time_buys(results: Results, size: str, out: Path) -> Sequence[Path]:
+    """Write `what-time-buys.png` and `.svg`: gain over the noisy input against the time of a megapixel.
+
+    One line for grey and one for colour images, each at its middle level. Nothing where no measured method has a time
+    at `size` (WIDTHxHEIGHT), a PSNR and a noisy input.
+    """
+    from ...figures import write_both
+    from .gain_plot import draw_gains, gain_lines
+
+    width, height = map(int, size.split("x"))
+    found = tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)
+    lines = gain_lines(list(map(without_slower_times, panels_of_ours(found))), megapixels=width * height / 1e6)
+    if not lines:
+        return []
+    figure = draw_gains(
+        lines, conditions=_conditions(results, f"from {size} pixels, batch 1"), ours=our_models(results)
+    )
+    return write_both(figure, out / "what-time-buys")
+
+
+def our_models(results: Results) -> frozenset[str]:
+    """The models that were measured; neither peers nor programs."""
+    peers = {peer.title for peer in (*PEERS.values(), *CLASSICAL.values())}
+    return frozenset(
+        entry.model
+        for entry in results.entries
+        if entry.origin == "measured"
+        and entry.model not in {*peers, NOISY_INPUT, BICUBIC}
+        and not (entry.source or "").startswith("program: ")
+    )
+
+
+def _first_to_show(panels: Sequence[Panel]) -> Panel:
+    kind = max(panel.channels for panel in panels)
+    of_kind = [panel for panel in panels if panel.channels == kind]
+    return of_kind[len(of_kind) // 2]
+
+
+def _drawn(panel: Panel, results: Results, times: str) -> "Figure":
+    from .figure_plot import FigureTexts, draw_tradeoff
+
+    level = "" if panel.sigma is None else f" at sigma {panel.sigma:g}"
+    what = "Denoising" if panel.task == "denoise" else panel.task.capitalize()
+    images = KINDS[panel.channels] if panel.task == "denoise" or panel.channels == 1 else "colour"
+    is_measured = any(point.group.origin == "measured" for point in panel.points)
+    texts = FigureTexts(
+        title=f"{what} of {images} images{level}: quality against time",
+        conditions=_conditions(results, times) if is_measured else f"{times}; {_when(results)}",
+        warning=None,
+    )
+    return draw_tradeoff(panel, texts, ours=our_models(results))
+
+
+def _conditions(results: Results, times: str) -> str:
+    """`times`, what ran the measured networks if it is one library in one configuration, and when."""
     found = {
         entry.library
         for entry in results.entries
-        if entry.origin == "measured" and entry.latency_ms is not None and entry.size == size and entry.library
+        if entry.origin == "measured" and entry.latency_ms is not None and entry.library
     }
-    return list(found) if len(found) == 1 else []
+    return "; ".join([times, *(found if len(found) == 1 else ()), _when(results)])
 
 
-def _written(panels: Sequence[Panel], stem: Path, title: str, conditions: str) -> Sequence[Path]:
-    if not panels:
-        return []
-    from ...figures import write_both
-    from .plots import draw_tradeoff
-
-    return write_both(draw_tradeoff(panels_of_ours(panels), title=title, conditions=conditions), stem)
+def _when(results: Results) -> str:
+    return f"hinas {results.machine.hinas}, {results.machine.date_utc:%Y-%m-%d}"

@@ -133,5 +133,5 @@ def test_a_session_scores_models_that_enlarge_beside_bicubic(
     assert bicubic["num_images"] == 2 and bicubic["psnr_db"] == pytest.approx(expected, abs=1.0)
     table = results_table(outcome.results)
     assert "super-resolution x2" in table and "sr-y protocol" in table
-    assert (tmp_path / "out" / "tradeoff-super-resolution.png") in outcome.files
+    assert (tmp_path / "out" / "tradeoff-super-resolution-x2.png") in outcome.files
     assert "Super-resolution, bicubic, Y" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -1,14 +1,17 @@
 """The trade-off: which time meets which quality, what is on a front, and pictures that bear any results."""
 
 import warnings
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hinas.bench.report.figure_plot import FigureTexts, draw_tradeoff
 from hinas.bench.report.label_placement import Label, place_labels
-from hinas.bench.report.plots import draw_tradeoff
+from hinas.bench.report.panel_marks import dashes, fronts, names_with_devices
+from hinas.bench.report.parameter_scale import ParameterScale
 from hinas.bench.report.tradeoff import (
     Group,
     Panel,
@@ -19,6 +22,7 @@ from hinas.bench.report.tradeoff import (
     point_names,
     super_resolution_entries,
     tradeoff_panels,
+    without_slower_times,
 )
 from hinas.bench.results.entries import Entry, Latency
 from hinas.figures import new_figure, write_figure
@@ -206,32 +210,111 @@ def _many(origin: Any, device: str, low_ms: float) -> list[TradeoffPoint]:
     ]
 
 
+OURS = frozenset("abc")
+TEXTS = FigureTexts(title="Title", conditions="$ Conditions $", warning=None)
+
+
+def _panel_of(points: Sequence[TradeoffPoint], **changes: Any) -> Panel:
+    given: dict[str, Any] = {"task": "denoise", "channels": 1, "sigma": 30, "quality": "psnr_db", "noisy_quality": 18.0}
+    return Panel(points=tuple(points), **given | changes)
+
+
 @pytest.mark.parametrize(
     ("points", "words"),
     [
-        ([_point(10, 28.5, model="only")], ["only", "28.50 dB", "cpu", "standard protocol", "measured"]),
+        ([_point(10, 28.5, model="only")], ["only 28.50", "on cpu; images: pictures", "standard protocol", "measured"]),
         ([_point(10, 28.5, model="$\\frac{<b>&\n\x08"), _point(10, 28.5)], [r"$\frac{&lt;b&gt;&amp;"]),
-        ([_point(1, 20.0, parameters=None), _point(35_000, 28.5, parameters=None)], ["20.00 dB", "Pareto"]),
+        ([_point(1, 20.0, parameters=None), _point(35_000, 28.5, parameters=None)], ["m 20.00", "our models"]),
         (
             _many("measured", "cpu", 10) + _many("published", "old gpu", 100) + _many("projected", "gpu", 1),
-            ["model 3 [a]", "model 4 [b] ↓ 25.40 dB", "[c] gpu", "time projected", "published", "Pareto"],
+            ["model 3 28.30", "model 4 ↓ 25.40", "on gpu", "time projected", "as published, on old gpu", "not known"],
         ),
     ],
     ids=["one", "no markup", "far apart", "thirty"],
 )
 def test_a_picture_bears_any_points(points: list[TradeoffPoint], words: list[str], tmp_path: Path) -> None:
-    panel = Panel(task="denoise", channels=1, sigma=30, quality="psnr_db", points=tuple(points), noisy_quality=18.0)
     for name in ("one", "two"):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            figure = draw_tradeoff([panel], title="Title", conditions="$ Conditions $")
+            figure = draw_tradeoff(_panel_of(points), TEXTS, ours=frozenset({"m", "only", "model 1", "model 3"}))
             for suffix in ("png", "svg"):
                 write_figure(figure, tmp_path / f"{name}.{suffix}")
     with Image.open(tmp_path / "one.png") as picture:
-        assert min(picture.size) > 300
+        assert picture.width >= 900, "a README shows it 900 pixels wide"
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
     drawing = (tmp_path / "one.svg").read_text()
     for text in ["Title", "$ Conditions $", "noisy input: 18.00 dB", *words]:
         assert text in drawing
     for suffix in ("png", "svg"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def _ways(*precisions: str) -> list[TradeoffPoint]:
+    """Three models in every precision, the middle one beaten; and a peer."""
+    ours = [
+        _point(time / (1 + index), quality, model=model, conditions=("cpu", precision, "1 thread"))
+        for index, precision in enumerate(precisions)
+        for model, time, quality in (("a", 10.0, 28.0), ("b", 20.0, 27.9), ("c", 40.0, 28.3))
+    ]
+    return [*ours, _point(5.0, 29.0, model="peer", conditions=("cpu", "fp32", "1 thread"))]
+
+
+def test_a_line_for_each_precision_goes_through_ours_that_nothing_of_ours_beats() -> None:
+    found = fronts(_ways("int8", "fp32"), frozenset("abc"))
+    assert [[(point.model, point.conditions[1]) for point in line] for line in found] == [
+        [("a", "fp32"), ("c", "fp32")],
+        [("a", "int8"), ("c", "int8")],
+    ]
+    assert len({str(dashes(precision)) for precision in ("fp32", "fp16", "bf16", "int8")}) == 4
+    elsewhere = [
+        _point(1, 28, group=Group(origin="published", device="x", protocol="standard", dataset="y"), model="a")
+    ]
+    assert fronts(elsewhere, frozenset("a")) == []
+
+
+def test_the_legend_says_what_is_in_the_picture_and_what_must_not_be_compared() -> None:
+    paper = Group(origin="published", device="gpu", protocol="hinas-patches", dataset="BSD200")
+    alone, beside = (
+        " ".join(text.get_text() for text in draw_tradeoff(_panel_of(points), TEXTS, ours=OURS).legends[0].get_texts())
+        for points in (_ways("fp32"), [*_ways("fp32", "int8"), _point(3, 29, group=paper)])
+    )
+    for words in ("our models, fp32", "other methods (hollow)", "size: number of parameters (1 k)"):
+        assert words in alone and words in beside
+    for words in ("our models, int8", "Do not compare heights across these colours", "as published, on gpu"):
+        assert words not in alone and words in beside
+
+
+def test_labels_of_three_models_in_three_precisions_do_not_touch_each_other() -> None:
+    figure = draw_tradeoff(_panel_of(_ways("fp32", "bf16", "int8")), TEXTS, ours=OURS)
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    boxes = [Text.get_window_extent(text) for text in axes.texts if text.get_text()]
+    assert len(boxes) == 10
+    for first, second in combinations(boxes, 2):
+        assert Bbox.intersection(first, second) is None
+
+
+def test_the_more_parameters_the_larger_the_mark() -> None:
+    scale = ParameterScale([10_000, 300_000, None, 30_000_000])
+    sizes = [scale.diameter(number) for number in (None, 10_000, 300_000, 30_000_000)]
+    assert sizes[0] == sizes[1] < sizes[2] < sizes[3]
+    assert scale.examples() == [10_000, 30_000_000] and ParameterScale([None]).examples() == []
+    alike = ParameterScale([300_000, 330_000])
+    assert alike.diameter(330_000) - alike.diameter(300_000) < 1
+
+
+def test_one_way_to_run_a_network_is_drawn_and_one_time_of_a_published_quality() -> None:
+    old, new = (
+        Group(origin="published", device=device, protocol="standard", dataset="BSD200") for device in ("980", "1080")
+    )
+    points = [
+        *(_point(time, 28.0, conditions=(backend, "fp32", "")) for backend, time in (("cpu", 9.0), ("openvino", 7.0))),
+        _point(4.0, 27.9, conditions=("openvino", "int8", "")),
+        _point(400, 26.5, model="N3Net", group=new),
+        _point(600, 26.5, model="N3Net", group=old),
+        _point(600, 26.7, model="HiNAS", group=old),
+        _point(80, 26.8, model="HiNAS", group=new),
+    ]
+    left = without_slower_times(_panel_of(points)).points
+    assert [point.time_ms for point in left] == [7.0, 4.0, 400, 600, 80]
+    assert names_with_devices(left)[2:] == ["N3Net", "HiNAS, 980", "HiNAS, 1080"]
