@@ -11,7 +11,7 @@ from .model.model_lines import model_lines
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-_MODELS = "\n".join(["Bundled models, thousands of multiply-adds a pixel, what they give:", *model_lines()])
+_MODELS = "\n".join(["Bundled models, thousands of multiply-adds a pixel, what they give (BSD200):", *model_lines()])
 
 
 @app.command(epilog=f"\b\n{_MODELS}")
