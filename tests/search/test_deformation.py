@@ -64,6 +64,18 @@ def test_it_starts_as_half_a_convolution() -> None:
     torch.testing.assert_close(ours, 0.5 * F.conv2d(x, kernel, padding=1), atol=1e-4, rtol=1e-4)
 
 
+@torch.no_grad()
+def test_with_mixed_precision_taps_stay_where_they_are() -> None:
+    torch.manual_seed(1)
+    deformation = Deformation(2, None)
+    start_as_convolutions(deformation)
+    x = torch.rand(1, 2, 8, 400).bfloat16()
+    exact = deformation(x.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = deformation(x)
+    torch.testing.assert_close(mixed.float(), exact, atol=0.01, rtol=0)
+
+
 def _described(limit: int | None, layers: int = 2) -> SpaceDescription:
     """Of one deformable convolution for each layer, and one more."""
     settings = space_settings(

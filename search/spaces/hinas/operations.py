@@ -95,8 +95,9 @@ class Deformation(nn.Module):
         if self.limit is not None:
             offsets = self.limit * torch.tanh(offsets)
         down_BTHW, right_BTHW = offsets.chunk(2, dim=1)
-        rows = torch.arange(height, device=x_BFHW.device, dtype=x_BFHW.dtype).reshape(-1, 1)
-        columns = torch.arange(width, device=x_BFHW.device, dtype=x_BFHW.dtype)
+        # Not in the map's own type: under mixed precision it has no whole numbers above 256.
+        rows = torch.arange(height, device=x_BFHW.device, dtype=self.tap_rows.dtype).reshape(-1, 1)
+        columns = torch.arange(width, device=x_BFHW.device, dtype=self.tap_rows.dtype)
         # Positions from -1 to 1 between the outer edges of the outer pixels, as grid_sample has them.
         y = (2 * (rows + self.tap_rows + down_BTHW) + 1) / height - 1
         x = (2 * (columns + self.tap_columns + right_BTHW) + 1) / width - 1
