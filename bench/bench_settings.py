@@ -65,12 +65,15 @@ class BenchSettings:
     """To measure on where they are here, to project latencies on where not, beside the papers' published figures."""
     threads: int = 1
     """Processor threads of one run."""
-    rounds: Rounds
+    rounds: Rounds | None
+    """None: no latency is measured, quality alone."""
     out: Path
     """A folder; made if missing, files of the same names in it are replaced."""
 
     def __post_init__(self) -> None:
         assert self.sizes and self.backends and self.threads >= 1
+        if self.rounds is None and self.quality is None:
+            raise UserError("--rounds 0: measures no latency, and nothing else without images; give --data IMAGES")
 
 
 def sigmas_from_text(text: str, *, option: str = "--sigma") -> tuple[float, ...]:

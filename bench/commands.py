@@ -133,6 +133,13 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    join: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Measure nothing: join this results.json with others into one session; repeated for each of them.",
+            show_default=False,
+        ),
+    ] = None,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +153,10 @@ def bench(
         typer.Option(help="With --figure: what its height is. Default: psnr.", show_default=False),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of one run.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at least; fast models get more.")] = 10,
+    rounds: Annotated[
+        int,
+        typer.Option(min=0, help="Timed runs of each model, at least; fast models get more. 0: quality alone."),
+    ] = 10,
     out: Annotated[
         Path, typer.Option(help="Folder for results.json, the tables, the pictures and report.html.")
     ] = Path("bench-results"),
@@ -175,6 +185,9 @@ def bench(
     )
     # Before NumPy is loaded: its own threads would compete with the network's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if join:
+        _join(tuple(join), out, quiet=quiet, as_json=as_json)
+        return
     if operations is not None:
         require_libraries("hinas-bench --operations", "torch", "onnxscript", "scipy", extras="search,bench,cpu")
     from .bench_settings import (
@@ -265,7 +278,7 @@ def bench(
         sizes=sizes_from_text(size),
         gpus=tuple({profile.name: profile for profile in map(device_profile, gpu or ())}.values()),
         threads=threads,
-        rounds=Rounds.at_least(rounds),
+        rounds=Rounds.at_least(rounds) if rounds else None,
         out=out,
     )
     with ProgressBars(is_quiet=quiet) as bars:
@@ -301,6 +314,18 @@ def _compare(old: Path, new: Path, as_json: bool) -> None:
 
     comparison = compare_results(read_results(old), read_results(new))
     print(comparison_json(comparison) if as_json else comparison_table(comparison), end="" if as_json else "\n")
+
+
+def _join(files: tuple[Path, ...], out: Path, *, quiet: bool, as_json: bool) -> None:
+    from .join_session import JoinSettings, joined_table, run_join
+    from .latency.progress import Listener, ProgressBars
+
+    with ProgressBars(is_quiet=quiet) as bars:
+        outcome = run_join(
+            JoinSettings(files=files, out=out), Listener(note=bars.note, begin=bars.begin, step=bars.step)
+        )
+    print(outcome.results.to_json() if as_json else joined_table(outcome.results), end="" if as_json else "\n")
+    _say_written(outcome.files, quiet)
 
 
 def main() -> None:

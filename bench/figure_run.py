@@ -45,6 +45,8 @@ def run_figure(settings: BenchSettings, request: FigureRequest, listener: Listen
     """
     figure = request.figure
     assert settings.quality is not None
+    if settings.rounds is None:
+        raise UserError(f"--figure {figure.name}: shows times, and --rounds 0 measures none; give 1 or more")
     models = settings.models or _models_for(figure)
     warning = _images_warning(figure, settings.quality.data, settings.quality.limit)
     if warning is not None:

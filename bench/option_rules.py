@@ -21,6 +21,7 @@ class Mode:
 MODES: Mapping[str, Mode] = {
     "published": Mode("measures nothing", frozenset()),
     "compare": Mode("reads two results files and measures nothing", frozenset()),
+    "join": Mode("joins results files and measures nothing", frozenset({"out"})),
     "operations": Mode(
         "measures latencies of its own networks", frozenset({"size", "seed", "threads", "rounds", "out", "check"})
     ),

@@ -96,7 +96,7 @@ def _run(settings: BenchSettings, folder: Path, listener: Listener) -> BenchOutc
         [entry for entry in published_entries(read_published()) if entry.dataset_time_s] if settings.gpus else []
     )
     make_folder(settings.out)
-    if machine.is_busy:
+    if machine.is_busy and settings.rounds is not None:
         listener.warn(f"load average {machine.load_average}: other programs disturb the latencies")
 
     latencies = [*_latencies(settings, found, machine, folder, listener), *map(projected_entry, projected)]
@@ -107,7 +107,7 @@ def _run(settings: BenchSettings, folder: Path, listener: Listener) -> BenchOutc
         quality = _quality(settings.quality, methods, images, listener)
     entries = (*latencies, *quality.entries, *published)
     results = Results(machine=machine, entries=entries)
-    sizes = [str(size) for size in settings.sizes]
+    sizes = [str(size) for size in settings.sizes] if latencies else []
     files = write_outputs(results, quality.scores, quality.samples, projected, sizes, settings.out)
     return BenchOutcome(results=results, files=files)
 
@@ -135,6 +135,8 @@ def _one_of_each(networks: Sequence[OpenNetwork]) -> list[OpenNetwork]:
 def _latencies(
     settings: BenchSettings, found: SessionMethods, machine: Machine, folder: Path, listener: Listener
 ) -> list[Entry]:
+    if settings.rounds is None:
+        return []
     entries: list[Entry] = []
     probes = peak_probes(found.networks, folder)
     for size in settings.sizes:

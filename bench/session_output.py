@@ -72,7 +72,11 @@ def write_outputs(
     sizes: Sequence[str],
     out: Path,
 ) -> tuple[Path, ...]:
-    """Write everything; returns the files, results.json first."""
+    """Write everything; returns the files, results.json first.
+
+    `sizes` are those of the latencies, WIDTHxHEIGHT, the one that the pictures are for first; none: no latency.
+    """
+    size = sizes[0] if sizes else None
     files = [out / name for name in ("results.json", "results.csv", "report.html")]
     write_results(results, files[0])
     write_results_csv(results, files[1])
@@ -80,10 +84,10 @@ def write_outputs(
         files.append(out / "quality.csv")
         write_scores(scores, files[-1])
     charts = [
-        *write_what_time_buys(results, sizes[0], out),
+        *(() if size is None else write_what_time_buys(results, size, out)),
         *write_pictures(results, sizes, out),
         *write_rooflines(projected, out),
     ]
-    write_report(results, files[2], size=sizes[0], charts=charts, samples=samples)
+    write_report(results, files[2], size=size, charts=charts, samples=samples)
     # The papers draw both; one is enough for the report.
     return (*files, *charts, *write_pictures(results, sizes[:1], out, quality="ssim"))

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...errors import UserError
 from ..results.entries import ColdStart, Latency
 from .timed_method import MethodProcess, Size, TimedMethod, check_memory
 
@@ -37,7 +38,9 @@ class Rounds:
 
     @classmethod
     def at_least(cls, fewest: int) -> Self:
-        """As a person asks for them: a few are a short measurement, of fast models too."""
+        """As a person asks for them: a few are a short measurement, of fast models too. UserError for none."""
+        if fewest < 1:
+            raise UserError(f"--rounds {fewest}: no latency would be measured, and this needs one; give 1 or more")
         return cls(fewest=fewest, seconds=_SECONDS_PER_ROUND * fewest)
 
 

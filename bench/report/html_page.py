@@ -89,6 +89,7 @@ def _report_page(
     protocols = {entry.protocol for entry in results.entries}
     body = template.render(
         machine=results.machine,
+        sessions=results.sessions,
         size=size,
         advice=[]
         if size is None

@@ -220,14 +220,18 @@ def _join(latency: Entry, quality: Entry) -> bool:
     # Two published figures belong together only where one source states both in one line.
     if quality.origin != "measured" or latency.origin == "published":
         return False
-    same_network = (latency.task, latency.model, latency.channels, latency.precision) == (
-        quality.task,
+    same_network = _is_of_task(quality, latency.task) and (latency.model, latency.channels, latency.precision) == (
         quality.model,
         quality.channels,
         quality.precision,
     )
     same_run = (latency.device, latency.backend) == (quality.device, quality.backend)
     return same_network and (latency.origin == "projected" or same_run)
+
+
+def _is_of_task(quality: Entry, task: str) -> bool:
+    """Whether a quality is of a network for `task`: one for camera is scored on cases such as camera ISO 1600."""
+    return quality.task == task or (quality.protocol == "task cases" and quality.task.startswith(f"{task} "))
 
 
 def _point(latency: Entry, quality: Entry, size: str, value: float) -> TradeoffPoint:

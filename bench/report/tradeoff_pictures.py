@@ -10,6 +10,8 @@ from ..peers.peer_registry import PEERS
 from ..quality.enlarging import BICUBIC
 from ..quality.measure_quality import NOISY_INPUT
 from ..results.entries import Results
+from ..results.joining import session_dates
+from .gain_lines import gain_lines, photograph_entries
 from .tradeoff import (
     PAPERS_SIZE,
     Panel,
@@ -61,15 +63,19 @@ def write_pictures(results: Results, sizes: Sequence[str], out: Path, *, quality
 def write_what_time_buys(results: Results, size: str, out: Path) -> Sequence[Path]:
     """Write `what-time-buys.png` and `.svg`: gain over the noisy input against the time of a megapixel.
 
-    One line for grey and one for colour images, each at its middle level. Nothing where no measured method has a time
-    at `size` (WIDTHxHEIGHT), a PSNR and a noisy input.
+    A panel for grey images, one for colour images and one for photographs, each at its middle level. Nothing where no
+    measured method has a time at `size` (WIDTHxHEIGHT), a PSNR and a noisy input.
     """
     from ...figures import write_both
-    from .gain_plot import draw_gains, gain_lines
+    from .gain_plot import draw_gains
 
     width, height = map(int, size.split("x"))
-    found = tradeoff_panels(denoising_entries(results.entries), size, noisy_input=NOISY_INPUT)
-    lines = gain_lines(list(map(without_slower_times, panels_of_ours(found))), megapixels=width * height / 1e6)
+    found = [
+        panel
+        for entries in (denoising_entries(results.entries), photograph_entries(results.entries))
+        for panel in panels_of_ours(tradeoff_panels(entries, size, noisy_input=NOISY_INPUT))
+    ]
+    lines = gain_lines(list(map(without_slower_times, found)), megapixels=width * height / 1e6)
     if not lines:
         return []
     figure = draw_gains(
@@ -122,4 +128,4 @@ def _conditions(results: Results, times: str) -> str:
 
 
 def _when(results: Results) -> str:
-    return f"hinas {results.machine.hinas}, {results.machine.date_utc:%Y-%m-%d}"
+    return f"hinas {results.machine.hinas}, {session_dates(results)}"

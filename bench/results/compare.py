@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..devices.environment import Machine
 from .entries import Entry, Results
 
 LEAST_LATENCY_CHANGE = 0.03
@@ -106,6 +107,14 @@ class Comparison:
     only_new: tuple[ComparedEntry, ...]
 
 
+def subject_of(entry: Entry, machine: Machine) -> ComparedEntry:
+    """What an entry of results is a figure of; `machine` is the one of the results."""
+    return ComparedEntry(
+        **{name: getattr(entry, name) for name in ComparedEntry.__dataclass_fields__ if name != "device"},
+        device=None if entry.device == machine.cpu else entry.device,
+    )
+
+
 def compare_results(old: Results, new: Results) -> Comparison:
     """Pair the entries by subject (in their order, where several agree) and judge every pair."""
     olds, news = _by_compared(old), _by_compared(new)
@@ -142,10 +151,7 @@ def _by_compared(results: Results) -> dict[tuple[ComparedEntry, int], Entry]:
     """The entries by subject and their number among those of the same subject."""
     found: dict[tuple[ComparedEntry, int], Entry] = {}
     for entry in results.entries:
-        subject = ComparedEntry(
-            **{name: getattr(entry, name) for name in ComparedEntry.__dataclass_fields__ if name != "device"},
-            device=None if entry.device == results.machine.cpu else entry.device,
-        )
+        subject = subject_of(entry, results.machine)
         turn = next(turn for turn in range(len(found) + 1) if (subject, turn) not in found)
         found[subject, turn] = entry
     return found

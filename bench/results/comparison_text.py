@@ -59,7 +59,7 @@ def _latency_row(change: LatencyChange) -> tuple[str, ...]:
     interval = "-" if change.interval is None else f"{change.interval[0]:.3f} to {change.interval[1]:.3f}"
     return (
         change.subject.model,
-        _what(change.subject),
+        subject_text(change.subject),
         f"{change.old_ms:.4g}",
         f"{change.new_ms:.4g}",
         f"x{change.own_factor:.3f}",
@@ -73,7 +73,7 @@ def _quality_row(change: QualityChange) -> tuple[str, ...]:
     digits = 3 if change.measure == "PSNR dB" else 4
     return (
         change.subject.model,
-        _what(change.subject),
+        subject_text(change.subject),
         change.measure,
         f"{change.old:.{digits}f}",
         f"{change.new:.{digits}f}",
@@ -82,7 +82,8 @@ def _quality_row(change: QualityChange) -> tuple[str, ...]:
     )
 
 
-def _what(subject: ComparedEntry) -> str:
+def subject_text(subject: ComparedEntry) -> str:
+    """All that is compared but the model, as far as it says something."""
     parts = [
         "" if subject.task == "denoise" else subject.task,
         KINDS[subject.channels],
@@ -104,7 +105,7 @@ def _what(subject: ComparedEntry) -> str:
 def _only(which: str, subjects: Sequence[ComparedEntry]) -> list[str]:
     """Measured ones by name; what was not measured does not change by itself, so it is only counted."""
     measured = [subject for subject in subjects if subject.origin == "measured"]
-    lines = [f"  {subject.model}: {_what(subject)}" for subject in measured[:_MOST_NAMED]]
+    lines = [f"  {subject.model}: {subject_text(subject)}" for subject in measured[:_MOST_NAMED]]
     if others := len(subjects) - len(lines):
         lines.append(f"  and {others} more, {len(subjects) - len(measured)} of them published or projected")
     return [f"Only in the {which} file:", *lines] if lines else []

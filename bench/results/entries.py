@@ -165,6 +165,9 @@ class Results(_ResultPart):
     format: Literal["hinas-bench"] = FORMAT
     version: Literal[1] = VERSION
     machine: Machine
+    sessions: tuple[Machine, ...] = ()
+    """Of results that were joined: the machine at the beginning of each session, the earliest first. Empty: there was
+    one session, that of `machine`."""
     entries: tuple[Entry, ...]
 
     def to_json(self) -> str:

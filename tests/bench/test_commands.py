@@ -139,6 +139,21 @@ def test_without_images_the_latency_alone_is_measured(bench: Run, models: dict[s
     assert not (tmp_path / "r" / "tradeoff.png").exists()
 
 
+def test_without_rounds_the_quality_alone_is_measured(
+    bench: Run, models: dict[str, Path], picture_folder: Path, tmp_path: Path
+) -> None:
+    result = bench(
+        "--model", models["gray"], "--data", picture_folder, "--sigma", "30", "--rounds", "0", "--out", tmp_path / "out"
+    )
+    assert result.returncode == 0, result.stderr
+    entries = read_results(tmp_path / "out" / "results.json").entries
+    assert {entry.model for entry in entries if entry.psnr_db is not None} == {"gray", "noisy input"}
+    assert not any(entry.latency_ms for entry in entries)
+    assert not (tmp_path / "out" / "tradeoff.png").exists()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Which model at which latency" not in report and "Before and after" in report
+
+
 def test_mistakes_exit_with_2_and_a_line(
     models: dict[str, Path], picture_folder: Path, mistake: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -158,7 +173,10 @@ def test_mistakes_exit_with_2_and_a_line(
         (["--model", gray, "--data", tmp_path / "nowhere"], "no such file or folder"),
         (["--model", gray, "--data", picture_folder, "--sigma", "loud"], "is no noise level"),
         (["--model", models["narrow"], "--data", picture_folder, "--sigma", "70"], "no model has trained weights"),
-        (["--model", gray, "--rounds", "0"], "--rounds"),
+        (["--model", gray, "--rounds", "-1"], "--rounds"),
+        (["--model", gray, "--rounds", "0"], "--rounds 0: measures no latency"),
+        (["--operations", text, "--rounds", "0"], "--rounds 0: no latency would be measured"),
+        (["--figure", "14a", "--data", picture_folder, "--rounds", "0"], "--rounds 0 measures none"),
         (["--model", gray, "--backend", "auto"], "--backend: got 'auto', expected one or more of tensorrt, cuda"),
         (["--model", gray, "--backend", "cpu,tensorrt"], "--backend tensorrt needs tensorrt"),
         (["--model", gray, "--precision", "fp8"], "--precision: got 'fp8'"),
