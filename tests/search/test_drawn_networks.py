@@ -317,7 +317,7 @@ def test_a_search_of_drawn_networks_is_judged_by_the_network_read_off(space: str
 
 
 SHORT = (
-    *(part for change in ("layers=2", "nodes=1", "width=4", "compact_width=8", "steps=1") for part in ("--set", change)),
+    "--set", "layers=2", "--set", "nodes=1", "--set", "width=4", "--set", "compact_width=8", "--set", "steps=1",
     "--channels", "1", "--epochs", "2", "--batch", "2", "--crop", "16", "--threads", "1", "--device", "cpu",
 )  # fmt: skip
 
