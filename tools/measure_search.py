@@ -41,13 +41,14 @@ def main() -> None:
     """Print a table, one line for each space and precision."""
     given = arguments_parser().parse_args()
     if given.only:
-        print(measured(given.photos, given.device, *given.only))
+        print(measured(given.photos, given.device, given.mixture, *given.only))
         return
     print("| search | precision | parameters | s per step | peak MiB |")
     print("|---|---|---|---|---|")
     wanted = [(space, kind) for space in given.space or SPACES for kind in SPACES[space]]
     for (space, kind), precision in product(wanted, given.precision or ("fp32", "bf16")):
-        command = [sys.executable, __file__, given.photos, "--device", given.device, "--only", space, kind, precision]
+        command = [sys.executable, __file__, given.photos, "--device", given.device, "--mixture", given.mixture]
+        command += ["--only", space, kind, precision]
         print(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout, end="", flush=True)
 
 
@@ -58,11 +59,12 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument("--space", choices=SPACES, action="append", help="Repeatable. Default: all.")
     parser.add_argument("--precision", choices=("fp32", "bf16"), action="append", help="Repeatable. Default: both.")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--mixture", choices=("softmax", "sampled"), default="softmax", help="Sampled: hinas alone.")
     parser.add_argument("--only", nargs=3, metavar=("SPACE", "KIND", "PRECISION"), help=argparse.SUPPRESS)
     return parser
 
 
-def measured(photos: Path, device_name: str, space: str, kind: str, precision: Any) -> str:
+def measured(photos: Path, device_name: str, mixture: Any, space: str, kind: str, precision: Any) -> str:
     """One line: the mean of a step, and the memory after them."""
     import torch
     from hinas.search.architecture_search.search_loop import Searched, search
@@ -81,7 +83,7 @@ def measured(photos: Path, device_name: str, space: str, kind: str, precision: A
     searcher = space_named(space).searcher(space_settings(space, SPACES[space][kind]), TaskDescription(channels=1))
     patches = PatchSource(load_images(photos, channels=1, smallest_side=64).images, device=device)
     # The first epoch warms up, the last one is judged; the two between hold nothing but steps.
-    schedule = SearchSchedule(epochs=4, warm_up_epochs=0, validate_from_epoch=4)
+    schedule = SearchSchedule(epochs=4, warm_up_epochs=0, validate_from_epoch=4, mixture=mixture)
     state = new_search(searcher, schedule, seed=0, device=device, arithmetic=precision)
     moments: list[float] = []
 
@@ -113,7 +115,9 @@ def measured(photos: Path, device_name: str, space: str, kind: str, precision: A
     parameters = sum(
         parameter.numel() for phase in state.phases if "kernels" in phase.learns for parameter in phase.parameters
     )
-    return f"| {space}: {kind} | {precision} | {parameters} | {seconds:.3f} | {_peak_mebibytes(device):.0f} |"
+    return (
+        f"| {space}: {kind}, {mixture} | {precision} | {parameters} | {seconds:.3f} | {_peak_mebibytes(device):.0f} |"
+    )
 
 
 def _peak_mebibytes(device: Any) -> float:

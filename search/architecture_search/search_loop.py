@@ -19,7 +19,7 @@ from ..learning.losses import denoising_loss, ssim
 from ..learning.metrics import psnr_db
 from ..spaces.interface import SpaceDescription
 from ..spaces.schedule import SearchSchedule
-from ..spaces.searcher import Phase
+from ..spaces.searcher import Mixing, Phase
 from ..tasks.interface import Pairs, Task
 from .latency_penalty import expected_latency_ms, latency_penalty, predicted_ms
 from .search_history import SearchRow
@@ -131,6 +131,7 @@ def _epoch(
     """Mean loss of each phase, and the expected latency in ms at the end."""
     schedule = searched.schedule
     state.searcher.set_temperature(temperature_of(state.epoch, schedule))
+    state.searcher.set_mixing(Mixing(mixture=schedule.mixture, skip_dropout=skip_dropout_of(state.epoch, schedule)))
     taking_part = _taking_part(state, searched)
     for phase in taking_part:
         factor = phase.rate_factor(state.epoch / schedule.epochs)
@@ -162,6 +163,11 @@ def temperature_of(epoch: int, schedule: SearchSchedule) -> float:
     annealed = schedule.epochs - 1 - schedule.warm_up
     done = min(1.0, max(0, epoch - schedule.warm_up) / max(1, annealed))
     return schedule.final_temperature**done
+
+
+def skip_dropout_of(epoch: int, schedule: SearchSchedule) -> float:
+    """How often a skip is left out in an epoch, counted from 0."""
+    return schedule.skip_dropout * (1 - epoch / max(1, schedule.epochs - 1))
 
 
 def _step(state: SearchState, searched: Searched, phase: Phase) -> Tensor:
@@ -240,8 +246,10 @@ def validation_score(state: SearchState, searched: Searched, single: SpaceDescri
     """Mean PSNR in dB and SSIM over fixed patches of V under every case, of the supernet or of one of its networks.
 
     Patches, and batches in which the cases mix, as in training: the supernet's norms use each batch's own statistics,
-    which whole images or one level alone would shift.
+    which whole images or one level alone would shift. Nothing is drawn: no path, and no skip is left out.
     """
+    is_learning = state.searcher.training
+    state.searcher.eval()
     schedule, task = searched.schedule, searched.task
     generator = torch.Generator(device=searched.validation.pixels.device).manual_seed(0)
     cases = task.cases
@@ -254,4 +262,5 @@ def validation_score(state: SearchState, searched: Searched, single: SpaceDescri
         output, reference = task.compared(output, pairs.clean_BCHW)
         psnr += [psnr_db(one, other) for one, other in zip(output, reference, strict=True)]
         similarity.append(ssim(output, reference).item())
+    state.searcher.train(is_learning)
     return sum(psnr) / len(psnr), sum(similarity) / len(similarity)

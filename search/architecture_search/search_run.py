@@ -21,6 +21,7 @@ from ..runs.run_folder import prepared_run_folder
 from ..runs.run_log import run_log
 from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.registry import network_description, space_named
+from ..spaces.schedule import SearchSchedule
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search
 from .found_genotype import found_genotype
@@ -180,8 +181,10 @@ def _check_resumable(content: dict[str, Any], settings: dict[str, Any], space: S
         raise UserError(f"{path}: not a checkpoint of hinas-search")
     if content["identity"] != _identity(space):
         raise UserError(f"{path}: a search of another space; choose another --out")
+    # A checkpoint from before there was a setting was searched with its default.
+    recorded = {**SearchSchedule().model_dump(mode="json"), **content["settings"]}
     for name, now in settings.items():
-        then = content["settings"].get(name)
+        then = recorded.get(name)
         if now != then:
             raise UserError(f"{path}: searched with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 

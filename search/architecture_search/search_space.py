@@ -51,6 +51,18 @@ class SearchSpace(Frozen):
         check_enlarging(self.space, self.task)
         return self
 
+    @model_validator(mode="after")
+    def _the_space_can_mix_so(self) -> "SearchSpace":
+        space = space_named(self.space)
+        if self.schedule.mixture not in space.mixtures:
+            allowed = " or ".join(space.mixtures)
+            raise ValueError(f"mixture: got {self.schedule.mixture}, the space {self.space} has {allowed}")
+        if self.schedule.skip_dropout and not space.chooses_skips:
+            raise ValueError(
+                f"skip_dropout: got {self.schedule.skip_dropout}, expected 0: the space {self.space} chooses no skips"
+            )
+        return self
+
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"

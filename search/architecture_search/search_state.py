@@ -79,12 +79,15 @@ def new_search(
     # Channels-last comes with the patches; the kernels of batched edges have five axes and keep their own layout.
     searcher = searcher.to(device)
     phases = searcher.phases(schedule)
+    # Every drawn network would be a graph of its own.
+    is_one_graph = schedule.mixture == "softmax"
+    relaxed = torch.compile(searcher, mode="reduce-overhead") if compiled and is_one_graph else searcher
     for optimizer in (optimizer for phase in phases for optimizer in phase.optimizers):
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
     return SearchState(
         searcher=searcher,
-        relaxed=torch.compile(searcher, mode="reduce-overhead") if compiled else searcher,
+        relaxed=relaxed,
         phases=phases,
         arithmetic=arithmetic,
         generator=torch.Generator(device=device).manual_seed(seed),

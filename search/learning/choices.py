@@ -11,6 +11,12 @@ TrainingOptimizer = Literal["muon", "adam", "sgd"]
 KernelOptimizer = Literal["sgd", "adam", "muon"]
 """Of a supernet: `sgd` is the paper's; where steps are few `adam` learns faster, `muon` fastest."""
 
+Mixture = Literal["softmax", "sampled"]
+"""What a supernet computes of the candidates of a choice while it learns.
+
+`softmax` computes all, weighted by their probabilities. `sampled` draws one by its probability and computes it alone.
+"""
+
 RateCurve = Literal["cosine", "trapezoid", "constant"]
 """How a training's learning rate falls to 0: along a cosine; constant until the last fifth, then a line; or never.
 

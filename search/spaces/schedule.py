@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..learning.choices import KernelOptimizer, PixelLoss
+from ..learning.choices import KernelOptimizer, Mixture, PixelLoss
 from .interface import Frozen
 
 _RATES = {"sgd": 0.025, "adam": 0.005, "muon": 0.04}
@@ -48,6 +48,10 @@ class SearchSchedule(Frozen):
     The paper's is 1 throughout. Below it the supernet, and the latency expected of it, come close to the network that
     will be read off it.
     """
+    mixture: Mixture = "softmax"
+    """`softmax` computes all candidates of every choice, as the papers do; `sampled` in each step one drawn network."""
+    skip_dropout: Share = 0.0
+    """How often a skip is left out in the first epoch; it falls evenly to 0 in the last. 0: never, as in the papers."""
     samples: Positive = 30
     """Networks that random search compares."""
 

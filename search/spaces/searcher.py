@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..learning.choices import Mixture
 from .interface import Block, SpaceDescription
 from .schedule import SearchSchedule
 
@@ -31,6 +33,15 @@ class Phase:
     """Counted from 0; before it the phase rests."""
     rate_factor: Callable[[float], float] = lambda done: 1.0
     """What the learning rates are multiplied with, by the share of the epochs that is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """What an architecture's candidates become in training; scores, in evaluation mode, are those of the softmax."""
+
+    mixture: Mixture = "softmax"
+    skip_dropout: float = 0.0
+    """How often a skip is left out, 0..1 without 1."""
 
 
 class Searcher(nn.Module, ABC):
@@ -80,6 +91,9 @@ class Searcher(nn.Module, ABC):
     def set_temperature(self, temperature: float) -> None:
         """Divide the architecture's logits by this from now on: below 1 its probabilities come closer to a decision."""
 
+    def set_mixing(self, mixing: Mixing) -> None:
+        """Mix so from now on; `Space.mixtures` and `Space.chooses_skips` say what can be asked for."""
+
     def added_loss(self, phase: Phase) -> Tensor | None:
         """What the space adds to a phase's loss, such as an entropy that pushes to a decision; None: nothing."""
         return None
@@ -112,3 +126,34 @@ class Searcher(nn.Module, ABC):
     def expected_halo(self) -> Tensor:
         """The halo the compact network is expected to have, differentiable by the architecture."""
         raise TypeError(f"{type(self).__name__} has no pricing")
+
+
+class SamplingSearcher(Searcher):
+    """A searcher that draws from a generator of its own, whose state goes into a checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixing = Mixing()
+        # On the CPU, so that a search draws the same on every device.
+        self.generator = torch.Generator()
+
+    def seed_draws(self) -> None:
+        """Seed the generator from torch's own: call it when all kernels have their values, which then stay the same."""
+        self.generator.manual_seed(int(torch.randint(2**62, ())))
+
+    def set_mixing(self, mixing: Mixing) -> None:
+        """Of all choices in training."""
+        self.mixing = mixing
+
+    def judged(self) -> SpaceDescription | None:
+        """The network read off now where kernels learn as parts of single networks, else all candidates, weighted."""
+        return self.description() if self.mixing.mixture == "sampled" else None
+
+    def randomness(self) -> Any:
+        """Of the generator."""
+        return self.generator.get_state()
+
+    def restore_randomness(self, state: Any) -> None:
+        """A state that `randomness` gave, wherever a checkpoint has put it; None: nothing was drawn."""
+        if state is not None:
+            self.generator.set_state(state.cpu())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from ..learning.choices import Method
+from ..learning.choices import Method, Mixture
 from .diagram import Diagram
 from .interface import Geometry, Pricing, SpaceDescription, SpaceSettings, TaskDescription
 
@@ -61,6 +61,10 @@ class Space(ABC):
     """`fast`, the default, first; `paper`, as published, where there is a paper; and more."""
     enlarges: bool = False
     """Whether its networks can be made for tasks whose output is larger than their input."""
+    mixtures: tuple[Mixture, ...] = ("softmax",)
+    """How its supernet can mix the candidates of a choice while it learns."""
+    chooses_skips: bool = False
+    """Whether skips are among the candidates, and its supernet can leave them out."""
     methods: tuple[Method, ...] = ("halving",)
     """Those of hinas-search's methods that the space offers what they need, the usual one first; never none."""
 

@@ -77,6 +77,7 @@ class ClearerSpace(Space):
     description_type = NetworkDescription
     settings_type = Settings
     presets = PRESETS
+    mixtures = ("softmax", "sampled")
     methods = ("gradient", "random", "halving")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:

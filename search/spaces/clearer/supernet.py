@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from ...learning.batch_norm import BatchNormOfBatch
+from ...learning.draws import gumbel_like, straight_through
 from ...learning.kernel_optimizers import down_to_a_25th, kernel_optimizers
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
-from ..searcher import Phase, Searcher
+from ..searcher import Phase, SamplingSearcher
 from .blocks import blocks
 from .expected_cost import expected_blocks, expected_halo
 from .modules import Branches, module_of
-from .network import ClearerNetwork, Frame, initialise
+from .network import ClearerNetwork, Frame, Stages, initialise
 from .random_networks import random_description, with_modules_replaced
 from .receptive_field import geometry
 from .search_settings import MODULES, Settings
@@ -26,7 +27,7 @@ _LAST_SCALE = 0.1
 """Behind the supernet's last convolution, which has no norm and swings at the paper's learning rate of 0.025."""
 
 
-class ClearerSearcher(Searcher):
+class ClearerSearcher(SamplingSearcher):
     """The supernet: the logits of the modules learn on A once the kernels, which learn on W, have warmed up."""
 
     temperature: Tensor
@@ -48,6 +49,7 @@ class ClearerSearcher(Searcher):
         initialise(self)
         if settings.residual:
             nn.init.zeros_(self.frame.last.weight)
+        self.seed_draws()
 
     def phases(self, schedule: SearchSchedule) -> tuple[Phase, ...]:
         """A step of the logits on A, then a step of the kernels on W."""
@@ -82,12 +84,26 @@ class ClearerSearcher(Searcher):
         return (self.logits.float() / self.temperature).softmax(-1)
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
-        """Denoise with every place the mix that its logits say."""
-        mixed = [
+        """Denoise with every place the mix that its logits say, or in training the module that was drawn."""
+        draws = self.training and self.mixing.mixture == "sampled"
+        mixed = self._drawn_modules() if draws else self._mixed_modules()
+        return self.frame(noisy_BCHW, sigma_B, mixed)
+
+    def _mixed_modules(self) -> Stages:
+        return [
             [partial(place, weights=weights) for place, weights in zip(places, of_stage, strict=True)]
             for places, of_stage in zip(self._places(), self.probabilities(), strict=True)
         ]
-        return self.frame(noisy_BCHW, sigma_B, mixed)
+
+    def _drawn_modules(self) -> Stages:
+        """One module at every place, a draw by its probability; its weight is 1 and carries gradients to the logits."""
+        noisy = self.logits.float() + gumbel_like(self.logits, self.generator)
+        soft, drawn = (noisy / self.temperature).softmax(-1), noisy.argmax(-1)
+        weights = straight_through(torch.ones_like(noisy), soft)
+        return [
+            [partial(place.weighted, index, weight[index]) for place, weight, index in zip(*of_stage, strict=True)]
+            for of_stage in zip(self._places(), weights, drawn.tolist(), strict=True)
+        ]
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """Denoise with one module at every place."""
@@ -177,6 +193,10 @@ class Place(nn.Module):
         """Branch by branch the sum of what both compute, by their weights (2,)."""
         outputs = [candidate(branches) for candidate in self.candidates]
         return [weights[0] * one + weights[1] * other for one, other in zip(*outputs, strict=True)]
+
+    def weighted(self, index: int, weight: Tensor, branches: Branches) -> Branches:
+        """What one candidate alone computes, by its weight."""
+        return [weight * output for output in self.candidates[index](branches)]
 
     def candidate(self, kind: Module) -> nn.Module:
         """The module of a kind."""

@@ -5,6 +5,7 @@ NumPy arrays of probabilities: operations (layers, E, O), routing (layers, H, H)
 probability that level i of layer l goes on to level j of layer l + 1. Impossible exits have probability 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,13 @@ class Architecture:
     """For each layer, which operations of which edges run at all."""
     paths: tuple[Present, ...]
     """For each of `exits`, which exits are taken at all."""
+    skips: tuple[Tensor, ...] | None = None
+    """For each layer (E, B): what the skip of an edge is multiplied with for every picture of a batch; None: 1."""
+
+    def cell(self, layer: int) -> "CellWeights":
+        """What the cells of layer 1, 2, ... mix."""
+        skips = None if self.skips is None else self.skips[layer - 1]
+        return CellWeights(operations_EO=self.operations[layer - 1], present=self.present[layer - 1], skips_EB=skips)
 
     def reach(self, layer: int) -> Tensor:
         """(H,) how probable it is that the path passes through each level of `layer`."""
@@ -37,6 +45,23 @@ class Architecture:
         for exit in self.exits[:layer]:
             reached = reached @ exit
         return reached
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellWeights:
+    """What the edges of one cell, or some of them, mix; as in `Architecture`."""
+
+    operations_EO: Tensor
+    present: Present
+    skips_EB: Tensor | None
+
+    def of_edges(self, rows: Sequence[int]) -> "CellWeights":
+        """Of these edges alone, in this order."""
+        return CellWeights(
+            operations_EO=self.operations_EO[rows],
+            present=tuple(self.present[row] for row in rows),
+            skips_EB=None if self.skips_EB is None else self.skips_EB[rows],
+        )
 
 
 class ArchitectureParameters(nn.Module):
@@ -59,13 +84,19 @@ class ArchitectureParameters(nn.Module):
         self.register_buffer("allowed", allowed)
         self.register_buffer("temperature", torch.ones(()))
 
-    def forward(self) -> Architecture:
-        """The relaxed architecture: softmax over the operations of an edge, and over the possible exits of a level."""
+    def forward(self, added: tuple[Tensor, Tensor] | None = None) -> Architecture:
+        """The relaxed architecture: softmax over the operations of an edge, and over the possible exits of a level.
+
+        `added` is noise for the logits, of alpha's and of beta's shape.
+        """
         settings = self.settings
-        alpha = (self.alpha.float() / self.temperature).softmax(-1)
+        alpha, beta = self.alpha.float(), self.beta.float()
+        if added is not None:
+            alpha, beta = alpha + added[0], beta + added[1]
+        alpha = (alpha / self.temperature).softmax(-1)
         operations = tuple(alpha[layer if settings.layerwise else 0] for layer in range(settings.layers))
         # Impossible exits are masked out before the softmax; a level no path reaches has no exits at all.
-        logits = (self.beta.float() / self.temperature).masked_fill(~self.allowed, -torch.inf)
+        logits = (beta / self.temperature).masked_fill(~self.allowed, -torch.inf)
         dead = ~self.allowed.any(-1, keepdim=True)
         exits = logits.masked_fill(dead, 0.0).softmax(-1).masked_fill(dead, 0.0)
         return Architecture(

@@ -103,6 +103,8 @@ class HinasSpace(Space):
     settings_type = Settings
     presets = PRESETS
     enlarges = True
+    mixtures = ("softmax", "sampled")
+    chooses_skips = True
     methods = ("gradient", "random", "halving")
 
     def geometry(self, description: SpaceDescription, task: TaskDescription) -> Geometry:

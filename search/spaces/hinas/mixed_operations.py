@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...learning.batch_norm import normalised
+from .architecture import CellWeights
 from .operations import Deformation, activation
 from .search_settings import Settings
 
@@ -46,22 +47,23 @@ class OutgoingEdges(nn.Module):
         self.deformations = nn.ModuleList(Deformation(width, settings.offset_limit) for _ in range(deformable))
         self.deformable = nn.ParameterList([_kernels(num_edges, width, width, 3)] if deformable else [])
 
-    def forward(
-        self, state_BWHW: Tensor, weights_EO: Tensor, present_EO: Sequence[Sequence[bool]]
-    ) -> list[Tensor | None]:
-        """(B, W, H, W') and alpha's weights (E, O) -> each edge's sum (B, W, H, W'), None where nothing is present.
+    def forward(self, state_BWHW: Tensor, mixed: CellWeights) -> list[Tensor | None]:
+        """(B, W, H, W') and what its edges mix -> each edge's sum (B, W, H, W'), None where nothing is present.
 
-        `present_EO` says which operations run at all; those left out count as zero.
+        Operations that are not present do not run and count as zero.
         """
-        sums: list[Tensor | None] = [None] * len(present_EO)
+        sums: list[Tensor | None] = [None] * self.num_edges
         activated = self.activation(state_BWHW)
         for column, name in enumerate(self.candidates):
-            edges = [edge for edge, row in enumerate(present_EO) if row[column]]
+            edges = [edge for edge, row in enumerate(mixed.present) if row[column]]
             if name == "none" or not edges:
                 continue
-            weights = weights_EO[:, column] if len(edges) == self.num_edges else weights_EO[edges, column]
+            which = slice(None) if len(edges) == self.num_edges else edges
+            weights = mixed.operations_EO[which, column]
             if name == "skip":
-                outputs = [weight * state_BWHW for weight in weights]
+                skips = mixed.skips_EB
+                factors = weights if skips is None else _by_picture(weights, skips[which], state_BWHW)
+                outputs = [factor * state_BWHW for factor in factors]
             else:
                 outputs = self._convolved(name, activated, weights, edges)
             for edge, output in zip(edges, outputs, strict=True):
@@ -113,6 +115,11 @@ class OutgoingEdges(nn.Module):
         assert isinstance(convolution, nn.Conv2d)
         deformation.load_state_dict(self.deformations[edge].state_dict())
         convolution.weight.copy_(self.deformable[0][edge].flatten(1)[..., None, None])
+
+
+def _by_picture(weights_E: Tensor, skips_EB: Tensor, like: Tensor) -> Tensor:
+    """(E, B, 1, 1, 1), in the maps' own type: another would turn them into it."""
+    return (weights_E[:, None] * skips_EB).to(like)[..., None, None, None]
 
 
 def _kernels(num_edges: int, out_channels: int, in_channels: int, kernel: int) -> nn.Parameter:

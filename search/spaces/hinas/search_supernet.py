@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from ...learning.kernel_optimizers import down_to_a_25th, kernel_optimizers
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
-from ..searcher import Phase, Searcher
-from .architecture import ArchitectureParameters, discretised_cells, one_hot_architecture
+from ..searcher import Phase, SamplingSearcher
+from .architecture import Architecture, ArchitectureParameters, discretised_cells, one_hot_architecture
 from .blocks import blocks
+from .drawn_architecture import drawn_architecture, with_skips_left_out
 from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
 from .operations import start_as_convolutions
@@ -23,7 +24,7 @@ from .space import NetworkDescription
 from .supernet import Supernet
 
 
-class HinasSearcher(Searcher):
+class HinasSearcher(SamplingSearcher):
     """HiNAS v2's supernet: alpha and beta learn on A once the kernels, which learn on W, have warmed up."""
 
     def __init__(self, settings: Settings, channels: int, scale: int = 1) -> None:
@@ -70,8 +71,18 @@ class HinasSearcher(Searcher):
         return parameters if self.settings.width_search != "searched" else [*parameters, self.architecture.beta]
 
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None) -> Tensor:
-        """Denoise with softmax(alpha) and softmax(beta)."""
-        return self.supernet(noisy_BCHW, sigma_B, self.architecture())
+        """Denoise with softmax(alpha) and softmax(beta); in training with what `set_mixing` makes of them."""
+        architecture = self._drawn(len(noisy_BCHW)) if self.training else self.architecture()
+        return self.supernet(noisy_BCHW, sigma_B, architecture)
+
+    def _drawn(self, batch: int) -> Architecture:
+        mixed = (
+            self.architecture()
+            if self.mixing.mixture == "softmax"
+            else drawn_architecture(self.architecture, self.generator)
+        )
+        rate = self.mixing.skip_dropout
+        return with_skips_left_out(mixed, rate, batch=batch, generator=self.generator) if rate else mixed
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """Denoise with the one-hot architecture of a description."""
@@ -158,6 +169,7 @@ def build_supernet(settings: Settings, channels: int, scale: int = 1) -> HinasSe
     start_as_convolutions(supernet)
     if settings.residual:
         nn.init.zeros_(supernet.supernet.end.last.weight)
+    supernet.seed_draws()
     return supernet
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...learning.batch_norm import normalised
 from ..image_input import maps_of_image
 from ..image_output import ImageOutput
-from .architecture import Architecture, Present
+from .architecture import Architecture, CellWeights
 from .mixed_operations import OutgoingEdges
 from .network import enlarged
 from .operations import activation
@@ -85,7 +85,7 @@ class Supernet(nn.Module):
 
     def _layer(self, layer: int, outputs: list[dict[int, Tensor]], architecture: Architecture) -> dict[int, Tensor]:
         exits, paths = architecture.exits[layer - 1], architecture.paths[layer - 1]
-        operations, present = architecture.operations[layer - 1], architecture.present[layer - 1]
+        weights = architecture.cell(layer)
         found: dict[int, Tensor] = {}
         for level in self.settings.reached_levels(layer):
             routed = {
@@ -98,7 +98,7 @@ class Supernet(nn.Module):
             before = self._before(layer, level, outputs, architecture)
             if self.settings.cell_sharing:
                 summed = _total(list(routed.values()))
-                found[level] = self.cells[key(layer, level)](summed, before, operations, present)
+                found[level] = self.cells[key(layer, level)](summed, before, weights)
             else:
                 # Eq. 6 weighs what comes out of each copy; the squeezed input carries no weight of its own there.
                 found[level] = _total(
@@ -107,8 +107,7 @@ class Supernet(nn.Module):
                         * self.cells[key(layer, level, source)](
                             self.squeeze_previous[key(layer, level, source)](outputs[layer - 1][source], None),
                             before,
-                            operations,
-                            present,
+                            weights,
                         )
                         for source in routed
                     ]
@@ -143,8 +142,8 @@ class MixedCell(nn.Module):
         outgoing = [nodes, nodes, *range(nodes - 1, 0, -1)]
         self.states = nn.ModuleList(OutgoingEdges(width, edges, settings) for edges in outgoing)
 
-    def forward(self, previous: Tensor, before: Tensor, operations_EO: Tensor, present: Present) -> Tensor:
-        """Two (B, W, H, W') inputs, alpha's weights and which of them run -> (B, nodes * W, H, W')."""
+    def forward(self, previous: Tensor, before: Tensor, weights: CellWeights) -> Tensor:
+        """Two (B, W, H, W') inputs and what the edges mix -> (B, nodes * W, H, W')."""
         nodes = self.settings.nodes
         sums: list[list[Tensor]] = [[] for _ in range(nodes)]
         states = [previous, before]
@@ -153,7 +152,7 @@ class MixedCell(nn.Module):
                 states.append(_total(sums[source - 2]))
             targets = range(max(0, source - 1), nodes)
             rows = [self.settings.edge_index(node, source) for node in targets]
-            results = edges(states[source], operations_EO[rows], [present[row] for row in rows])
+            results = edges(states[source], weights.of_edges(rows))
             for node, result in zip(targets, results, strict=True):
                 if result is not None:
                     sums[node].append(result)

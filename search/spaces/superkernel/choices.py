@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from .relaxation import gumbel_like, logistic_like, sigmoid, softmax
+from ...learning.draws import gumbel_like
+from .relaxation import logistic_like, sigmoid, softmax
 from .search_settings import Settings
 from .space import Kernel, Slice
 

@@ -6,15 +6,12 @@ Noise added to the logits makes a sample; none makes the expectation. As the tem
 import torch
 from torch import Tensor
 
-
-def gumbel_like(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """For the options of a softmax: of the shape and on the device of their logits."""
-    return -(-_uniform(logits, generator).log()).log().to(logits)
+from ...learning.draws import uniform_like
 
 
 def logistic_like(logits: Tensor, generator: torch.Generator) -> Tensor:
     """For choices between yes and no, one for each logit."""
-    uniform = _uniform(logits, generator)
+    uniform = uniform_like(logits, generator)
     return (uniform.log() - (-uniform).log1p()).to(logits)
 
 
@@ -27,8 +24,3 @@ def softmax(logits: Tensor, added: Tensor | None, temperature: Tensor) -> Tensor
 def sigmoid(logits: Tensor, added: Tensor | None, temperature: Tensor) -> Tensor:
     """Weights of yes, one for each logit."""
     return ((logits if added is None else logits + added) / temperature).sigmoid()
-
-
-def _uniform(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Inside 0..1, never at its ends, where a logarithm is infinite; on the generator's device, the CPU."""
-    return torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.func import functional_call
 from ...learning.kernel_optimizers import kernel_optimizers
 from ..interface import Block, SpaceDescription, own
 from ..schedule import SearchSchedule
-from ..searcher import Phase, Searcher
+from ..searcher import Phase, SamplingSearcher
 from .blocks import blocks
 from .choices import SliceChoice, slice_choices
 from .dense_block import activation
@@ -24,7 +23,7 @@ from .space import NetworkDescription, Slice
 from .superkernel import Superkernel, sliced
 
 
-class SuperkernelSearcher(Searcher):
+class SuperkernelSearcher(SamplingSearcher):
     """Kernels and logits learn together, in one phase on W; every step draws a relaxed sample of all slices."""
 
     temperature: Tensor
@@ -43,8 +42,7 @@ class SuperkernelSearcher(Searcher):
         self.register_buffer("temperature", torch.ones(()))
         self.stride = settings.period
         self.conditioned = settings.conditioning is not None
-        # On the CPU, so that a search draws the same on every device.
-        self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        self.seed_draws()
 
     def phases(self, schedule: SearchSchedule) -> tuple[Phase, ...]:
         """One: the paper learns weights and structure at once, on the same images."""
@@ -112,14 +110,6 @@ class SuperkernelSearcher(Searcher):
         """The compact network with its slices; of filters with their own logits those with the highest."""
         described = own(description, NetworkDescription)
         return inherited_network(self.network, self._choices, described, self.channels)
-
-    def randomness(self) -> Any:
-        """Of the generator that draws the samples."""
-        return self.generator.get_state()
-
-    def restore_randomness(self, state: Any) -> None:
-        """A state that `randomness` gave, wherever a checkpoint has put it."""
-        self.generator.set_state(state.cpu())
 
     def blocks_of(self, description: SpaceDescription) -> Mapping[Block, int]:
         """Counts of the compact network."""
