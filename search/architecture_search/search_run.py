@@ -13,7 +13,7 @@ from ..genotype import Score, write_genotype
 from ..images.image_folder import LoadedImages, load_images
 from ..images.splits import split_images
 from ..images.training_images import PatchSource
-from ..learning.device import chosen_device, chosen_precision
+from ..learning.device import chosen_device, chosen_precision, use_processor
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress
@@ -52,8 +52,7 @@ def run_search(request: SearchRequest) -> str:
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     space, schedule = request.space, request.space.schedule
     check_batch(schedule.batch, ranks)
-    if request.computing.threads is not None:
-        torch.set_num_threads(request.computing.threads)
+    use_processor(request.computing.threads)
     arithmetic = chosen_precision(request.computing.precision, device)
     latency = _latency_goal(request.latency, space)
     loaded = load_images(

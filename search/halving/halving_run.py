@@ -7,7 +7,7 @@ import torch
 
 from ...errors import UserError
 from ..architecture_search.search_request import SearchRequest
-from ..learning.device import chosen_device
+from ..learning.device import chosen_device, use_processor
 from ..learning.distributed import Ranks, joined_ranks, own_device
 from ..runs.run_folder import prepared_run_folder
 from .candidate_files import CandidateFiles
@@ -31,8 +31,7 @@ def run_halving(request: SearchRequest) -> str:
 
 
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
-    if request.computing.threads is not None:
-        torch.set_num_threads(request.computing.threads)
+    use_processor(request.computing.threads)
     files = CandidateFiles(request.out)
     trainer = trainer_of(request, request.space.halving, device)
     is_there = ranks.agreed(files.list_of_candidates.exists())

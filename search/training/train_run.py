@@ -18,7 +18,7 @@ from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
-from ..learning.device import chosen_device, chosen_precision
+from ..learning.device import chosen_device, chosen_precision, use_processor
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
 from ..learning.weights import load_fitting_weights, load_weights, save_weights
@@ -57,8 +57,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     genotype = read_genotype(request.genotype)
     network_input = genotype.network_input
     check_batch(request.settings.batch, ranks)
-    if request.computing.threads is not None:
-        torch.set_num_threads(request.computing.threads)
+    use_processor(request.computing.threads)
     settings = replace(request.settings, precision=chosen_precision(request.computing.precision, device))
     task = configured_task(genotype.task.name, replace(request.task, scale=genotype.task.scale))
     if request.degraded is not None:
