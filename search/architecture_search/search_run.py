@@ -13,7 +13,7 @@ from ..genotype import Score, write_genotype
 from ..images.image_folder import LoadedImages, load_images
 from ..images.splits import split_images
 from ..images.training_images import PatchSource
-from ..learning.device import chosen_device, chosen_precision, use_processor
+from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress
@@ -49,10 +49,12 @@ def run_search(request: SearchRequest) -> str:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
 
 
+@denormals_as_zero()
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     space, schedule = request.space, request.space.schedule
     check_batch(schedule.batch, ranks)
-    use_processor(request.computing.threads)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
     arithmetic = chosen_precision(request.computing.precision, device)
     latency = _latency_goal(request.latency, space)
     loaded = load_images(

@@ -7,7 +7,7 @@ import torch
 
 from ...errors import UserError
 from ..architecture_search.search_request import SearchRequest
-from ..learning.device import chosen_device, use_processor
+from ..learning.device import chosen_device, denormals_as_zero
 from ..learning.distributed import Ranks, joined_ranks, own_device
 from ..runs.run_folder import prepared_run_folder
 from .candidate_files import CandidateFiles
@@ -30,8 +30,10 @@ def run_halving(request: SearchRequest) -> str:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
 
 
+@denormals_as_zero()
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
-    use_processor(request.computing.threads)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
     trainer = trainer_of(request, request.space.halving, device)
     is_there = ranks.agreed(files.list_of_candidates.exists())

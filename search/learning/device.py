@@ -1,6 +1,7 @@
 """Choose the device and the arithmetic a network trains in, and refuse what the machine does not have."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
@@ -33,15 +34,20 @@ def chosen_precision(name: str, device: torch.device) -> Literal["fp32", "bf16"]
     return "bf16" if has_bf16 else "fp32"
 
 
-def use_processor(threads: int | None) -> None:
-    """Compute on so many threads of the CPU from now on, None: as torch chooses; numbers below 1.2e-38 count as 0.
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Inside, the processor takes numbers below 1.2e-38 as 0, in this thread and in those begun there.
 
     The momenta of filters that have died fall to such numbers after some 1700 steps, and processors are slow with them:
-    a step of Muon took 16 times as long. Threads that torch starts later take this over.
+    a step of Muon took 16 times as long.
     """
+    # As others may have set it; torch cannot be asked.
+    before = bool((torch.full((64,), 1e-30) * 1e-10).max() == 0)
     torch.set_flush_denormal(True)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _cpu_has_bf16() -> bool:

@@ -15,7 +15,7 @@ from ..halving.comparison import compare
 from ..halving.halving_result import write_result
 from ..halving.kept_candidates import keep_candidates, kept_candidates, search_identity
 from ..halving.training_data import trainer_of
-from ..learning.device import chosen_device, use_processor
+from ..learning.device import chosen_device, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress
@@ -41,11 +41,13 @@ def run_supernet_search(request: SearchRequest) -> str:
         return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
 
 
+@denormals_as_zero()
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     started = time.monotonic()
     schedule = request.space.supernet
     check_batch(schedule.batch, ranks)
-    use_processor(request.computing.threads)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
     final = request.space.halving.model_copy(update={"candidates": schedule.finalists})
     trainer = trainer_of(request, final, device)

@@ -18,7 +18,7 @@ from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
-from ..learning.device import chosen_device, chosen_precision, use_processor
+from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
 from ..learning.metrics import ValidationScore
 from ..learning.weights import load_fitting_weights, load_weights, save_weights
@@ -53,11 +53,13 @@ def run_training(request: TrainRequest, *, clock: Callable[[], float] = time.mon
         return summary if ranks.is_first else ""
 
 
+@denormals_as_zero()
 def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Callable[[], float]) -> str:
     genotype = read_genotype(request.genotype)
     network_input = genotype.network_input
     check_batch(request.settings.batch, ranks)
-    use_processor(request.computing.threads)
+    if request.computing.threads is not None:
+        torch.set_num_threads(request.computing.threads)
     settings = replace(request.settings, precision=chosen_precision(request.computing.precision, device))
     task = configured_task(genotype.task.name, replace(request.task, scale=genotype.task.scale))
     if request.degraded is not None:

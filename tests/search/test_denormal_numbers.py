@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from hinas.search import search_command, train_command
-from hinas.search.learning.device import use_processor
+from hinas.search.learning import muon
+from hinas.search.learning.device import denormals_as_zero
 
 
 @pytest.fixture(autouse=True)
@@ -26,28 +27,48 @@ def _smallest() -> float:
     return float((torch.full((64,), 1e-30) * 1e-10).double().max())
 
 
-def test_they_are_zero_once_the_processor_is_set() -> None:
-    use_processor(None)
-    assert _smallest() == 0
+def test_they_are_zero_inside_and_numbers_again_behind() -> None:
+    with denormals_as_zero():
+        assert _smallest() == 0
+        with denormals_as_zero():
+            assert _smallest() == 0
+        assert _smallest() == 0
+    assert _smallest() > 0
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the smallest number is in every step of Muon."""
+    found: list[float] = []
+    step = muon.Muon.step
+
+    def observed(self: muon.Muon) -> None:
+        found.append(_smallest())
+        step(self)
+
+    monkeypatch.setattr(muon.Muon, "step", observed)
+    return found
 
 
 def test_they_are_zero_in_a_training(
-    in_process: Callable[..., Any], small_document: Any, picture_folder: Path, tmp_path: Path
+    in_process: Callable[..., Any], seen: list[float], small_document: Any, picture_folder: Path, tmp_path: Path
 ) -> None:
     genotype = tmp_path / "small.json"
     genotype.write_text(json.dumps(small_document(3)))
     short = ("--iterations", "1", "--batch", "2", "--crop", "16", "--device", "cpu", "--threads", "1")
     done = in_process(train_command.app, genotype, picture_folder, "--out", tmp_path / "run", *short)
     assert done.returncode == 0, done.stderr
-    assert _smallest() == 0
+    assert seen == [0]
+    assert _smallest() > 0
 
 
 @pytest.mark.parametrize("method", ["gradient", "random"])
 def test_they_are_zero_in_a_search(
-    in_process: Callable[..., Any], picture_folder: Path, tmp_path: Path, method: str
+    in_process: Callable[..., Any], seen: list[float], picture_folder: Path, tmp_path: Path, method: str
 ) -> None:
     small = ("--set", "layers=2", "--set", "nodes=1", "--set", "width=4", "--set", "steps=1", "--set", "samples=1")
     short = ("--method", method, "--epochs", "1", "--batch", "2", "--crop", "16", "--device", "cpu", "--threads", "1")
     done = in_process(search_command.app, picture_folder, "--out", tmp_path / "run", *small, *short)
     assert done.returncode == 0, done.stderr
-    assert _smallest() == 0
+    assert seen and not any(seen)
+    assert _smallest() > 0
