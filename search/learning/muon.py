@@ -16,14 +16,28 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 def orthogonalised(matrices: Tensor, *, steps: int = 5) -> Tensor:
     """(..., R, C): each matrix with its singular values driven to about 1 (0.7..1.2), by Newton-Schulz iterations."""
-    a, b, c = _QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    x = _product_of_factors(x @ x.mT, steps) @ x
     return x.mT if tall else x
+
+
+def _product_of_factors(gram: Tensor, steps: int) -> Tensor:
+    """What the iterations of x multiply it with from the left, found from x x^T alone.
+
+    Each multiplies by a polynomial of the Gram matrix of its own x, and all of them commute. A kernel's matrix is about
+    nine times as wide as it is high, so that small products take the place of wide ones.
+    """
+    a, b, c = _QUINTIC
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    product = identity
+    for step in range(steps):
+        factor = a * identity + b * gram + c * gram @ gram
+        product = factor @ product if step else factor
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    return product
 
 
 class Muon(Optimizer):

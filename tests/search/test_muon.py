@@ -13,6 +13,25 @@ def test_singular_values_are_driven_towards_one(shape: tuple[int, int]) -> None:
     assert values.max() < 1.3
 
 
+@pytest.mark.parametrize("shape", [(16, 144), (144, 16), (20, 20)])
+@pytest.mark.parametrize("smallest_decades", [0, 2, 6])
+def test_steps_are_those_of_the_iterations_as_published(shape: tuple[int, int], smallest_decades: int) -> None:
+    torch.manual_seed(0)
+    left = torch.linalg.qr(torch.randn(shape[0], min(shape))).Q
+    right = torch.linalg.qr(torch.randn(shape[1], min(shape))).Q
+    matrix = left * 10 ** -torch.linspace(0, smallest_decades, min(shape)) @ right.mT
+    difference = orthogonalised(matrix) - _published_iterations(matrix.double()).float()
+    assert difference.norm() < 2e-3 * min(shape) ** 0.5
+
+
+def _published_iterations(x: torch.Tensor) -> torch.Tensor:
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = x / x.norm()
+    for _ in range(5):
+        x = a * x + b * (x @ x.mT) @ x + c * (x @ x.mT) @ (x @ x.mT) @ x
+    return x
+
+
 def test_a_zero_gradient_gives_no_step() -> None:
     assert torch.equal(orthogonalised(torch.zeros(4, 6)), torch.zeros(4, 6))
 
