@@ -20,7 +20,7 @@ from hinas.search.learning.distributed import Ranks
 from hinas.search.learning.draws import gumbel_like, straight_through
 from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.search_command import app
-from hinas.search.spaces.hinas.drawn_architecture import drawn_architecture, drawn_cells, with_skips_left_out
+from hinas.search.spaces.hinas.relaxation.drawn_architecture import drawn_architecture, drawn_cells, with_skips_left_out
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings
 from hinas.search.spaces.schedule import SearchSchedule

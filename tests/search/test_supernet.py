@@ -12,7 +12,7 @@ from hinas.export.checks.check_numerics import check_numerics
 from hinas.export.graph.onnx_from_network import onnx_from_network
 from hinas.network_input import NetworkInput
 from hinas.search.learning.batch_norm import normalised
-from hinas.search.spaces.hinas.architecture import most_probable_path, one_hot_architecture, strongest_edges
+from hinas.search.spaces.hinas.relaxation.architecture import most_probable_path, one_hot_architecture, strongest_edges
 from hinas.search.spaces.hinas.search_settings import V1_CANDIDATES, V2_CANDIDATES, Settings
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings

@@ -119,7 +119,7 @@ class HinasSpace(Space):
 
     def searcher(self, settings: SpaceSettings, task: TaskDescription) -> "Searcher":
         """The supernet with its alpha and beta."""
-        from .search_supernet import build_supernet
+        from .relaxation.search_supernet import build_supernet
 
         return build_supernet(own(settings, Settings), task.channels, task.scale)
 

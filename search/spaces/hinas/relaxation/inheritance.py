@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
+from ..network import CellNetwork, CompactNetwork, build
+from ..space import NetworkDescription
 from .mixed_operations import OutgoingEdges
-from .network import CellNetwork, CompactNetwork, build
-from .space import NetworkDescription
 from .supernet import MixedCell, Supernet, key
 
 

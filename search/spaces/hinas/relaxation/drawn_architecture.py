@@ -11,9 +11,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...learning.draws import gumbel_like, straight_through
+from ....learning.draws import gumbel_like, straight_through
+from ..space import Cell
 from .architecture import Architecture, ArchitectureParameters, one_hot_architecture, strongest_edges
-from .space import Cell
 
 
 def drawn_cells(parameters: ArchitectureParameters, alpha_noise: Tensor, beta_noise: Tensor) -> tuple[Cell, ...]:

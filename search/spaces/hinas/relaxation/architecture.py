@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .search_settings import Settings
-from .space import Cell, Edge
+from ..search_settings import Settings
+from ..space import Cell, Edge
 
 Present = tuple[tuple[bool, ...], ...]
 

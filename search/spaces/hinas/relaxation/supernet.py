@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...learning.batch_norm import normalised
-from ..image_input import maps_of_image
-from ..image_output import ImageOutput
+from ....learning.batch_norm import normalised
+from ...image_input import maps_of_image
+from ...image_output import ImageOutput
+from ..network import enlarged
+from ..operations import activation
+from ..search_settings import Settings
 from .architecture import Architecture, CellWeights
 from .mixed_operations import OutgoingEdges
-from .network import enlarged
-from .operations import activation
-from .search_settings import Settings
 
 
 class Supernet(nn.Module):

@@ -7,20 +7,20 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from ...learning.kernel_optimizers import down_to_a_25th, kernel_optimizers
-from ..interface import Block, SpaceDescription, own
-from ..schedule import SearchSchedule
-from ..searcher import Phase, SamplingSearcher
+from ....learning.kernel_optimizers import down_to_a_25th, kernel_optimizers
+from ...interface import Block, SpaceDescription, own
+from ...schedule import SearchSchedule
+from ...searcher import Phase, SamplingSearcher
+from ..blocks import blocks
+from ..operations import start_as_convolutions
+from ..random_networks import random_description, with_connections_changed, with_operations_replaced
+from ..receptive_field import geometry
+from ..search_settings import Settings
+from ..space import NetworkDescription
 from .architecture import Architecture, ArchitectureParameters, discretised_cells, one_hot_architecture
-from .blocks import blocks
 from .drawn_architecture import drawn_architecture, with_skips_left_out
 from .expected_cost import expected_blocks, expected_halo
 from .inheritance import inherited_network
-from .operations import start_as_convolutions
-from .random_networks import random_description, with_connections_changed, with_operations_replaced
-from .receptive_field import geometry
-from .search_settings import Settings
-from .space import NetworkDescription
 from .supernet import Supernet
 
 

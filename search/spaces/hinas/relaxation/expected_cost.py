@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..interface import Block
+from ...interface import Block
+from ..blocks import frame_block, node_block, operation_block, squeeze_block
+from ..receptive_field import END_RADIUS, START_RADIUS, radius_of
+from ..search_settings import Settings
 from .architecture import Architecture
-from .blocks import frame_block, node_block, operation_block, squeeze_block
-from .receptive_field import END_RADIUS, START_RADIUS, radius_of
-from .search_settings import Settings
 
 
 def expected_blocks(architecture: Architecture, settings: Settings, channels: int) -> Mapping[Block, Tensor]:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...learning.batch_norm import normalised
+from ....learning.batch_norm import normalised
+from ..operations import Deformation, activation
+from ..search_settings import Settings
 from .architecture import CellWeights
-from .operations import Deformation, activation
-from .search_settings import Settings
 
 _DENSE = {"conv_3x3": (3, 1), "dil_3x3": (3, 2), "dil_5x5": (5, 2)}
 """Kernel and dilation of the operations that are one convolution."""
