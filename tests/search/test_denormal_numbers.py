@@ -62,13 +62,39 @@ def test_they_are_zero_in_a_training(
     assert _smallest() > 0
 
 
-@pytest.mark.parametrize("method", ["gradient", "random"])
+_HINAS = ("layers=2", "nodes=1", "width=4", "steps=1", "samples=1")
+_PYRAMID = (
+    "widths=[8]", "middle=[1,3]", "blocks=[1,2]", "levels=[1,2]", "halving.rounds=1", "halving.first_iterations=10",
+    "halving.candidates=2", "supernet.iterations=2", "supernet.random_paths=1", "supernet.population=3",
+    "supernet.parents=2", "supernet.generations=1", "supernet.finalists=1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "space", "settings"),
+    [
+        ("gradient", "hinas", _HINAS),
+        ("random", "hinas", _HINAS),
+        ("halving", "pyramid", _PYRAMID),
+        ("supernet", "pyramid", _PYRAMID),
+    ],
+)
 def test_they_are_zero_in_a_search(
-    in_process: Callable[..., Any], seen: list[float], picture_folder: Path, tmp_path: Path, method: str
+    in_process: Callable[..., Any],
+    seen: list[float],
+    picture_folder: Path,
+    tmp_path: Path,
+    method: str,
+    space: str,
+    settings: tuple[str, ...],
 ) -> None:
-    small = ("--set", "layers=2", "--set", "nodes=1", "--set", "width=4", "--set", "steps=1", "--set", "samples=1")
-    short = ("--method", method, "--epochs", "1", "--batch", "2", "--crop", "16", "--device", "cpu", "--threads", "1")
-    done = in_process(search_command.app, picture_folder, "--out", tmp_path / "run", *small, *short)
+    sizes = [part for kind in ("halving", "supernet") for part in (f"{kind}.batch=2", f"{kind}.crop=32")]
+    if space == "pyramid":
+        settings = (*settings, *sizes, "halving.validation_side=32")
+    changes = [part for setting in settings for part in ("--set", setting)]
+    short = () if space == "pyramid" else ("--epochs", "1", "--batch", "2", "--crop", "16")
+    asked = ("--space", space, "--method", method, *changes, *short, "--device", "cpu", "--threads", "1")
+    done = in_process(search_command.app, picture_folder, "--out", tmp_path / "run", *asked)
     assert done.returncode == 0, done.stderr
     assert seen and not any(seen)
     assert _smallest() > 0
