@@ -1,7 +1,7 @@
 """The accuracy gate: a precision passes where it restores real images as well as fp32 does, up to a limit.
 
 Where it does not, the layers that cost most stay in fp32: one, then two, four and so on, up to half of the
-multiply-adds.
+multiply-adds; then as many fewer as still pass.
 """
 
 from collections.abc import Sequence
@@ -90,10 +90,7 @@ def passed(trial: PrecisionTrial, gate: Gate) -> tuple[onnx.ModelProto, Certific
     kept: list[str] = []
     loss = gate.loss(trial.opened(kept).run)
     if not gate.is_passed_by(loss) and trial.reduction.keeps_layers:
-        ranked = _ranked_layers(trial, gate, loss.largest.case)
-        while not gate.is_passed_by(loss) and len(kept) < len(ranked):
-            kept = ranked[: max(1, 2 * len(kept))]
-            loss = gate.loss(trial.opened(kept).run)
+        kept, loss = _with_layers_kept(trial, gate, _ranked_layers(trial, gate, loss.largest.case), loss)
     if not gate.is_passed_by(loss):
         raise TooMuchLostError(_failure(trial, gate, loss, kept))
     model = trial.written(kept)
@@ -112,6 +109,28 @@ def passed(trial: PrecisionTrial, gate: Gate) -> tuple[onnx.ModelProto, Certific
         engine=trial.opened(kept).description,
     )
     return model, certificate
+
+
+def _with_layers_kept(
+    trial: PrecisionTrial, gate: Gate, ranked: Sequence[str], loss: QualityLoss
+) -> tuple[list[str], QualityLoss]:
+    """The first of the ranked layers that have to stay for the gate to be passed, and what is lost then.
+
+    All of them where none of the attempts passes. A passing number is found by doubling, and the fewest below it by
+    halving what lies between, as if every layer more lost less.
+    """
+    too_few, enough = 0, 0
+    while not gate.is_passed_by(loss) and enough < len(ranked):
+        too_few, enough = enough, min(max(1, 2 * enough), len(ranked))
+        loss = gate.loss(trial.opened(ranked[:enough]).run)
+    while gate.is_passed_by(loss) and enough - too_few > 1:
+        fewer = (too_few + enough) // 2
+        loss_of_fewer = gate.loss(trial.opened(ranked[:fewer]).run)
+        if gate.is_passed_by(loss_of_fewer):
+            enough, loss = fewer, loss_of_fewer
+        else:
+            too_few = fewer
+    return list(ranked[:enough]), loss
 
 
 def _ranked_layers(trial: PrecisionTrial, gate: Gate, case: str) -> list[str]:

@@ -21,6 +21,7 @@ from hinas.export.commands import app
 from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
 from hinas.export.freeze import PlainExport, finished_model, plain_export
+from hinas.export.graph.graph_cost import macs_of_layers
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.network_input import NetworkInput
@@ -129,6 +130,23 @@ def test_the_spoilt_layer_alone_is_found_and_kept(plain: PlainExport, gate: Gate
         return fp16(model, keep) if spoilt in keep else _with_constant(model, spoilt, 1, lambda values: values + np.inf)
 
     assert passed(_candidate(plain, write_infinite), gate)[1].kept_fp32 == (spoilt,)
+
+
+def test_no_layer_more_is_kept_than_it_takes(plain: PlainExport, gate: Gate) -> None:
+    macs = macs_of_layers(plain.model)
+    spoilt = set(sorted(macs, key=lambda layer: macs[layer])[:3])
+
+    def write(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
+        lowered = fp16(model, keep)
+        weights = {node.input[1] for node in lowered.graph.node if node.name in spoilt - keep}
+        for constant in lowered.graph.initializer:
+            if constant.name in weights:
+                values = numpy_helper.to_array(constant)
+                constant.CopyFrom(numpy_helper.from_array(values + values.dtype.type(np.inf), constant.name))
+        return lowered
+
+    # Doubling alone would keep four.
+    assert set(passed(_candidate(plain, write), gate)[1].kept_fp32) == spoilt
 
 
 def test_what_no_layer_in_fp32_mends_fails(plain: PlainExport, gate: Gate) -> None:
