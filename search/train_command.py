@@ -48,6 +48,14 @@ def train(
     ] = None,
     optimizer: Annotated[TrainingOptimizer, typer.Option()] = "muon",
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.")] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Shrinks the weights in every step, times the rate. Default: 0 muon and adam, 0.0003 sgd.",
+            show_default=False,
+        ),
+    ] = None,
     schedule: Annotated[
         RateCurve, typer.Option(help="trapezoid: constant, falling in the last fifth; resume it with more iterations.")
     ] = "cosine",
@@ -123,7 +131,7 @@ def train(
     from .learning.computing import Computing
     from .tasks.interface import TaskOptions
     from .training.train_request import TrainRequest
-    from .training.training_settings import USUAL_ITERATIONS, USUAL_RATES, TrainingSettings
+    from .training.training_settings import USUAL_ITERATIONS, USUAL_RATES, USUAL_WEIGHT_DECAYS, TrainingSettings
     from .training.usual_settings import usual_settings
 
     if iterations is None and not (max_minutes is not None and max_minutes < math.inf):
@@ -144,6 +152,7 @@ def train(
             crop=usual.crop if crop is None else crop,
             optimizer=optimizer,
             learning_rate=USUAL_RATES[optimizer] if learning_rate is None else learning_rate,
+            weight_decay=USUAL_WEIGHT_DECAYS[optimizer] if weight_decay is None else weight_decay,
             schedule=schedule,
             warmup=500 if iterations is None else min(500, max(1, iterations // 20)),
             pixel_loss=loss,

@@ -126,6 +126,7 @@ def _settings(trainer: Trainer, iterations: int) -> TrainingSettings:
         batch=schedule.batch,
         crop=schedule.crop,
         learning_rate=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
         warmup=min(500, max(1, schedule.first_iterations // 10)),
         schedule="trapezoid",
         pixel_loss=schedule.pixel_loss,

@@ -41,10 +41,16 @@ def _product_of_factors(gram: Tensor, steps: int) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Muon with Nesterov momentum for convolution weights (..., out, in, k, k), seen as matrices (out, in * k * k)."""
+    """Muon with Nesterov momentum for convolution weights (..., out, in, k, k), seen as matrices (out, in * k * k).
 
-    def __init__(self, parameters: Iterable[Tensor], *, lr: float, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    Every step shrinks the weights by `lr * weight_decay` (Liu et al. 2025, equation 3). Steps of noise are as large as
+    others, so that without it weights grow like a random walk.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -59,4 +65,5 @@ class Muon(Optimizer):
                 average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
                 update = parameter.grad.lerp(average, group["momentum"]).flatten(-3)
                 scale = 0.2 * max(update.shape[-2:]) ** 0.5
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale)

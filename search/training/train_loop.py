@@ -87,11 +87,11 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     for optimizer, saved in zip(state.optimizers, content["optimizers"], strict=True):
-        # The peak learning rate is the new run's: a person may lower it where a training has stalled.
-        peaks = [group["initial_lr"] for group in optimizer.param_groups]
+        # These are the new run's: a person may lower the peak learning rate where a training has stalled.
+        asked = [{name: group[name] for name in ("initial_lr", "weight_decay")} for group in optimizer.param_groups]
         optimizer.load_state_dict(saved)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["initial_lr"] = peak
+        for group, settings in zip(optimizer.param_groups, asked, strict=True):
+            group.update(settings)
     state.generator.set_state(content["generator"].cpu())
     state.iteration = content["iteration"]
     state.seconds = content["seconds"]
@@ -288,19 +288,19 @@ def _follow(average: nn.Module, network: nn.Module, *, decay: float) -> None:
 
 
 def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
-    rate = settings.learning_rate
+    rate, decay = settings.learning_rate, settings.weight_decay
     optimizers: list[torch.optim.Optimizer]
     if settings.optimizer == "sgd":
-        optimizers = [torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=3e-4)]
+        optimizers = [torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=decay)]
     elif settings.optimizer == "adam":
-        optimizers = [torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))]
+        optimizers = [torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay)]
     else:
         kernels, rest = _kernels_and_rest(network)
         # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
         optimizers = [torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
         if kernels:
             # A network of two convolutions has none between them.
-            optimizers.insert(0, Muon(kernels, lr=rate))
+            optimizers.insert(0, Muon(kernels, lr=rate, weight_decay=decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]

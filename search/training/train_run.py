@@ -224,7 +224,7 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
             f"{path}: a checkpoint of genotype {content['genotype']}, not of {genotype.identity}; choose another --out"
         )
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
-    free = {"iterations", "learning_rate", "warmup", "schedule", "validation_every", "log_every"}
+    free = {"iterations", "learning_rate", "weight_decay", "warmup", "schedule", "validation_every", "log_every"}
     for name, now in recorded.items():
         then = content["settings"].get(name, _BEFORE_THERE_WAS.get(name))
         if name not in free and now != then:

@@ -7,6 +7,9 @@ from ..learning.choices import Arithmetic, PixelLoss, RateCurve, TrainingOptimiz
 USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
 """Highest learning rate of each optimizer where none is given."""
 
+USUAL_WEIGHT_DECAYS = {"muon": 0.0, "adam": 0.0, "sgd": 3e-4}
+"""Of each optimizer where none is given; SGD's is that of HiNAS."""
+
 USUAL_ITERATIONS = 400_000
 """Where neither a number nor a time is given."""
 
@@ -22,6 +25,8 @@ class TrainingSettings:
     """Side of a square patch in pixels, a multiple of the network's stride."""
     optimizer: TrainingOptimizer = "muon"
     learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    """Every step shrinks the weights by the learning rate times this. Muon's are the kernels that it trains."""
     warmup: int = 500
     """Iterations over which the learning rate rises from 0; by the clock at most a twentieth of the time."""
     schedule: RateCurve = "cosine"

@@ -42,6 +42,13 @@ def test_a_batch_of_matrices_is_treated_one_by_one() -> None:
     torch.testing.assert_close(orthogonalised(batch), torch.stack([orthogonalised(one) for one in batch]))
 
 
+def test_weight_decay_shrinks_by_its_share_of_the_rate() -> None:
+    weight = torch.nn.Parameter(torch.ones(8, 4, 3, 3))
+    weight.grad = torch.zeros_like(weight)
+    Muon([weight], lr=0.01, weight_decay=0.5).step()
+    torch.testing.assert_close(weight.detach(), torch.full((8, 4, 3, 3), 1 - 0.01 * 0.5))
+
+
 def test_a_step_goes_downhill_and_its_size_does_not_depend_on_the_gradients() -> None:
     steps = []
     for scale in (1e-3, 1e3):

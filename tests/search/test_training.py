@@ -107,6 +107,25 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     assert [row.iteration for row in second.history] == [1, 4, 8]
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
+def test_weight_decay_keeps_kernels_small_and_may_change_when_a_training_goes_on(
+    small_document: Any, picture_folder: Path, one_thread: None, optimizer: str
+) -> None:
+    def hidden_norm(state: TrainingState) -> float:
+        return max(float(weight.norm()) for weight in state.network.parameters() if weight.ndim == 4)
+
+    plain, shrinking = (_settings(optimizer=optimizer, learning_rate=1e-2, weight_decay=decay) for decay in (0.0, 5.0))
+    without, with_decay = _state(plain, small_document(1)), _state(shrinking, small_document(1))
+    _run(without, plain, picture_folder)
+    _run(with_decay, shrinking, picture_folder)
+    assert hidden_norm(with_decay) < 0.9 * hidden_norm(without)
+
+    content = state_content(without, {}, "id")
+    resumed = _state(shrinking, small_document(1))
+    restore_state(resumed, content)
+    assert resumed.optimizers[0].param_groups[0]["weight_decay"] == 5.0
+
+
 @pytest.mark.slow
 def test_a_short_training_denoises_better_than_doing_nothing(
     small_document: Any, picture_folder: Path, one_thread: None
