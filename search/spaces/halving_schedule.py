@@ -33,7 +33,7 @@ class HalvingSchedule(Frozen):
     pixel_loss: PixelLoss = "l1"
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     """Of Muon; half of it is Adam's."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.3
     """Of Muon: every step shrinks the kernels by the learning rate times this."""
     validation_side: Annotated[int, Field(ge=16)] = 192
     """Networks are scored on a square of this side in the middle of every image of the split V."""

@@ -7,7 +7,7 @@ from ..learning.choices import Arithmetic, PixelLoss, RateCurve, TrainingOptimiz
 USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
 """Highest learning rate of each optimizer where none is given."""
 
-USUAL_WEIGHT_DECAYS = {"muon": 0.0, "adam": 0.0, "sgd": 3e-4}
+USUAL_WEIGHT_DECAYS = {"muon": 0.3, "adam": 0.0, "sgd": 3e-4}
 """Of each optimizer where none is given; SGD's is that of HiNAS."""
 
 USUAL_ITERATIONS = 400_000
