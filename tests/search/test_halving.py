@@ -146,7 +146,7 @@ def test_a_survivors_training_is_one_training_of_the_whole_length(picture_folder
 
     settings = TrainingSettings(
         iterations=space.halving.iterations[1], batch=2, crop=32, learning_rate=space.halving.learning_rate, warmup=1,
-        schedule="trapezoid", seed=3,
+        weight_decay=space.halving.weight_decay, schedule="trapezoid", seed=3,
     )  # fmt: skip
     torch.manual_seed(3)
     state = new_state(candidate.genotype.built(), settings, device=CPU)
