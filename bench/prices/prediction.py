@@ -90,7 +90,7 @@ def prediction_figure(predictions: Sequence[Prediction], *, title: str, conditio
         axes.set_ylim(low, high)
         axes.set_aspect("equal")
         axes.set_xlabel("predicted latency (ms)")
-        axes.set_ylabel("measured latency (ms), median")
+        axes.set_ylabel("measured latency (ms), fastest run")
         axes.set_title(f"{agreement(predictions)}\n{conditions}", fontsize=7.5)
         axes.legend(fontsize=8, frameon=False, loc="upper left")
         return figure

@@ -39,6 +39,15 @@ class HalvingSchedule(Frozen):
     """Networks are scored on a square of this side in the middle of every image of the split V."""
 
     @model_validator(mode="after")
+    def _a_step_leaves_weights(self) -> "HalvingSchedule":
+        if self.learning_rate * self.weight_decay >= 1:
+            raise ValueError(
+                f"weight_decay: got {self.weight_decay:g}, which at a learning rate of {self.learning_rate:g} leaves "
+                "nothing of the weights"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _every_round_is_longer(self) -> "HalvingSchedule":
         if any(shorter >= longer for shorter, longer in pairwise(self.iterations)):
             raise ValueError(f"growth: got {self.growth:g}, which leaves two rounds of equal length")

@@ -197,6 +197,12 @@ def _check_request(request: TrainRequest, task: Task, network_input: NetworkInpu
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
     if request.warm_start is not None and (request.resume or request.start_from is not None):
         raise UserError("--warm-start begins with another network's weights: give neither --resume nor --start-from")
+    rate, decay = request.settings.learning_rate, request.settings.weight_decay
+    if rate * decay >= 1:
+        raise UserError(
+            f"--weight-decay: got {decay:g}, which at a learning rate of {rate:g} leaves nothing of the weights; "
+            f"expected less than {1 / rate:g}"
+        )
     multiple = network_input.picture_multiple
     if request.settings.crop % multiple:
         raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")

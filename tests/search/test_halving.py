@@ -279,6 +279,7 @@ def test_what_halving_cannot_do_is_said(picture_folder: Path, tmp_path: Path, mi
         ("--epochs", "3"): "halving.first_iterations",
         ("--perturbed",): "--perturbed",
         ("--resume",): "no search to resume from",
+        ("--set", "halving.weight_decay=500"): "weight_decay: got 500, which at a learning rate of 0.002",
         ("--set", "halving.kept=2"): "--set halving.kept: Input should be less than or equal to 1",
     }.items():
         assert message in mistake(app, *run, *more), more

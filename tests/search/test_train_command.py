@@ -150,6 +150,7 @@ def test_max_minutes_stops_a_given_number_of_iterations_resumably(
         (["--sigma", "50:20"], "the lower one first"),
         (["--sigma", "0:200"], "conditioned on 0:75"),
         (["--crop", "17"], "--crop: got 17, expected a multiple of 2"),
+        (["--weight-decay", "300"], "--weight-decay: got 300, which at a learning rate of 0.005 leaves nothing of the"),
         (["--crop", "4000"], "no usable training image"),
         (["--device", "tpu"], "expected auto, cpu, cuda or cuda:N"),
         (["--device", "cuda:99"], "CUDA devices; use --device cpu"),
