@@ -15,14 +15,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ...runtime.backends.openvino_cpu import openvino_core
+from ...runtime.backends.openvino_cpu import OPENVINO_HINTS, openvino_core, own_arithmetic, processor_computes_in
 from ...runtime.model.manifest import Precision
 from ..graph.variants import Target
 from ..precisions.half_precision import bf16
 
 _EMULATED = ("fp16", "bf16")
-_OPENVINO_HINTS: Mapping[Precision, str] = {"bf16": "bf16", "int8": "f32"}
-"""What OpenVINO computes in where an int8 graph does not say, and what it is told for bf16."""
 ModelRun = Callable[[Mapping[str, NDArray[np.float32]]], NDArray[np.float32]]
 """Inputs by name -> `denoised`."""
 
@@ -38,7 +36,7 @@ class CheckingEngine:
 
 def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> CheckingEngine:
     """A model in the engine that checks it: the target's own where it can run here, else ONNX Runtime."""
-    if target == "openvino" and precision in _OPENVINO_HINTS and _openvino_computes_in(precision):
+    if target == "openvino" and precision in ("bf16", "int8") and _openvino_computes_in(precision):
         return _opened_in_openvino(model, precision)
     how = " emulated" if precision in _EMULATED else ""
     return CheckingEngine(
@@ -90,20 +88,19 @@ def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def _openvino_computes_in(precision: Precision) -> bool:
-    if find_spec("openvino") is None:
-        return False
-    return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return find_spec("openvino") is not None and processor_computes_in(precision)
 
 
 def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> CheckingEngine:
     import openvino
 
-    core = openvino_core()
+    core, arithmetic = openvino_core(), own_arithmetic(precision)
     read = core.read_model(model.SerializeToString(), b"")
-    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": _OPENVINO_HINTS[precision]})
+    compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": OPENVINO_HINTS[arithmetic]})
     version = openvino.__version__.split("-")[0]
+    computed_in = "int8 and bf16" if (precision, arithmetic) == ("int8", "bf16") else precision
     return CheckingEngine(
-        description=f"openvino {version}, {precision}", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
+        description=f"openvino {version}, {computed_in}", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
     )
 
 

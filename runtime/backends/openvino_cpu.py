@@ -38,9 +38,24 @@ def imported_openvino() -> Any:
     return openvino
 
 
-_ARITHMETIC: dict[Precision, Arithmetic] = {"fp32": "fp32", "int8": "fp32", "fp16": "fp32", "bf16": "bf16"}
-"""What a model file is for, where the graph does not say; by itself OpenVINO would take bf16 for an fp32 model."""
-_HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16"}
+OPENVINO_HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16"}
+"""What OpenVINO is told to compute floating-point layers in."""
+
+
+def own_arithmetic(precision: Precision) -> Arithmetic:
+    """What the floating-point layers of a model file for a precision are computed in where nothing else is asked for.
+
+    By itself OpenVINO would take bf16 for an fp32 model too. What an int8 model leaves in floating point is bf16 on
+    processors that compute in it: there fp32 layers take most of such a model's time.
+    """
+    if precision == "int8":
+        return "bf16" if processor_computes_in("bf16") else "fp32"
+    return "bf16" if precision == "bf16" else "fp32"
+
+
+def processor_computes_in(precision: Precision) -> bool:
+    """Whether OpenVINO has instructions of this processor for a precision."""
+    return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVinoCpu(Backend):
@@ -92,8 +107,9 @@ class OpenVinoCpu(Backend):
     def precision(self) -> str:
         if self._manifest.precision == "int8" and self._arithmetic == "bf16":
             return "int8 and bf16"
-        own = _ARITHMETIC[self._manifest.precision]
-        return self._manifest.precision if self._arithmetic == own else self._arithmetic
+        if self._manifest.precision == "int8" or self._arithmetic == own_arithmetic(self._manifest.precision):
+            return self._manifest.precision
+        return self._arithmetic
 
     def in_fp32(self) -> Backend | None:
         if self._arithmetic == "fp32":
@@ -134,14 +150,14 @@ class OpenVinoCpu(Backend):
         self._compiled = self._core.compile_model(shaped, "CPU", self._settings)
 
     def _checked_arithmetic(self, asked: Arithmetic | None) -> Arithmetic:
-        arithmetic = asked or _ARITHMETIC[self._manifest.precision]
-        if arithmetic == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        arithmetic = asked or own_arithmetic(self._manifest.precision)
+        if arithmetic == "bf16" and not processor_computes_in("bf16"):
             whose = "the model is for bf16" if asked is None else "precision bf16 was asked for"
             raise UserError(f"{whose}, which this processor does not compute in; use --precision fp32")
         return arithmetic
 
     def _compile_settings(self, threads: int | None) -> dict[str, Any]:
-        hint = _HINTS[self._arithmetic]
+        hint = OPENVINO_HINTS[self._arithmetic]
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads

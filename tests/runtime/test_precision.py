@@ -75,13 +75,18 @@ def test_auto_never_lowers_a_precision(models: Models) -> None:
 
 
 @needs_bf16
-def test_the_floating_point_rest_of_an_int8_model_runs_in_bf16_on_demand(models: Models, tmp_path: Path) -> None:
+def test_the_floating_point_rest_of_an_int8_model_is_bf16_where_the_processor_has_it(
+    models: Models, tmp_path: Path
+) -> None:
     model = written_as("int8", models["gray"], tmp_path / "int8.onnx")
     own, exact, half = (open_backend("openvino", model, precision=name) for name in (None, "fp32", "bf16"))
-    assert (own.precision, exact.precision, half.precision) == ("int8", "int8", "int8 and bf16")
-    assert own.in_fp32() is None
-    twin = half.in_fp32()
+    assert (own.precision, exact.precision, half.precision) == ("int8 and bf16", "int8", "int8 and bf16")
+    assert exact.in_fp32() is None
+    twin = own.in_fp32()
     assert twin is not None and twin.precision == "int8"
+    noisy, sigma = np.random.default_rng(0).random((1, 1, 64, 64), np.float32), np.full(1, 25, np.float32)
+    assert np.array_equal(own.run(noisy, sigma), half.run(noisy, sigma))
+    assert not np.array_equal(own.run(noisy, sigma), exact.run(noisy, sigma))
 
 
 def test_fp32_is_what_a_bf16_file_can_also_run_in(models: Models, tmp_path: Path) -> None:
@@ -100,7 +105,9 @@ def test_a_backend_that_cannot_says_so(models: Models, tmp_path: Path, written: 
         open_backend("cpu", model, precision=asked)  # type: ignore[arg-type]
 
 
-def test_a_processor_that_cannot_says_so(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_bf16_says_so_where_it_was_asked_for(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Core(openvino.Core):
         def get_property(self, *_: object) -> list[str]:
             return ["FP32", "INT8"]
@@ -110,6 +117,7 @@ def test_a_processor_that_cannot_says_so(models: Models, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=r"gray\.onnx: precision bf16 was asked for, which this processor does not"):
         OpenVinoCpu(models["gray"], precision="bf16")
     assert OpenVinoCpu(models["gray"], precision="fp32").precision == "fp32"
+    assert OpenVinoCpu(written_as("int8", models["gray"], tmp_path / "int8.onnx")).precision == "int8"
 
 
 @needs_bf16
