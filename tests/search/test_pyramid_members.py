@@ -53,7 +53,7 @@ def _are_the_same(network: nn.Module, reference: nn.Module, *arguments: Tensor) 
     assert _flops(network, *arguments) == _flops(reference, *arguments)
 
 
-@pytest.mark.parametrize("name", ["gray", "color"])
+@pytest.mark.parametrize("name", ["gray", "photo"])
 def test_the_bundled_chains_are_members(name: str) -> None:
     genotype = read_genotype(GENOTYPES / f"{name}.json")
     chain = genotype.built().eval()
@@ -61,7 +61,7 @@ def test_the_bundled_chains_are_members(name: str) -> None:
     member = _member(
         {
             "stem": {"resolution": "half", "channels": [32]},
-            "levels": [{"width": 48, "blocks": {"gray": 12, "color": 16}[name], "kind": "squeezed_chain"}],
+            "levels": [{"width": 48, "blocks": {"gray": 12, "photo": 16}[name], "kind": "squeezed_chain"}],
             "end": {"kind": "separable", "channels": [64, 64], "early_channels": 32},
             "conditioning": SIGMA,
         },
