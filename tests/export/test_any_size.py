@@ -43,7 +43,8 @@ def test_it_pads_by_reflection_and_crops(tiny: Callable[..., Path], tmp_path: Pa
 
 def test_the_bundled_models_give_what_hinas_gives_and_every_engine_takes_them(tmp_path: Path) -> None:
     model = onnx.load(MODELS_FOLDER / "color.onnx")
-    made = with_interface(model, ModelInterface(sizes="any"), alignment=2, scale=1)
+    usual = Denoiser.load("color", "cpu", threads=1)
+    made = with_interface(model, ModelInterface(sizes="any"), alignment=usual.manifest.alignment, scale=1)
     for version in ((8, 6), (10, 16), (11, 4)):
         assert unsupported_nodes(for_older_parser(made) if version[0] < 10 else made, version) == []
     entries = [item for item in made.metadata_props if item.key != "hinas.checksum"]
@@ -51,7 +52,7 @@ def test_the_bundled_models_give_what_hinas_gives_and_every_engine_takes_them(tm
     made.metadata_props.extend(entries)
     onnx.save(made, tmp_path / "any.onnx")
     in_openvino = OpenVinoCpu(tmp_path / "any.onnx", threads=1)
-    usual, own = (Denoiser.load(name, "cpu", threads=1) for name in ("color", tmp_path / "any.onnx"))
+    own = Denoiser.load(tmp_path / "any.onnx", "cpu", threads=1)
     for height, width in [(1, 1), (3, 5), (30, 45)]:
         picture = np.random.default_rng(1).random((height, width, 3), np.float32)
         expected = usual(picture, sigma=20)
