@@ -15,7 +15,13 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ...runtime.backends.openvino_cpu import OPENVINO_HINTS, openvino_core, own_arithmetic, processor_computes_in
+from ...runtime.backends.openvino_cpu import (
+    OPENVINO_HINTS,
+    computed_in,
+    openvino_core,
+    own_arithmetic,
+    processor_computes_in,
+)
 from ...runtime.model.manifest import Precision
 from ..graph.variants import Target
 from ..precisions.half_precision import bf16
@@ -98,9 +104,9 @@ def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> Checkin
     read = core.read_model(model.SerializeToString(), b"")
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": OPENVINO_HINTS[arithmetic]})
     version = openvino.__version__.split("-")[0]
-    computed_in = "int8 and bf16" if (precision, arithmetic) == ("int8", "bf16") else precision
     return CheckingEngine(
-        description=f"openvino {version}, {computed_in}", run=lambda feeds: np.array(compiled(dict(feeds))["denoised"])
+        description=f"openvino {version}, {computed_in(precision, arithmetic)}",
+        run=lambda feeds: np.array(compiled(dict(feeds))["denoised"]),
     )
 
 

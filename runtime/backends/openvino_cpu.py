@@ -53,6 +53,13 @@ def own_arithmetic(precision: Precision) -> Arithmetic:
     return "bf16" if precision == "bf16" else "fp32"
 
 
+def computed_in(written: Precision, arithmetic: Arithmetic) -> str:
+    """How a model written for a precision is computed, in words."""
+    if written == "int8":
+        return "int8 and bf16" if arithmetic == "bf16" else "int8"
+    return "fp16" if (written, arithmetic) == ("fp16", "fp32") else arithmetic
+
+
 def processor_computes_in(precision: Precision) -> bool:
     """Whether OpenVINO has instructions of this processor for a precision."""
     return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -105,11 +112,7 @@ class OpenVinoCpu(Backend):
 
     @property
     def precision(self) -> str:
-        if self._manifest.precision == "int8" and self._arithmetic == "bf16":
-            return "int8 and bf16"
-        if self._manifest.precision == "int8" or self._arithmetic == own_arithmetic(self._manifest.precision):
-            return self._manifest.precision
-        return self._arithmetic
+        return computed_in(self._manifest.precision, self._arithmetic)
 
     def in_fp32(self) -> Backend | None:
         if self._arithmetic == "fp32":

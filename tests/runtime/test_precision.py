@@ -12,9 +12,10 @@ import pytest
 from hinas.errors import UserError
 from hinas.runtime import Denoiser
 from hinas.runtime.backends import openvino_cpu
+from hinas.runtime.backends.backend import Arithmetic
 from hinas.runtime.backends.open_backend import open_backend
 from hinas.runtime.backends.openvino_cpu import OpenVinoCpu
-from hinas.runtime.model.manifest import ModelManifest
+from hinas.runtime.model.manifest import ModelManifest, Precision
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from stand_ins.model_files import written_as
@@ -23,6 +24,21 @@ Models = dict[str, Path]
 openvino = pytest.importorskip("openvino")
 HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 needs_bf16 = pytest.mark.skipif(not HAS_BF16, reason="this processor does not compute in bf16")
+
+
+@pytest.mark.parametrize(
+    ("written", "arithmetic", "said"),
+    [
+        ("fp32", "fp32", "fp32"),
+        ("fp32", "bf16", "bf16"),
+        ("bf16", "fp32", "fp32"),
+        ("fp16", "fp32", "fp16"),
+        ("int8", "fp32", "int8"),
+        ("int8", "bf16", "int8 and bf16"),
+    ],
+)
+def test_what_a_model_is_computed_in_is_said(written: Precision, arithmetic: Arithmetic, said: str) -> None:
+    assert openvino_cpu.computed_in(written, arithmetic) == said
 
 
 def exploding_model(path: Path) -> Path:
