@@ -109,12 +109,14 @@ def finished_model(
         target=target,
         reduction=reduction_for(precision, target, full, calibration),
     )
-    model, certificate = (trial.written(()), None) if gate is None else passed(trial, gate)
+    through = None if gate is None else passed(trial, gate)
+    model = trial.written(()) if through is None else through.model
+    certificate, floating = (None, None) if through is None else (through.certificate, through.floating)
     kept = tuple(sorted(trial.reduction.always_kept)) if certificate is None else certificate.kept_fp32
     difference = None
     if precision != "fp32":
         feeds = [item for _, item in checked_feeds(given)]
-        run = opened(model, precision, target).run
+        run = opened(model, precision, target, floating).run
         difference = largest_difference(run, opened_in_onnxruntime(full), feeds)
     manifest = ModelManifest(
         channels=given.channels,
@@ -126,6 +128,7 @@ def finished_model(
         conditioned=given.conditioned,
         sigma_range=plain.trained_range,
         precision=precision,
+        float_arithmetic=floating,
         io=interface.io,
         weights="random" if plain.training is None else "trained",
         genotype=json.dumps(json.loads(genotype.to_json()), separators=(",", ":")),

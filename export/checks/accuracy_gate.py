@@ -1,10 +1,11 @@
 """The accuracy gate: a precision passes where it restores real images as well as fp32 does, up to a limit.
 
 Where it does not, the layers that cost most stay in fp32: one, then two, four and so on, up to half of the
-multiply-adds; then as many fewer as still pass.
+multiply-adds; then as many fewer as still pass. Where an engine may compute what is kept in bf16, that is tried first.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,14 +13,14 @@ import onnx
 
 from ...errors import UserError
 from ...network_input import NetworkInput
-from ...runtime.model.manifest import Precision
+from ...runtime.model.manifest import FloatArithmetic, Precision
 from ...search.tasks.interface import Example, Task
 from ..graph.graph_cost import macs_of_layers
 from ..graph.onnx_from_network import feeds_of
 from ..graph.variants import Target
 from ..precisions.table import Reduction
 from .check_images import CheckImage
-from .model_runs import CheckingEngine, ModelRun, opened, opened_in_onnxruntime, value_not_finite
+from .model_runs import CheckingEngine, ModelRun, float_arithmetics, opened, opened_in_onnxruntime, value_not_finite
 from .quality_loss import Certificate, QualityLoss, Reference, quality_loss, references
 
 _RANKING_IMAGES = 4
@@ -61,6 +62,8 @@ class PrecisionTrial:
     precision: Precision
     target: Target
     reduction: Reduction
+    floating: FloatArithmetic | None = None
+    """What the floating-point layers are computed in; None: as the runtime chooses."""
 
     def written(self, keep: Sequence[str]) -> onnx.ModelProto:
         """The model in its precision, some nodes kept in fp32."""
@@ -68,7 +71,7 @@ class PrecisionTrial:
 
     def opened(self, keep: Sequence[str]) -> CheckingEngine:
         """The same, made ready to run."""
-        return opened(self.written(keep), self.precision, self.target)
+        return opened(self.written(keep), self.precision, self.target, self.floating)
 
 
 def gate_for(
@@ -82,11 +85,30 @@ def gate_for(
     return Gate(references=tuple(made), max_drop_db=max_drop_db, task=task, given=given)
 
 
-def passed(trial: PrecisionTrial, gate: Gate) -> tuple[onnx.ModelProto, Certificate]:
-    """The model in its precision with as many layers kept in fp32 as it takes, and what it then loses.
+@dataclass(frozen=True, kw_only=True)
+class PassedModel:
+    """A model in its precision, with as many layers kept in fp32 as it took."""
 
-    Raises TooMuchLostError where it loses too much all the same.
+    model: onnx.ModelProto
+    certificate: Certificate
+    floating: FloatArithmetic | None
+    """What its floating-point layers were computed in, where the target has a choice."""
+
+
+def passed(trial: PrecisionTrial, gate: Gate) -> PassedModel:
+    """The model in its precision, its floating-point layers in the fastest arithmetic that passes.
+
+    Raises TooMuchLostError where it loses too much in all of them.
     """
+    *faster, exact = float_arithmetics(trial.precision, trial.target)
+    for floating in faster:
+        with suppress(TooMuchLostError):
+            return _passed_in(replace(trial, floating=floating), gate)
+    return _passed_in(replace(trial, floating=exact), gate)
+
+
+def _passed_in(trial: PrecisionTrial, gate: Gate) -> PassedModel:
+    """With as many layers kept in fp32 as it takes; TooMuchLostError where it loses too much all the same."""
     kept: list[str] = []
     loss = gate.loss(trial.opened(kept).run)
     if not gate.is_passed_by(loss) and trial.reduction.keeps_layers:
@@ -108,7 +130,7 @@ def passed(trial: PrecisionTrial, gate: Gate) -> tuple[onnx.ModelProto, Certific
         kept_fp32=(*sorted(trial.reduction.always_kept), *kept),
         engine=trial.opened(kept).description,
     )
-    return model, certificate
+    return PassedModel(model=model, certificate=certificate, floating=trial.floating)
 
 
 def _with_layers_kept(

@@ -22,7 +22,7 @@ from ...runtime.backends.openvino_cpu import (
     own_arithmetic,
     processor_computes_in,
 )
-from ...runtime.model.manifest import Precision
+from ...runtime.model.manifest import FloatArithmetic, Precision
 from ..graph.variants import Target
 from ..precisions.half_precision import bf16
 
@@ -40,10 +40,25 @@ class CheckingEngine:
     run: ModelRun
 
 
-def opened(model: onnx.ModelProto, precision: Precision, target: Target) -> CheckingEngine:
-    """A model in the engine that checks it: the target's own where it can run here, else ONNX Runtime."""
+def float_arithmetics(precision: Precision, target: Target) -> tuple[FloatArithmetic | None, ...]:
+    """What a model's floating-point layers may be computed in where the target has a choice, the fastest first.
+
+    What this processor cannot compute in cannot be checked on it, so it is not among them.
+    """
+    if (target, precision) != ("openvino", "int8"):
+        return (None,)
+    return ("bf16", "fp32") if _openvino_computes_in("bf16") else ("fp32",)
+
+
+def opened(
+    model: onnx.ModelProto, precision: Precision, target: Target, floating: FloatArithmetic | None = None
+) -> CheckingEngine:
+    """A model in the engine that checks it: the target's own where it can run here, else ONNX Runtime.
+
+    `floating`: of the floating-point layers of an int8 model in OpenVINO; None: as the runtime chooses.
+    """
     if target == "openvino" and precision in ("bf16", "int8") and _openvino_computes_in(precision):
-        return _opened_in_openvino(model, precision)
+        return _opened_in_openvino(model, precision, floating)
     how = " emulated" if precision in _EMULATED else ""
     return CheckingEngine(
         description=f"onnxruntime {onnxruntime.__version__}, {precision}{how}",
@@ -97,10 +112,12 @@ def _openvino_computes_in(precision: Precision) -> bool:
     return find_spec("openvino") is not None and processor_computes_in(precision)
 
 
-def _opened_in_openvino(model: onnx.ModelProto, precision: Precision) -> CheckingEngine:
+def _opened_in_openvino(
+    model: onnx.ModelProto, precision: Precision, floating: FloatArithmetic | None
+) -> CheckingEngine:
     import openvino
 
-    core, arithmetic = openvino_core(), own_arithmetic(precision)
+    core, arithmetic = openvino_core(), own_arithmetic(precision, floating)
     read = core.read_model(model.SerializeToString(), b"")
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": OPENVINO_HINTS[arithmetic]})
     version = openvino.__version__.split("-")[0]

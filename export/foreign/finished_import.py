@@ -101,13 +101,13 @@ def finished_import(
     asked = f"--precision {precision}, target {target}"
     reduction = _applied(asked, lambda: reduction_for(precision, target, network.model, calibration))
     trial = PrecisionTrial(model=network.model, precision=precision, target=target, reduction=reduction)
+    manifest = network.manifest(precision, source={"file": source.source})
     if gate is None:
         model, certificate = _applied(asked, lambda: trial.written(())), None
     else:
-        model, certificate = _applied(asked, lambda: passed(trial, gate))
-    manifest = network.manifest(precision, source={"file": source.source})
-    if certificate is not None:
-        manifest = replace(manifest, certificate=certificate.to_json())
+        through = _applied(asked, lambda: passed(trial, gate))
+        model, certificate = through.model, through.certificate
+        manifest = replace(manifest, certificate=certificate.to_json(), float_arithmetic=through.floating)
     runs_as = partial(runnable, precision=precision, target=target)
     content = _applied(asked, lambda: self_describing(model, manifest, given, interface, runs_as))
     report = ImportReport(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..memory.process_memory import return_free_memory
-from ..model.manifest import ModelManifest, Precision
+from ..model.manifest import FloatArithmetic, ModelManifest, Precision
 from ..model.model_bytes import model_bytes
 from ..tiling.window_limits import OutOfMemoryError
 from .backend import Arithmetic, Backend
@@ -42,13 +42,16 @@ OPENVINO_HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16"}
 """What OpenVINO is told to compute floating-point layers in."""
 
 
-def own_arithmetic(precision: Precision) -> Arithmetic:
+def own_arithmetic(precision: Precision, checked: FloatArithmetic | None) -> Arithmetic:
     """What the floating-point layers of a model file for a precision are computed in where nothing else is asked for.
 
     By itself OpenVINO would take bf16 for an fp32 model too. What an int8 model leaves in floating point is bf16 on
-    processors that compute in it: there fp32 layers take most of such a model's time.
+    processors that compute in it, for there fp32 layers take most of such a model's time; but fp32 where the file was
+    `checked` so.
     """
     if precision == "int8":
+        if checked == "fp32":
+            return "fp32"
         return "bf16" if processor_computes_in("bf16") else "fp32"
     return "bf16" if precision == "bf16" else "fp32"
 
@@ -153,7 +156,7 @@ class OpenVinoCpu(Backend):
         self._compiled = self._core.compile_model(shaped, "CPU", self._settings)
 
     def _checked_arithmetic(self, asked: Arithmetic | None) -> Arithmetic:
-        arithmetic = asked or own_arithmetic(self._manifest.precision)
+        arithmetic = asked or own_arithmetic(self._manifest.precision, self._manifest.float_arithmetic)
         if arithmetic == "bf16" and not processor_computes_in("bf16"):
             whose = "the model is for bf16" if asked is None else "precision bf16 was asked for"
             raise UserError(f"{whose}, which this processor does not compute in; use --precision fp32")

@@ -13,6 +13,7 @@ from ...network_input import PACKED_BAYER, NetworkInput
 
 Tiling = Literal["exact", "approximate"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+FloatArithmetic = Literal["fp32", "bf16"]
 Weights = Literal["trained", "random"]
 Io = Literal["float", "uint8"]
 _Choice = TypeVar("_Choice", bound=str)
@@ -60,6 +61,8 @@ class ModelManifest:
     """Lowest and highest noise level trained for, grey levels 0..255; None: unknown (unconditioned models only)."""
     precision: Precision = "fp32"
     """Arithmetic of the heavy layers."""
+    float_arithmetic: FloatArithmetic | None = None
+    """What the accuracy gate saw an int8 model's floating-point layers computed in; None: it was not looked at."""
     io: Io = "float"
     """`float`: values (N, C, H, W), 0..1, the result not clipped; `uint8`: pixels (N, H, W, C), the result rounded."""
     weights: Weights
@@ -83,6 +86,8 @@ class ModelManifest:
         _require("alignment", self.alignment, self.alignment >= 1, "a whole number of at least 1")
         _chosen("tiling", self.tiling, get_args(Tiling))
         _chosen("precision", self.precision, get_args(Precision))
+        if self.float_arithmetic is not None:
+            _chosen("float_arithmetic", self.float_arithmetic, get_args(FloatArithmetic))
         _chosen("io", self.io, get_args(Io))
         _chosen("weights", self.weights, get_args(Weights))
         if self.sigma_range is None:
@@ -131,6 +136,7 @@ class ModelManifest:
             )
         entry = {name: metadata[PREFIX + name] for name in _REQUIRED}
         sigma_range = metadata.get(PREFIX + "sigma_range")
+        floating = metadata.get(PREFIX + "float_arithmetic")
         return cls(
             channels=_whole_number("channels", entry["channels"]),
             scale=_whole_number("scale", entry["scale"]),
@@ -140,6 +146,9 @@ class ModelManifest:
             conditioned=_chosen("conditioned", entry["conditioned"], ("true", "false")) == "true",
             sigma_range=None if sigma_range is None else _range(sigma_range),
             precision=_chosen("precision", entry["precision"], get_args(Precision)),
+            float_arithmetic=None
+            if floating is None
+            else _chosen("float_arithmetic", floating, get_args(FloatArithmetic)),
             task=metadata.get(PREFIX + "task", _OLDEST_TASK),
             # Files from before this entry all take float.
             io=_chosen("io", metadata.get(PREFIX + "io", "float"), get_args(Io)),
@@ -169,6 +178,8 @@ class ModelManifest:
         if self.sigma_range is not None:
             # repr keeps every digit; 75.0 is written as 75.
             entries["sigma_range"] = ":".join(repr(float(end)).removesuffix(".0") for end in self.sigma_range)
+        if self.float_arithmetic is not None:
+            entries["float_arithmetic"] = self.float_arithmetic
         if self.certificate is not None:
             entries["certificate"] = self.certificate
         return {PREFIX + name: text for name, text in entries.items()}

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-PixelLoss = Literal["l1", "mse"]
-"""Mean absolute or mean squared error."""
+PixelLoss = Literal["l1", "mse", "psnr"]
+"""Mean absolute error, mean squared error, or the mean logarithm of each patch's mean squared error.
+
+Of the squared error strong noise makes nearly all; by `psnr` a decibel counts the same at every level of noise.
+"""
 
 TrainingOptimizer = Literal["muon", "adam", "sgd"]
 """Of a compact network; `muon` takes the dense kernels and leaves the rest to Adam."""

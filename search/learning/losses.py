@@ -10,6 +10,8 @@ from .choices import PixelLoss
 
 _C1 = 0.01**2
 _C2 = 0.03**2
+_UNSEEN_ERROR = (0.5 / 255) ** 2
+"""Added to a patch's squared error in front of its logarithm: what rounding to grey levels hides need not fall on."""
 
 
 def _window(size: int, standard_deviation: float, like: Tensor) -> Tensor:
@@ -40,6 +42,14 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
     return (luminance * structure).mean()
 
 
+def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss) -> Tensor:
+    if kind == "l1":
+        return F.l1_loss(output, clean)
+    if kind == "mse":
+        return F.mse_loss(output, clean)
+    return torch.log10((output - clean).square().mean(dim=(1, 2, 3)) + _UNSEEN_ERROR).mean()
+
+
 def denoising_loss(
     output: Tensor,
     clean: Tensor,
@@ -53,7 +63,7 @@ def denoising_loss(
     `mean_of_batch` takes the SSIM of these rows to that of the whole batch, where they are a share of it: the logarithm
     of a mean is no mean of logarithms.
     """
-    loss = F.l1_loss(output, clean) if pixel == "l1" else F.mse_loss(output, clean)
+    loss = _pixel_loss(output, clean, pixel)
     if ssim_weight > 0:
         # SSIM is at most 1 and can be negative on an untrained network; the logarithm needs it positive.
         loss = loss - ssim_weight * torch.log10(mean_of_batch(ssim(output, clean)).clamp(min=1e-4))

@@ -16,6 +16,7 @@ from hinas.errors import UserError
 from hinas.export import export_run
 from hinas.export.checks.accuracy_gate import Gate, PrecisionTrial, TooMuchLostError, gate_for, passed
 from hinas.export.checks.check_images import check_images
+from hinas.export.checks.model_runs import float_arithmetics
 from hinas.export.checks.quality_loss import Certificate
 from hinas.export.commands import app
 from hinas.export.export_run import run_export
@@ -25,6 +26,7 @@ from hinas.export.graph.graph_cost import macs_of_layers
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.network_input import NetworkInput
+from hinas.runtime.backends.openvino_cpu import processor_computes_in
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.genotype import genotype_from_json
 from hinas.search.learning.weights import save_weights
@@ -121,7 +123,8 @@ def test_the_spoilt_layer_alone_is_found_and_kept(plain: PlainExport, gate: Gate
     def write(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
         return fp16(model, keep) if spoilt in keep else _with_constant(model, spoilt, 1, lambda values: 0 * values + 3)
 
-    model, certificate = passed(_candidate(plain, write), gate)
+    through = passed(_candidate(plain, write), gate)
+    model, certificate = through.model, through.certificate
     assert certificate.kept_fp32 == (spoilt,)
     assert model.SerializeToString() == fp16(plain.model, frozenset({spoilt})).SerializeToString()
     # The same where it gives no numbers at all.
@@ -129,7 +132,7 @@ def test_the_spoilt_layer_alone_is_found_and_kept(plain: PlainExport, gate: Gate
     def write_infinite(model: onnx.ModelProto, keep: frozenset[str]) -> onnx.ModelProto:
         return fp16(model, keep) if spoilt in keep else _with_constant(model, spoilt, 1, lambda values: values + np.inf)
 
-    assert passed(_candidate(plain, write_infinite), gate)[1].kept_fp32 == (spoilt,)
+    assert passed(_candidate(plain, write_infinite), gate).certificate.kept_fp32 == (spoilt,)
 
 
 def test_no_layer_more_is_kept_than_it_takes(plain: PlainExport, gate: Gate) -> None:
@@ -146,7 +149,7 @@ def test_no_layer_more_is_kept_than_it_takes(plain: PlainExport, gate: Gate) -> 
         return lowered
 
     # Doubling alone would keep four.
-    assert set(passed(_candidate(plain, write), gate)[1].kept_fp32) == spoilt
+    assert set(passed(_candidate(plain, write), gate).certificate.kept_fp32) == spoilt
 
 
 def test_what_no_layer_in_fp32_mends_fails(plain: PlainExport, gate: Gate) -> None:
@@ -178,6 +181,40 @@ def test_an_infinity_that_an_activation_hides_fails(plain: PlainExport, gate: Ga
 
     with pytest.raises(TooMuchLostError, match="inside the model is not finite"):
         passed(_candidate(plain, write), replace(gate, max_drop_db=1000))
+
+
+@pytest.mark.parametrize(("max_drop_db", "floating"), [(1.0, "bf16"), (1e-6, "fp32")])
+def test_what_int8_leaves_in_floating_point_is_in_the_fastest_arithmetic_that_passes(
+    plain: PlainExport, gate: Gate, max_drop_db: float, floating: str
+) -> None:
+    pytest.importorskip("openvino")
+    if not processor_computes_in("bf16"):
+        pytest.skip("this processor does not compute in bf16")
+    trial = PrecisionTrial(
+        model=plain.model,
+        precision="int8",
+        target="openvino",
+        reduction=Reduction(lambda model, _: model, keeps_layers=False),  # all of it stays in floating point
+    )
+    through = passed(trial, replace(gate, max_drop_db=max_drop_db))
+    assert through.floating == floating
+    assert through.certificate.engine.endswith("int8 and bf16" if floating == "bf16" else "int8")
+
+
+def test_an_int8_file_for_openvino_says_what_its_floating_point_layers_were_checked_in(
+    plain: PlainExport, gate: Gate
+) -> None:
+    for target, expected in (("openvino", float_arithmetics("int8", "openvino")[0]), ("ort", None)):
+        content, _ = finished_model(plain, target, "int8", replace(gate, max_drop_db=50), _calibration(plain))
+        properties = {item.key: item.value for item in onnx.load_from_string(content).metadata_props}
+        assert ModelManifest.from_metadata(properties).float_arithmetic == expected
+    unchecked, _ = finished_model(plain, "openvino", "int8", None, _calibration(plain))
+    assert all(item.key != "hinas.float_arithmetic" for item in onnx.load_from_string(unchecked).metadata_props)
+
+
+def _calibration(plain: PlainExport) -> list[dict[str, Any]]:
+    noisy = np.random.default_rng(0).random((1, plain.given.channels, 64, 64), np.float32)
+    return [{"noisy": noisy, "sigma": np.full(1, 25, np.float32)}]
 
 
 def test_the_levels_lie_within_the_models_range() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hinas.errors import UserError
 from hinas.network_input import NetworkInput
-from hinas.runtime.model.manifest import ModelManifest
+from hinas.runtime.model.manifest import FloatArithmetic, ModelManifest
 
 CONDITIONED = ModelManifest(
     channels=3,
@@ -27,6 +27,13 @@ def test_round_trip_without_a_sigma_range() -> None:
     blind = ModelManifest(channels=1, halo=0, conditioned=False, weights="random", genotype="{}")
     assert "hinas.sigma_range" not in blind.to_metadata()
     assert ModelManifest.from_metadata(blind.to_metadata()) == blind
+
+
+@pytest.mark.parametrize("floating", ["fp32", "bf16", None])
+def test_what_floating_point_layers_were_checked_in_comes_back(floating: FloatArithmetic | None) -> None:
+    checked = replace(CONDITIONED, precision="int8", float_arithmetic=floating)
+    assert ("hinas.float_arithmetic" in checked.to_metadata()) == (floating is not None)
+    assert ModelManifest.from_metadata(checked.to_metadata()) == checked
 
 
 def test_a_certificate_comes_back_and_older_files_have_none() -> None:
@@ -97,6 +104,7 @@ def test_a_foreign_model_is_named_so() -> None:
         ("genotype", "{", "JSON object"),
         ("training", "[]", "JSON object"),
         ("certificate", "[]", "JSON object"),
+        ("float_arithmetic", "fp16", "fp32, bf16"),
         ("scale", "x2", "a whole number"),
         ("scale", "0", "from 1 to 16"),
         ("scale", "4000", "from 1 to 16"),

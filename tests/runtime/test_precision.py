@@ -105,6 +105,14 @@ def test_the_floating_point_rest_of_an_int8_model_is_bf16_where_the_processor_ha
     assert not np.array_equal(own.run(noisy, sigma), exact.run(noisy, sigma))
 
 
+@needs_bf16
+@pytest.mark.parametrize(("checked", "said"), [("fp32", "int8"), ("bf16", "int8 and bf16")])
+def test_an_int8_file_is_computed_as_it_was_checked(models: Models, tmp_path: Path, checked: str, said: str) -> None:
+    model = written_as("int8", models["gray"], tmp_path / "int8.onnx", float_arithmetic=checked)
+    assert open_backend("openvino", model).precision == said
+    assert open_backend("openvino", model, precision="bf16").precision == "int8 and bf16", "it was asked for"
+
+
 def test_fp32_is_what_a_bf16_file_can_also_run_in(models: Models, tmp_path: Path) -> None:
     model = written_as("bf16", models["gray"], tmp_path / "half.onnx")
     noisy, sigma = np.random.default_rng(0).random((1, 1, 64, 64), np.float32), np.full(1, 25, np.float32)

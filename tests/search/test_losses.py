@@ -38,6 +38,31 @@ def test_the_loss_is_pixel_error_plus_weighted_log_ssim(pixel: str) -> None:
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_decibel_counts_the_same_at_every_strength_of_error() -> None:
+    clean = torch.rand(3, 1, 20, 20)
+    errors = torch.randn(3, 1, 20, 20) * torch.tensor([0.02, 0.1, 0.3]).reshape(-1, 1, 1, 1)
+
+    def loss(strengths: tuple[float, ...]) -> float:
+        output = clean + errors * torch.tensor(strengths).reshape(-1, 1, 1, 1)
+        return denoising_loss(output, clean, pixel="psnr", ssim_weight=0).item()
+
+    whole = loss((1, 1, 1))
+    squared = errors.square().mean(dim=(1, 2, 3))
+    assert -10 * whole == pytest.approx((-10 * squared.log10()).mean().item(), abs=0.02)
+    for index in range(3):
+        halved = tuple(0.5 if place == index else 1.0 for place in range(3))
+        assert loss(halved) - whole == pytest.approx(-2 * math.log10(2) / 3, abs=0.005)
+
+
+def test_the_logarithm_of_no_error_is_finite_and_so_is_its_gradient() -> None:
+    clean = torch.rand(1, 1, 20, 20)
+    output = clean.clone().requires_grad_()
+    loss = denoising_loss(output, clean, pixel="psnr", ssim_weight=0)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert output.grad is not None and torch.isfinite(output.grad).all()
+
+
 def test_the_loss_can_be_learnt_from_where_ssim_is_negative() -> None:
     clean = torch.rand(1, 1, 16, 16)
     output = (1 - clean).requires_grad_()
