@@ -1,9 +1,10 @@
-"""How truly the shared kernels of a supernet rank networks: their scores beside those of trainings from scratch.
+"""How truly a search's scores rank networks: its scores beside those of trainings from scratch.
 
-SUPERNET is a folder of `hinas-search --method supernet`, TRUTH one of `--method halving --set halving.kept=1`, of the
-same space, images and seed. Prints a table and Kendall's tau, for the shared kernels and for each round of TRUTH.
+SEARCH is a folder of `hinas-search --method supernet`, `gradient` or `random`, TRUTH one of `--method halving --set
+halving.kept=1`, of the same space, images and seed. Prints a table and Kendall's tau, for the search's scores and for
+each round of TRUTH.
 
-Run: python tools/compare_rankings.py SUPERNET TRUTH PHOTOS --out rankings.png
+Run: python tools/compare_rankings.py SEARCH TRUTH PHOTOS --out rankings.png
 """
 
 import argparse
@@ -16,30 +17,42 @@ from typing import Any
 import matplotlib
 import torch
 from hinas.figures import COLOURS, STYLE, new_figure
+from hinas.search.architecture_search.search_loop import Searched, validation_score
 from hinas.search.architecture_search.search_request import SearchRequest
 from hinas.search.architecture_search.search_space import SearchSpace
-from hinas.search.genotype import read_genotype
+from hinas.search.architecture_search.search_state import new_search, restore_search
+from hinas.search.genotype import Genotype, read_genotype
 from hinas.search.halving.candidate_files import CandidateFiles
 from hinas.search.halving.rank_correlation import kendalls_tau
 from hinas.search.halving.training_data import trainer_of
+from hinas.search.images.image_folder import load_images
+from hinas.search.images.splits import split_images
+from hinas.search.images.training_images import PatchSource
 from hinas.search.learning.computing import Computing
+from hinas.search.learning.distributed import Ranks
 from hinas.search.runs.checkpoint import load_checkpoint
-from hinas.search.spaces.registry import space_named, space_settings
+from hinas.search.spaces.hinas.relaxation.architecture import one_hot_architecture
+from hinas.search.spaces.hinas.relaxation.search_supernet import HinasSearcher
+from hinas.search.spaces.hinas.space import NetworkDescription
+from hinas.search.spaces.interface import SpaceDescription, own
+from hinas.search.spaces.registry import network_description, space_named, space_settings
+from hinas.search.spaces.schedule import SearchSchedule
 from hinas.search.supernet.finalists import shared_score
 from hinas.search.tasks.interface import TaskOptions
+from hinas.search.tasks.registry import task_for_search
 
 
 def main() -> None:
     """Print the table and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("supernet", type=Path)
+    parser.add_argument("search", type=Path)
     parser.add_argument("truth", type=Path)
     parser.add_argument("images", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     rounds = scores_of_truth(given.truth / "networks.csv")
     last = list(rounds)[-1]
-    early = {"shared kernels": shared_scores(given.supernet, given.truth, given.images)} | {
+    early = dict(scores_of_search(given.search, given.truth, given.images)) | {
         f"{count} iterations": scores for count, scores in rounds.items() if count != last
     }
     print_table(early, rounds[last], f"{last} iterations")
@@ -57,27 +70,85 @@ def scores_of_truth(path: Path) -> Mapping[int, Sequence[float]]:
     return {int(name.removeprefix(prefix)): [float(row[name]) for row in rows] for name in columns}
 
 
-def shared_scores(supernet_folder: Path, truth_folder: Path, images: Path) -> Sequence[float]:
-    """PSNR in dB on V of every network of TRUTH with its part of the shared kernels."""
-    content = load_checkpoint(supernet_folder / "checkpoint.pt", device=torch.device("cpu"))
+def scores_of_search(folder: Path, truth: Path, images: Path) -> Mapping[str, Sequence[float]]:
+    """What a search thinks of every network of TRUTH, by the name of the score."""
+    content = load_checkpoint(folder / "checkpoint.pt", device=torch.device("cpu"))
+    if content["format"] == "hinas-search":
+        return scores_of_searcher(content, truth, images)
+    return {"shared kernels": shared_scores(content, folder, truth, images)}
+
+
+def scores_of_searcher(content: Mapping[str, Any], truth: Path, images: Path) -> Mapping[str, Sequence[float]]:
+    """PSNR in dB with the kernels of a differentiable search, and what the architecture it learnt says.
+
+    That is the logarithm of the probability, under alpha and beta, of all that a network has chosen.
+    """
+    space = _space(json.loads(content["identity"]), content["settings"])
+    assert content["settings"]["seed"] == _truth(truth)["seed"], "other images would be held out"
+    searcher = space_named(space.space).searcher(space.settings, space.task)
+    state = new_search(searcher, space.schedule, seed=content["settings"]["seed"], device=torch.device("cpu"))
+    restore_search(state, dict(content), lambda document: network_description(space.space, document))
+    loaded = load_images(images, channels=space.task.channels, smallest_side=space.schedule.crop)
+    source = PatchSource(split_images(loaded.images, seed=content["settings"]["seed"])[2], device=torch.device("cpu"))
+    searched = Searched(
+        schedule=space.schedule,
+        method="gradient",
+        task=task_for_search(space.task.name, TaskOptions(quantised_share=0.0)),
+        kernels=source,
+        architecture=source,
+        validation=source,
+        steps_per_epoch=1,
+        latency=None,
+        ranks=Ranks(),
+    )
+    networks = [genotype.network for genotype in _genotypes(truth)]
+    scores = {"shared kernels": [validation_score(state, searched, network)[0] for network in networks]}
+    if content["settings"]["method"] == "gradient" and isinstance(searcher, HinasSearcher):
+        scores["alpha and beta"] = [log_probability(searcher, network) for network in networks]
+    return scores
+
+
+@torch.no_grad()
+def log_probability(searcher: HinasSearcher, network: SpaceDescription) -> float:
+    """Natural, of a network's operations and levels."""
+    described = own(network, NetworkDescription)
+    learnt = searcher.architecture()
+    chosen = one_hot_architecture(described.cells, searcher.settings, torch.device("cpu"))
+    pairs = (*zip(learnt.operations, chosen.operations, strict=True), *zip(learnt.exits, chosen.exits, strict=True))
+    return sum(probability[taken > 0].log().sum().item() for probability, taken in pairs)
+
+
+def shared_scores(content: Mapping[str, Any], folder: Path, truth_folder: Path, images: Path) -> Sequence[float]:
+    """PSNR in dB on V of every network of TRUTH with its part of the kernels of a supernet of single paths."""
     identity: dict[str, Any] = content["identity"]
-    files = CandidateFiles(truth_folder)
-    truth = json.loads(files.list_of_candidates.read_text(encoding="utf-8"))
-    request = _request(identity, images, supernet_folder)
+    truth = _truth(truth_folder)
+    request = _request(identity, images, folder)
     trainer = trainer_of(request, request.space.halving, torch.device("cpu"))
     cases = [case.name for case in trainer.task.cases]
     for name, wanted in {"seed": truth["seed"], "cases": truth["cases"]}.items():
         if identity[name] != wanted:
-            raise SystemExit(f"{supernet_folder}: searched with another {name} than {truth_folder}")
+            raise SystemExit(f"{folder}: searched with another {name} than {truth_folder}")
     if identity["cases"] != cases:
-        raise SystemExit(f"{supernet_folder}: scored on {identity['cases']}, expected {cases}; search without --sigma")
+        raise SystemExit(f"{folder}: scored on {identity['cases']}, expected {cases}; search without --sigma")
     supernet = space_named(request.space.space).single_path_supernet(request.space.settings, request.space.task)
     supernet.load_state_dict(content["supernet"])
-    numbers = range(1, len(truth["predicted_ms"]) + 1)
     every = len(trainer.validation_images)
-    return [
-        shared_score(supernet, read_genotype(files.genotype(number)), trainer, num_images=every) for number in numbers
-    ]
+    return [shared_score(supernet, genotype, trainer, num_images=every) for genotype in _genotypes(truth_folder)]
+
+
+def _truth(folder: Path) -> Mapping[str, Any]:
+    return json.loads(CandidateFiles(folder).list_of_candidates.read_text(encoding="utf-8"))
+
+
+def _genotypes(folder: Path) -> Sequence[Genotype]:
+    files = CandidateFiles(folder)
+    return [read_genotype(files.genotype(number)) for number in range(1, len(_truth(folder)["predicted_ms"]) + 1)]
+
+
+def _space(document: Mapping[str, Any], schedule: Mapping[str, Any]) -> SearchSpace:
+    known = {name: value for name, value in schedule.items() if name in SearchSchedule.model_fields}
+    settings = space_settings(document["space"], document["settings"])
+    return SearchSpace.model_validate({**document, "settings": settings, "schedule": known})
 
 
 def _request(identity: Mapping[str, Any], images: Path, out: Path) -> SearchRequest:

@@ -18,9 +18,18 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _searched(in_process: Any, images: Path, out: Path, method: str) -> Path:
-    changes = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}".replace("'", '"'))]
-    arguments = [str(images), "--out", str(out), "--space", "pyramid", "--method", method, "--channels", "1", *changes]
+CELLS: dict[str, Any] = {
+    "layers": 2, "nodes": 1, "width": 4, "compact_width": 8, "width_search": "fixed",
+    "stem": {"resolution": "half", "channels": 8}, "end": {"channels": 8, "early_channels": 8},
+    "steps": 2, "epochs": 2, "batch": 2, "crop": 32, "warm_up_epochs": 0,
+} | {name: value for name, value in SMALL.items() if name.startswith("halving.")}  # fmt: skip
+
+
+def _searched(
+    in_process: Any, images: Path, out: Path, method: str, space: str = "pyramid", settings: dict[str, Any] = SMALL
+) -> Path:
+    changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}".replace("'", '"'))]
+    arguments = [str(images), "--out", str(out), "--space", space, "--method", method, "--channels", "1", *changes]
     done = in_process(app, *arguments, "--device", "cpu", "--threads", "1")
     assert done.returncode == 0, done.stderr
     return out
@@ -56,3 +65,25 @@ def test_every_network_is_scored_twice_and_other_seeds_are_refused(
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit, match="another seed"):
         main()
+
+
+def test_a_differentiable_search_is_judged_by_its_kernels_and_by_its_architecture(
+    picture_folder: Path,
+    tmp_path: Path,
+    in_process: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = _searched(in_process, picture_folder, tmp_path / "gradient", "gradient", "hinas", CELLS)
+    truth = _searched(in_process, picture_folder, tmp_path / "truth", "halving", "hinas", CELLS)
+    monkeypatch.setattr(
+        sys, "argv", ["", str(found), str(truth), str(picture_folder), "--out", str(tmp_path / "rankings.png")]
+    )
+    capsys.readouterr()
+    main()
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    networks = [line for line in table if line[0].isdigit()]
+    assert len(networks) == 4
+    for column in (1, 2):
+        assert len({line[column] for line in networks}) > 1
+    assert all(float(line[2]) < 0 for line in networks), "logarithms of probabilities"
