@@ -187,6 +187,7 @@ def _step(state: SearchState, searched: Searched, phase: Phase) -> Tensor:
         shared.clean_BCHW,
         pixel=schedule.pixel_loss,
         ssim_weight=schedule.ssim_weight,
+        level_B=shared.level_B,
         mean_of_batch=ranks.mean,
     )
     if searched.latency is not None and "architecture" in phase.learns and searched.method == "gradient":

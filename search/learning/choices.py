@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-PixelLoss = Literal["l1", "mse", "psnr"]
-"""Mean absolute error, mean squared error, or the mean logarithm of each patch's mean squared error.
+PixelLoss = Literal["l1", "mse", "mse-by-level"]
+"""Mean absolute error, mean squared error, or the squared error of each patch divided by its level of noise.
 
-Of the squared error strong noise makes nearly all; by `psnr` a decibel counts the same at every level of noise.
+Strong noise makes nearly all of the squared error; divided by it, a decibel counts about as much everywhere.
 """
 
 TrainingOptimizer = Literal["muon", "adam", "sgd"]

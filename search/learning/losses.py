@@ -6,12 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...errors import UserError
 from .choices import PixelLoss
 
 _C1 = 0.01**2
 _C2 = 0.03**2
-_UNSEEN_ERROR = (0.5 / 255) ** 2
-"""Added to a patch's squared error in front of its logarithm: what rounding to grey levels hides need not fall on."""
+_LEAST_LEVEL = 1.0
+"""Grey levels, added to a patch's level before its error is divided by it: below, rounding hides what is left."""
+_USUAL_LEVEL = 25.0
+"""Grey levels: here the divided error is the error itself, so that gradients keep their size."""
 
 
 def _window(size: int, standard_deviation: float, like: Tensor) -> Tensor:
@@ -42,12 +45,15 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
     return (luminance * structure).mean()
 
 
-def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss) -> Tensor:
+def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss, level_B: Tensor | None) -> Tensor:
     if kind == "l1":
         return F.l1_loss(output, clean)
     if kind == "mse":
         return F.mse_loss(output, clean)
-    return torch.log10((output - clean).square().mean(dim=(1, 2, 3)) + _UNSEEN_ERROR).mean()
+    if level_B is None:
+        raise UserError("the loss mse-by-level: this task tells no level of noise; take l1 or mse")
+    weight_B = (_USUAL_LEVEL + _LEAST_LEVEL) / (level_B + _LEAST_LEVEL)
+    return ((output - clean).square().mean(dim=(1, 2, 3)) * weight_B).mean()
 
 
 def denoising_loss(
@@ -56,14 +62,16 @@ def denoising_loss(
     *,
     pixel: PixelLoss,
     ssim_weight: float,
+    level_B: Tensor | None = None,
     mean_of_batch: Callable[[Tensor], Tensor] = lambda value: value,
 ) -> Tensor:
     """pixel loss + ssim_weight * log10(1 / SSIM) (HiNAS v2, Eq. 8), both float32 (B, C, H, W).
 
+    `level_B`: of the noise in grey levels, for the pixel loss that is divided by it; UserError where that lacks it.
     `mean_of_batch` takes the SSIM of these rows to that of the whole batch, where they are a share of it: the logarithm
     of a mean is no mean of logarithms.
     """
-    loss = _pixel_loss(output, clean, pixel)
+    loss = _pixel_loss(output, clean, pixel, level_B)
     if ssim_weight > 0:
         # SSIM is at most 1 and can be negative on an untrained network; the logarithm needs it positive.
         loss = loss - ssim_weight * torch.log10(mean_of_batch(ssim(output, clean)).clamp(min=1e-4))

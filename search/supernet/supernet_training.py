@@ -141,14 +141,15 @@ def _step(
     for optimizer in state.optimizers:
         optimizer.zero_grad(set_to_none=True)
     largest = _output(state, pairs, state.supernet.largest(state.draw), arithmetic)
-    loss = _loss(largest, pairs.clean_BCHW, schedule)
+    loss = _loss(largest, pairs.clean_BCHW, pairs.level_B, schedule)
     loss.backward()
     teacher = largest.detach()
     smaller = [state.supernet.smallest(state.draw)]
     smaller += [state.supernet.random_description(state.draw) for _ in range(schedule.random_paths)]
     for description in smaller:
         output = _output(state, pairs, description, arithmetic)
-        (_loss(output, pairs.clean_BCHW, schedule) + _loss(output, teacher, schedule)).div(2).backward()
+        losses = [_loss(output, wanted, pairs.level_B, schedule) for wanted in (pairs.clean_BCHW, teacher)]
+        torch.stack(losses).mean().backward()
     ranks.average_gradients(list(state.supernet.parameters()))
     nn.utils.clip_grad_norm_(state.supernet.parameters(), _GRADIENT_CLIP)
     for optimizer in state.optimizers:
@@ -162,5 +163,5 @@ def _output(state: SupernetState, pairs: Pairs, description: SpaceDescription, a
         return state.supernet(pairs.degraded_BCHW, level, description).float()
 
 
-def _loss(output: Tensor, wanted: Tensor, schedule: SupernetSchedule) -> Tensor:
-    return denoising_loss(output, wanted, pixel=schedule.pixel_loss, ssim_weight=0.0)
+def _loss(output: Tensor, wanted: Tensor, level_B: Tensor | None, schedule: SupernetSchedule) -> Tensor:
+    return denoising_loss(output, wanted, pixel=schedule.pixel_loss, ssim_weight=0.0, level_B=level_B)

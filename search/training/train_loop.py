@@ -263,6 +263,7 @@ def _step(
             target,
             pixel=settings.pixel_loss,
             ssim_weight=settings.ssim_weight,
+            level_B=level,
             mean_of_batch=ranks.mean,
         )
         for target in wanted
