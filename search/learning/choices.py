@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-PixelLoss = Literal["l1", "mse", "mse-by-level"]
-"""Mean absolute error, mean squared error, or the squared error of each patch divided by its level of noise.
+PixelLoss = Literal["l1", "mse", "mse-by-level", "psnr"]
+"""Mean absolute error or mean squared error; or of each patch the squared error divided by its level, or its logarithm.
 
-Strong noise makes nearly all of the squared error; divided by it, a decibel counts about as much everywhere.
+Strong noise makes nearly all of the squared error; by the last two a decibel counts about as much at every level.
 """
 
 TrainingOptimizer = Literal["muon", "adam", "sgd"]

@@ -11,6 +11,8 @@ from .choices import PixelLoss
 
 _C1 = 0.01**2
 _C2 = 0.03**2
+_UNSEEN_ERROR = (0.5 / 255) ** 2
+"""Added to a patch's squared error in front of its logarithm: what rounding to grey levels hides need not fall on."""
 _LEAST_LEVEL = 1.0
 """Grey levels, added to a patch's level before its error is divided by it: below, rounding hides what is left."""
 _USUAL_LEVEL = 25.0
@@ -50,10 +52,13 @@ def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss, level_B: Tensor 
         return F.l1_loss(output, clean)
     if kind == "mse":
         return F.mse_loss(output, clean)
+    squared_B = (output - clean).square().mean(dim=(1, 2, 3))
+    if kind == "psnr":
+        return torch.log10(squared_B + _UNSEEN_ERROR).mean()
     if level_B is None:
-        raise UserError("the loss mse-by-level: this task tells no level of noise; take l1 or mse")
+        raise UserError("the loss mse-by-level: this task tells no level of noise; take psnr, l1 or mse")
     weight_B = (_USUAL_LEVEL + _LEAST_LEVEL) / (level_B + _LEAST_LEVEL)
-    return ((output - clean).square().mean(dim=(1, 2, 3)) * weight_B).mean()
+    return (squared_B * weight_B).mean()
 
 
 def denoising_loss(

@@ -48,9 +48,34 @@ def test_the_error_of_each_patch_is_divided_by_its_level() -> None:
     assert loss.item() == pytest.approx(((26 * squared[0] + squared[1] + squared[2] / 2) / 3).item(), rel=1e-5)
 
 
+def test_a_decibel_counts_the_same_at_every_strength_of_error() -> None:
+    clean = torch.rand(3, 1, 20, 20)
+    errors = torch.randn(3, 1, 20, 20) * torch.tensor([0.02, 0.1, 0.3]).reshape(-1, 1, 1, 1)
+
+    def loss(strengths: tuple[float, ...]) -> float:
+        output = clean + errors * torch.tensor(strengths).reshape(-1, 1, 1, 1)
+        return denoising_loss(output, clean, pixel="psnr", ssim_weight=0).item()
+
+    whole = loss((1, 1, 1))
+    squared = errors.square().mean(dim=(1, 2, 3))
+    assert -10 * whole == pytest.approx((-10 * squared.log10()).mean().item(), abs=0.02)
+    for index in range(3):
+        halved = tuple(0.5 if place == index else 1.0 for place in range(3))
+        assert loss(halved) - whole == pytest.approx(-2 * math.log10(2) / 3, abs=0.005)
+
+
+def test_the_logarithm_of_no_error_is_finite_and_so_is_its_gradient() -> None:
+    clean = torch.rand(1, 1, 20, 20)
+    output = clean.clone().requires_grad_()
+    loss = denoising_loss(output, clean, pixel="psnr", ssim_weight=0)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert output.grad is not None and torch.isfinite(output.grad).all()
+
+
 def test_without_a_level_there_is_nothing_to_divide_by() -> None:
     clean = torch.rand(1, 1, 20, 20)
-    with pytest.raises(UserError, match="tells no level of noise; take l1 or mse"):
+    with pytest.raises(UserError, match="tells no level of noise; take psnr, l1 or mse"):
         denoising_loss(clean, clean, pixel="mse-by-level", ssim_weight=0)
 
 
