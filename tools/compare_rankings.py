@@ -84,7 +84,8 @@ def scores_of_searcher(content: Mapping[str, Any], truth: Path, images: Path) ->
     That is the logarithm of the probability, under alpha and beta, of all that a network has chosen.
     """
     space = _space(json.loads(content["identity"]), content["settings"])
-    assert content["settings"]["seed"] == _truth(truth)["seed"], "other images would be held out"
+    if content["settings"]["seed"] != _truth(truth)["seed"]:
+        raise SystemExit(f"searched with another seed than {truth}: other images would be held out")
     searcher = space_named(space.space).searcher(space.settings, space.task)
     state = new_search(searcher, space.schedule, seed=content["settings"]["seed"], device=torch.device("cpu"))
     restore_search(state, dict(content), lambda document: network_description(space.space, document))

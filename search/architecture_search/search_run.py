@@ -15,6 +15,7 @@ from ..images.splits import split_images
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.losses import check_pixel_loss
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress
 from ..runs.run_folder import prepared_run_folder
@@ -73,6 +74,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
         for block in searcher.expected_blocks():
             latency.table.price_ms(block)
     searched = _searched(request, loaded, latency, ranks, device)
+    check_pixel_loss(schedule.pixel_loss, searched.task.level_range)
     checkpoint = prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks)
     compiled = request.computing.compiles_on(device.type)
     state = new_search(searcher, schedule, seed=request.seed, device=device, arithmetic=arithmetic, compiled=compiled)

@@ -11,6 +11,7 @@ from ..images.image_folder import load_images
 from ..images.splits import split_images
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_precision
+from ..learning.losses import check_pixel_loss
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.registry import configured_task, options_for_search, task_for_search
 from .candidate_training import Trainer
@@ -28,10 +29,12 @@ def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.
     kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
     options = options_for_search(described.name, replace(request.task, scale=described.scale))
     chosen = task_for_search if options.levels is not None else configured_task
+    task = chosen(described.name, options)
+    check_pixel_loss(schedule.pixel_loss, task.level_range)
     training = (*kernels, *architecture) if len(loaded.images) >= 3 else kernels
     return Trainer(
         schedule=schedule,
-        task=chosen(described.name, options),
+        task=task,
         options=options,
         patches=PatchSource(training, device=device),
         validation_images=[_middle(image, schedule.validation_side) for image in validation],

@@ -47,6 +47,12 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
     return (luminance * structure).mean()
 
 
+def check_pixel_loss(kind: PixelLoss, level_range: tuple[float, float] | None) -> None:
+    """UserError where a pixel loss needs levels and the task, whose range this is, tells none."""
+    if kind == "mse-by-level" and level_range is None:
+        raise UserError("the loss mse-by-level: this task tells no level of noise; take psnr, l1 or mse")
+
+
 def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss, level_B: Tensor | None) -> Tensor:
     if kind == "l1":
         return F.l1_loss(output, clean)
@@ -55,8 +61,7 @@ def _pixel_loss(output: Tensor, clean: Tensor, kind: PixelLoss, level_B: Tensor 
     squared_B = (output - clean).square().mean(dim=(1, 2, 3))
     if kind == "psnr":
         return torch.log10(squared_B + _UNSEEN_ERROR).mean()
-    if level_B is None:
-        raise UserError("the loss mse-by-level: this task tells no level of noise; take psnr, l1 or mse")
+    assert level_B is not None, "check_pixel_loss was not asked"
     weight_B = (_USUAL_LEVEL + _LEAST_LEVEL) / (level_B + _LEAST_LEVEL)
     return (squared_B * weight_B).mean()
 
@@ -72,7 +77,7 @@ def denoising_loss(
 ) -> Tensor:
     """pixel loss + ssim_weight * log10(1 / SSIM) (HiNAS v2, Eq. 8), both float32 (B, C, H, W).
 
-    `level_B`: of the noise in grey levels, for the pixel loss that is divided by it; UserError where that lacks it.
+    `level_B`: of the noise in grey levels, for the pixel loss that is divided by it.
     `mean_of_batch` takes the SSIM of these rows to that of the whole batch, where they are a share of it: the logarithm
     of a mean is no mean of logarithms.
     """

@@ -17,6 +17,7 @@ from ..halving.kept_candidates import keep_candidates, kept_candidates, search_i
 from ..halving.training_data import trainer_of
 from ..learning.device import chosen_device, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.losses import check_pixel_loss
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.progress import Progress
 from ..runs.run_folder import prepared_run_folder
@@ -84,6 +85,7 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
     for name, crop in {"--crop": schedule.crop, "--set halving.crop": trainer.schedule.crop}.items():
         if crop % stride:
             raise UserError(f"{name}: got {crop}, expected a multiple of {stride}, the largest network's stride")
+    check_pixel_loss(schedule.pixel_loss, trainer.task.level_range)
     state = new_state(supernet, schedule, seed=request.seed, device=device)
     identity = dict(search_identity(request, trainer))
     checkpoint = request.out / "checkpoint.pt"

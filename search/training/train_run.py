@@ -20,6 +20,7 @@ from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
+from ..learning.losses import check_pixel_loss
 from ..learning.metrics import ValidationScore
 from ..learning.weights import load_fitting_weights, load_weights, save_weights
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
@@ -64,6 +65,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     task = configured_task(genotype.task.name, replace(request.task, scale=genotype.task.scale))
     if request.degraded is not None:
         task = GivenPairs(task=task)
+    check_pixel_loss(settings.pixel_loss, task.level_range)
     _check_request(request, task, network_input)
     torch.manual_seed(settings.seed)
     network = genotype.built()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.search.learning.losses import denoising_loss, ssim
+from hinas.search.learning.losses import check_pixel_loss, denoising_loss, ssim
 from skimage import metrics  # which reads SciPy, seconds, when it is used
 
 
@@ -74,9 +74,10 @@ def test_the_logarithm_of_no_error_is_finite_and_so_is_its_gradient() -> None:
 
 
 def test_without_a_level_there_is_nothing_to_divide_by() -> None:
-    clean = torch.rand(1, 1, 20, 20)
     with pytest.raises(UserError, match="tells no level of noise; take psnr, l1 or mse"):
-        denoising_loss(clean, clean, pixel="mse-by-level", ssim_weight=0)
+        check_pixel_loss("mse-by-level", None)
+    check_pixel_loss("mse-by-level", (0, 75))
+    check_pixel_loss("psnr", None)
 
 
 def test_the_loss_can_be_learnt_from_where_ssim_is_negative() -> None:

@@ -35,6 +35,13 @@ def _searched(
     return out
 
 
+def _table(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """What the tool prints, words by line."""
+    capsys.readouterr()
+    main()
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
 def test_every_network_is_scored_twice_and_other_seeds_are_refused(
     picture_folder: Path,
     tmp_path: Path,
@@ -45,11 +52,8 @@ def test_every_network_is_scored_twice_and_other_seeds_are_refused(
     supernet = _searched(in_process, picture_folder, tmp_path / "supernet", "supernet")
     truth = _searched(in_process, picture_folder, tmp_path / "truth", "halving")
     picture = tmp_path / "rankings.png"
-    arguments = ["", str(supernet), str(truth), str(picture_folder), "--out", str(picture)]
-    monkeypatch.setattr(sys, "argv", arguments)
-    capsys.readouterr()
-    main()
-    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    monkeypatch.setattr(sys, "argv", ["", str(supernet), str(truth), str(picture_folder), "--out", str(picture)])
+    table = _table(capsys)
     networks = [line for line in table if line[0].isdigit()]
     assert sorted(int(line[0]) for line in networks) == [1, 2, 3, 4]
     last = [float(line[-1]) for line in networks]
@@ -62,7 +66,6 @@ def test_every_network_is_scored_twice_and_other_seeds_are_refused(
 
     listed = truth / "networks.json"
     listed.write_text(listed.read_text().replace('"seed": 0', '"seed": 4'))
-    monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit, match="another seed"):
         main()
 
@@ -79,11 +82,13 @@ def test_a_differentiable_search_is_judged_by_its_kernels_and_by_its_architectur
     monkeypatch.setattr(
         sys, "argv", ["", str(found), str(truth), str(picture_folder), "--out", str(tmp_path / "rankings.png")]
     )
-    capsys.readouterr()
-    main()
-    table = [line.split() for line in capsys.readouterr().out.splitlines()]
-    networks = [line for line in table if line[0].isdigit()]
+    networks = [line for line in _table(capsys) if line[0].isdigit()]
     assert len(networks) == 4
     for column in (1, 2):
         assert len({line[column] for line in networks}) > 1
     assert all(float(line[2]) < 0 for line in networks), "logarithms of probabilities"
+
+    listed = truth / "networks.json"
+    listed.write_text(listed.read_text().replace('"seed": 0', '"seed": 4'))
+    with pytest.raises(SystemExit, match="another seed"):
+        main()
