@@ -23,6 +23,7 @@ from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
 from hinas.export.freeze import PlainExport, finished_model, plain_export
 from hinas.export.graph.graph_cost import macs_of_layers
+from hinas.export.graph.variants import Target
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.network_input import NetworkInput
@@ -204,7 +205,11 @@ def test_what_int8_leaves_in_floating_point_is_in_the_fastest_arithmetic_that_pa
 def test_an_int8_file_for_openvino_says_what_its_floating_point_layers_were_checked_in(
     plain: PlainExport, gate: Gate
 ) -> None:
-    for target, expected in (("openvino", float_arithmetics("int8", "openvino")[0]), ("ort", None)):
+    expectations: tuple[tuple[Target, str | None], ...] = (
+        ("openvino", float_arithmetics("int8", "openvino")[0]),
+        ("ort", None),
+    )
+    for target, expected in expectations:
         content, _ = finished_model(plain, target, "int8", replace(gate, max_drop_db=50), _calibration(plain))
         properties = {item.key: item.value for item in onnx.load_from_string(content).metadata_props}
         assert ModelManifest.from_metadata(properties).float_arithmetic == expected
