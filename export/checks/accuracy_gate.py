@@ -5,7 +5,6 @@ multiply-adds; then as many fewer as still pass. Where an engine may compute wha
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +29,11 @@ _MOST_KEPT = 0.5
 
 
 class TooMuchLostError(UserError):
-    """A precision did not pass; others may."""
+    """A precision did not pass; others may. `found` is what it loses, or has that is not finite."""
+
+    def __init__(self, trial: "PrecisionTrial", found: str, but: str = "") -> None:
+        super().__init__(f"--check: {trial.precision} for {trial.target} {found}; {but}nothing was written for it")
+        self.found = found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +104,14 @@ def passed(trial: PrecisionTrial, gate: Gate) -> PassedModel:
     Raises TooMuchLostError where it loses too much in all of them.
     """
     *faster, exact = float_arithmetics(trial.precision, trial.target)
+    given_up: dict[str, str] = {}
     for floating in faster:
-        with suppress(TooMuchLostError):
+        try:
             return _passed_in(replace(trial, floating=floating), gate)
-    return _passed_in(replace(trial, floating=exact), gate)
+        except TooMuchLostError as error:
+            given_up[str(floating)] = error.found
+    through = _passed_in(replace(trial, floating=exact), gate)
+    return replace(through, certificate=replace(through.certificate, given_up=given_up))
 
 
 def _passed_in(trial: PrecisionTrial, gate: Gate) -> PassedModel:
@@ -114,14 +121,11 @@ def _passed_in(trial: PrecisionTrial, gate: Gate) -> PassedModel:
     if not gate.is_passed_by(loss) and trial.reduction.keeps_layers:
         kept, loss = _with_layers_kept(trial, gate, _ranked_layers(trial, gate, loss.largest.case), loss)
     if not gate.is_passed_by(loss):
-        raise TooMuchLostError(_failure(trial, gate, loss, kept))
+        raise TooMuchLostError(trial, _lost(loss, kept), f"--max-drop allows {gate.max_drop_db:g} dB; ")
     model = trial.written(kept)
     inputs = (feeds_of(_cut(item.image.example, gate.given), gate.given) for item in gate.references)
     if hidden := value_not_finite(model, trial.precision, trial.target, inputs):
-        raise TooMuchLostError(
-            f"--check: in {trial.precision} for {trial.target} the value {hidden} inside the model is not "
-            "finite; nothing was written for it"
-        )
+        raise TooMuchLostError(trial, f"has the value {hidden} inside, which is not finite")
     certificate = Certificate(
         images=tuple(dict.fromkeys(item.image.image for item in gate.references)),
         losses=loss.rounded().by_case,
@@ -182,11 +186,8 @@ def _cut(example: Example, given: NetworkInput) -> Example:
     return replace(example, degraded_BCHW=np.ascontiguousarray(example.degraded_BCHW[:, :, :side, :side]))
 
 
-def _failure(trial: PrecisionTrial, gate: Gate, loss: QualityLoss, kept: Sequence[str]) -> str:
+def _lost(loss: QualityLoss, kept: Sequence[str]) -> str:
     largest = loss.largest
     lost = f"{largest.psnr_lost_db:.3f} dB" if np.isfinite(largest.psnr_lost_db) else "all: its output is not finite"
     though = f", with {len(kept)} layers kept in fp32" if kept else ""
-    return (
-        f"--check: {trial.precision} for {trial.target} loses at {largest.case} {lost}{though}; "
-        f"--max-drop allows {gate.max_drop_db:g} dB; nothing was written for it"
-    )
+    return f"loses at {largest.case} {lost}{though}"

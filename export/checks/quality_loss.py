@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -82,6 +82,8 @@ class Certificate:
     """The nodes that had to stay in fp32, the one that cost most first."""
     engine: str
     """What ran the model: library, version, precision."""
+    given_up: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Faster arithmetics of the floating-point layers that did not pass, and what the model loses in each."""
 
     def to_json(self) -> str:
         """The text in the model file."""
@@ -98,6 +100,7 @@ class Certificate:
             max_drop_db=given["max_drop_db"],
             kept_fp32=tuple(given["kept_fp32"]),
             engine=given["engine"],
+            given_up=given.get("given_up", {}),
         )
 
     def to_rows(self) -> dict[str, str]:
@@ -108,10 +111,8 @@ class Certificate:
             for item in self.losses
         }
         worst = f"{self.worst.psnr_lost_db:.4f} dB, {self.worst.image} at {self.worst.case}"
-        return rows | {
-            "lost most": worst,
-            "checked in": self.engine,
-        }
+        refused = {f"not in {arithmetic}": found for arithmetic, found in self.given_up.items()}
+        return rows | {"lost most": worst, "checked in": self.engine} | refused
 
 
 @dataclass(frozen=True, kw_only=True)

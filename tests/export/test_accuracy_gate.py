@@ -180,7 +180,7 @@ def test_an_infinity_that_an_activation_hides_fails(plain: PlainExport, gate: Ga
                 del node.attribute[:]
         return hidden
 
-    with pytest.raises(TooMuchLostError, match="inside the model is not finite"):
+    with pytest.raises(TooMuchLostError, match="has the value .* inside, which is not finite; nothing was written"):
         passed(_candidate(plain, write), replace(gate, max_drop_db=1000))
 
 
@@ -200,6 +200,10 @@ def test_what_int8_leaves_in_floating_point_is_in_the_fastest_arithmetic_that_pa
     through = passed(trial, replace(gate, max_drop_db=max_drop_db))
     assert through.floating == floating
     assert through.certificate.engine.endswith("int8 and bf16" if floating == "bf16" else "int8")
+    found = [text for heading, text in through.certificate.to_rows().items() if heading == "not in bf16"]
+    assert len(found) == (0 if floating == "bf16" else 1)
+    assert all(text.startswith("loses at sigma ") for text in found)
+    assert Certificate.from_json(through.certificate.to_json()) == through.certificate
 
 
 def test_an_int8_file_for_openvino_says_what_its_floating_point_layers_were_checked_in(
