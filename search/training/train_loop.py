@@ -256,7 +256,7 @@ def _step(
         given.append(level)
     with autocast(clean.device, settings.precision):
         output = forward(*given)
-    wanted = [clean] if teacher is None else [clean, teacher.output(degraded, level)]
+        wanted = [clean] if teacher is None else [clean, teacher.output(degraded, level)]
     parts = [
         denoising_loss(
             output.float(),
