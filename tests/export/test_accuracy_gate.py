@@ -180,7 +180,7 @@ def test_an_infinity_that_an_activation_hides_fails(plain: PlainExport, gate: Ga
                 del node.attribute[:]
         return hidden
 
-    with pytest.raises(TooMuchLostError, match="has the value .* inside, which is not finite; nothing was written"):
+    with pytest.raises(TooMuchLostError, match=r"has the value .* inside, which is not finite; nothing was written"):
         passed(_candidate(plain, write), replace(gate, max_drop_db=1000))
 
 

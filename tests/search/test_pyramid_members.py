@@ -1,21 +1,16 @@
 """Networks that others drew are members of the pyramid space: with the same weights the same function and work."""
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import hinas.search.genotypes
 import pytest
 import torch
-from hinas.search.genotype import read_genotype
-from hinas.search.learning.weights import load_weights
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-GENOTYPES = Path(*hinas.search.genotypes.__path__)
 SIGMA = {"range": [0, 75]}
 
 
@@ -53,22 +48,27 @@ def _are_the_same(network: nn.Module, reference: nn.Module, *arguments: Tensor) 
     assert _flops(network, *arguments) == _flops(reference, *arguments)
 
 
-@pytest.mark.parametrize("name", ["gray", "photo"])
-def test_the_bundled_chains_are_members(name: str) -> None:
-    genotype = read_genotype(GENOTYPES / f"{name}.json")
-    chain = genotype.built().eval()
-    load_weights(chain, GENOTYPES / f"{name}.safetensors", identity=genotype.identity)
+@pytest.mark.parametrize(("channels", "cells"), [(1, 12), (3, 16)])
+def test_a_chain_of_cells_is_a_member(channels: Any, cells: int) -> None:
+    described = {
+        "width": 48, "width_factors": [1.0], "normalisation": "none", "activation": "relu",
+        "stem": {"resolution": "half", "channels": 32}, "end": {"channels": 64, "early_channels": 32},
+        "conditioning": SIGMA,
+        "cells": [{"level": 0, "nodes": [[["conv_3x3", 0], ["skip", 1]]]}] * cells,
+    }  # fmt: skip
+    chain = space_named("hinas").network(network_description("hinas", described), TaskDescription(channels=channels))
     member = _member(
         {
             "stem": {"resolution": "half", "channels": [32]},
-            "levels": [{"width": 48, "blocks": {"gray": 12, "photo": 16}[name], "kind": "squeezed_chain"}],
+            "levels": [{"width": 48, "blocks": cells, "kind": "squeezed_chain"}],
             "end": {"kind": "separable", "channels": [64, 64], "early_channels": 32},
             "conditioning": SIGMA,
         },
-        channels=genotype.task.channels,
+        channels=channels,
     )
-    noisy = torch.rand(2, genotype.task.channels, 24, 32)
-    _are_the_same(_with_weights_of(member, chain), chain, noisy, torch.tensor([10.0, 50.0]))
+    noisy, sigma = torch.rand(2, channels, 24, 32), torch.tensor([10.0, 50.0])
+    reference = _randomised(chain)
+    _are_the_same(_with_weights_of(member, reference), reference, noisy, sigma)
 
 
 class _FFDNet(nn.Module):
