@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from average_weights import main
 from hinas.search.bundled_genotypes import genotype_file
 from hinas.search.genotype import Genotype, read_genotype
 from hinas.search.learning.weights import load_weights, save_weights
+from trainings.average_weights import main
 
 
 @pytest.fixture

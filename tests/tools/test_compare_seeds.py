@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from compare_seeds import main, trained_networks
 from hinas.bench.results.entries import Entry, Results
 from hinas.bench.results.results_file import write_results
 from PIL import Image
 from stand_ins.machine import MACHINE
+from trainings.compare_seeds import main, trained_networks
 
 
 def _quality(model: str, sigma: float, psnr_db: float) -> Entry:

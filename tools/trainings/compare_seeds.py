@@ -3,7 +3,7 @@
 RESULTS is a results.json of `hinas-bench` whose models end in `_` and a number, such as small_1, small_2 and wide_1:
 trainings of one network with several seeds. What is compared is the mean PSNR over all levels.
 
-Run: python tools/compare_seeds.py RESULTS --out seeds.png
+Run: python tools/trainings/compare_seeds.py RESULTS --out seeds.png
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The mean of several states of a network's training, in half the bytes: weights that are ready to be bundled.
 
-Run: python tools/average_weights.py GENOTYPE WEIGHTS [WEIGHTS ...] [--shares 0.5,0.5] --out WEIGHTS
+Run: python tools/trainings/average_weights.py GENOTYPE WEIGHTS [WEIGHTS ...] [--shares 0.5,0.5] --out WEIGHTS
 
 States that lie on one training's way can be averaged weight by weight, and the mean is often better than each
 (Izmailov et al., UAI 2018, arXiv 1803.05407). The values are rounded to half precision, of one file too: a package
