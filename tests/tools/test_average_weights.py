@@ -64,6 +64,11 @@ def test_shares_must_be_of_every_file_and_make_a_whole(
     _state(genotype, tmp_path / "1.safetensors", 1)
     with pytest.raises(SystemExit):
         _run(
+            monkeypatch, "x.json", tmp_path / "1.safetensors", "--shares", "half", "--out", tmp_path / "out.safetensors"
+        )
+    assert "invalid numbers value: 'half'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        _run(
             monkeypatch, "x.json", tmp_path / "1.safetensors", "--shares", "0.5", "--out", tmp_path / "out.safetensors"
         )
     assert "expected 1 numbers with the sum 1" in capsys.readouterr().err

@@ -22,14 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("genotype", type=Path)
     parser.add_argument("weights", type=Path, nargs="+")
-    parser.add_argument("--shares", help="Of each file, such as 0.7,0.3. Default: the same of all.")
+    parser.add_argument("--shares", type=numbers, help="Of each file, such as 0.7,0.3. Default: the same of all.")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    shares = (
-        [float(text) for text in given.shares.split(",")]
-        if given.shares
-        else [1 / len(given.weights)] * len(given.weights)
-    )
+    shares = given.shares or [1 / len(given.weights)] * len(given.weights)
     if len(shares) != len(given.weights) or abs(sum(shares) - 1) > 1e-6:
         parser.error(f"--shares: got {given.shares}, expected {len(given.weights)} numbers with the sum 1")
     genotype = read_genotype(given.genotype)
@@ -37,6 +33,11 @@ def main() -> None:
     rounded = network.half()
     save_weights(rounded, given.out, identity=genotype.identity, training=record)
     print(f"{given.out}: {sum(tensor.numel() for tensor in rounded.state_dict().values()):,} values in half precision")
+
+
+def numbers(text: str) -> list[float]:
+    """Those of a list with commas; ValueError, which argparse reports, where one is none."""
+    return [float(part) for part in text.split(",")]
 
 
 @torch.no_grad()
