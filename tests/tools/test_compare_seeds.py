@@ -47,6 +47,15 @@ def test_each_network_has_its_mean_and_spread_over_its_seeds(
     assert Image.open(tmp_path / "seeds.png").width > 500
 
 
+def test_a_training_that_lacks_a_level_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = (_quality("wide_1", 30, 28.0), _quality("wide_2", 30, 28.4), _quality("wide_1", 50, 26.0))
+    write_results(Results(machine=MACHINE, entries=entries), tmp_path / "results.json")
+    monkeypatch.setattr(sys, "argv", ["compare_seeds", f"{tmp_path}/results.json", "--out", f"{tmp_path}/seeds.png"])
+    with pytest.raises(SystemExit, match=r"wide_2 has no score on test, standard, .*, sigma 50"):
+        main()
+    assert not (tmp_path / "seeds.png").exists()
+
+
 def test_results_without_seeds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_results(Results(machine=MACHINE, entries=(_quality("net", 30, 27.0),)), tmp_path / "results.json")
     monkeypatch.setattr(sys, "argv", ["compare_seeds", f"{tmp_path}/results.json", "--out", f"{tmp_path}/seeds.png"])

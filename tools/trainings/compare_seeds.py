@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import matplotlib
 from hinas.bench.results.entries import Results
@@ -46,7 +47,10 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    found = trained_networks(read_results(given.results))
+    try:
+        found = trained_networks(read_results(given.results))
+    except ValueError as error:
+        raise SystemExit(f"{given.results}: {error}") from error
     if not found:
         raise SystemExit(f"{given.results}: no quality of a model whose name ends in _ and a number")
     print("| network | trainings | each level | mean | spread |\n|---|---|---|---|---|")
@@ -57,17 +61,30 @@ def main() -> None:
 
 
 def trained_networks(results: Results) -> Sequence[Trained]:
-    """The networks of which there are qualities, the best first."""
-    scores: dict[str, dict[str, list[float]]] = {}
+    """The networks of which there are qualities, the best first.
+
+    Raises:
+        ValueError: if not all trainings were scored on the same.
+    """
+    scores: dict[str, dict[str, dict[Any, float]]] = {}
     for entry in results.entries:
         numbered = re.fullmatch(r"(.+)_(\d+)", entry.model)
         if numbered and entry.origin == "measured" and entry.psnr_db is not None:
-            scores.setdefault(numbered[1], {}).setdefault(numbered[2], []).append(entry.psnr_db)
+            scored = (entry.dataset, entry.protocol, entry.task, entry.sigma)
+            scores.setdefault(numbered[1], {}).setdefault(numbered[2], {})[scored] = entry.psnr_db
+    every = {scored for trainings in scores.values() for levels in trainings.values() for scored in levels}
+    for name, trainings in scores.items():
+        for seed, levels in trainings.items():
+            for dataset, protocol, task, sigma in every - levels.keys():
+                raise ValueError(
+                    f"{name}_{seed} has no score on {dataset}, {protocol}, {task}, sigma {sigma}, which others have; "
+                    "score all trainings in one run of hinas-bench"
+                )
     found = [
         Trained(
             name=name,
-            psnr_db=tuple(mean(levels) for levels in trainings.values()),
-            by_level_db=tuple(mean(level) for level in zip(*trainings.values(), strict=True)),
+            psnr_db=tuple(mean(levels.values()) for levels in trainings.values()),
+            by_level_db=tuple(mean(levels[scored] for levels in trainings.values()) for scored in sorted(every, key=str)),
         )
         for name, trainings in scores.items()
     ]
