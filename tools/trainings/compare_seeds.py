@@ -72,10 +72,11 @@ def trained_networks(results: Results) -> Sequence[Trained]:
         if numbered and entry.origin == "measured" and entry.psnr_db is not None:
             scored = (entry.dataset, entry.protocol, entry.task, entry.sigma)
             scores.setdefault(numbered[1], {}).setdefault(numbered[2], {})[scored] = entry.psnr_db
-    every = {scored for trainings in scores.values() for levels in trainings.values() for scored in levels}
+    seeds = [levels for trainings in scores.values() for levels in trainings.values()]
+    every = list(dict.fromkeys(scored for levels in seeds for scored in levels))
     for name, trainings in scores.items():
         for seed, levels in trainings.items():
-            for dataset, protocol, task, sigma in every - levels.keys():
+            for dataset, protocol, task, sigma in (scored for scored in every if scored not in levels):
                 raise ValueError(
                     f"{name}_{seed} has no score on {dataset}, {protocol}, {task}, sigma {sigma}, which others have; "
                     "score all trainings in one run of hinas-bench"
@@ -84,7 +85,7 @@ def trained_networks(results: Results) -> Sequence[Trained]:
         Trained(
             name=name,
             psnr_db=tuple(mean(levels.values()) for levels in trainings.values()),
-            by_level_db=tuple(mean(levels[scored] for levels in trainings.values()) for scored in sorted(every, key=str)),
+            by_level_db=tuple(mean(levels[scored] for levels in trainings.values()) for scored in every),
         )
         for name, trainings in scores.items()
     ]
