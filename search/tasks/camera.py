@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ class Camera(Task):
     range: tuple[float, float] = (0.0, 30.0)
     """Grey levels 0..255 that a network is told; weaker and stronger pairs are told as the ends."""
     name: str = "camera"
+    same_when_turned: ClassVar[bool] = True
 
     @property
     def level_range(self) -> tuple[float, float]:

@@ -30,6 +30,7 @@ class Denoise(Task):
     A network trained on un-quantised noise alone loses up to 2 dB on files.
     """
     name: str = "denoise"
+    same_when_turned: ClassVar[bool] = True
     search_levels: ClassVar[tuple[float, ...] | None] = (30.0, 50.0, 70.0)
     search_quantised_share: ClassVar[float | None] = 0.0
 

@@ -72,6 +72,8 @@ class Task(ABC):
     """Strengths in grey levels that a search draws where none are asked for; None: the task's own."""
     search_quantised_share: ClassVar[float | None] = None
     """`quantised_share` of a search where none is asked for; None: the task's own."""
+    same_when_turned: ClassVar[bool] = False
+    """Whether a degraded image is as likely turned by 90 degrees as upright; a teacher sees it turned then."""
     usual_ssim_weight: ClassVar[float] = 0.0
     """lambda of lambda * log10(1 / SSIM) in a training where none is asked for; 0: the term is left out."""
 

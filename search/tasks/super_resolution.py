@@ -24,6 +24,7 @@ class SuperResolution(Task):
     quantised_share: float = 1.0
     """Share of the small training patches that are rounded as an 8-bit file's are; those that are scored always are."""
     name: str = "super-resolution"
+    same_when_turned: ClassVar[bool] = True
     usual_ssim_weight: ClassVar[float] = 0.6
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ class GivenPairs(Task):
 
     task: Task
     """What the pairs are for; it says what a score compares."""
+    same_when_turned: ClassVar[bool] = True
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

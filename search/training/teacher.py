@@ -24,12 +24,17 @@ class Teacher:
     given: NetworkInput
 
     @torch.no_grad()
-    def output(self, degraded_BCHW: Tensor, level_B: Tensor | None) -> Tensor:
-        """What it makes of a batch; (B, C, scale * H, scale * W) float32, not clipped."""
-        if not self.given.conditioned:
-            return self.network(degraded_BCHW).float()
-        assert level_B is not None
-        return self.network(degraded_BCHW, level_B).float()
+    def output(self, degraded_BCHW: Tensor, level_B: Tensor | None, *, turns: int = 0) -> Tensor:
+        """What it makes of a batch; (B, C, scale * H, scale * W) float32, not clipped.
+
+        The batch is turned by `turns` * 90 degrees for it, and its output back. A learner that sees all directions
+        learns their mean, which is better than each (Timofte et al., CVPR 2016, arXiv 1511.02228).
+        """
+        given = [torch.rot90(degraded_BCHW, turns, (2, 3)).contiguous(memory_format=torch.channels_last)]
+        if self.given.conditioned:
+            assert level_B is not None
+            given.append(level_B)
+        return torch.rot90(self.network(*given).float(), -turns, (2, 3))
 
 
 def opened_teacher(genotype: Path, learner: NetworkInput, task: str, *, crop: int, device: torch.device) -> Teacher:

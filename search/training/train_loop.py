@@ -256,7 +256,10 @@ def _step(
         given.append(level)
     with autocast(clean.device, settings.precision):
         output = forward(*given)
-        wanted = [clean] if teacher is None else [clean, teacher.output(degraded, level)]
+        wanted = [clean]
+        if teacher is not None:
+            turns = _turns(state.generator) if task.same_when_turned else 0
+            wanted.append(teacher.output(degraded, level, turns=turns))
     parts = [
         denoising_loss(
             output.float(),
@@ -277,6 +280,10 @@ def _step(
         optimizer.step()
     _follow(state.average, state.network, decay=min(settings.ema_decay, (1 + state.iteration) / (10 + state.iteration)))
     return loss
+
+
+def _turns(generator: torch.Generator) -> int:
+    return int(torch.randint(4, (), generator=generator, device=generator.device))
 
 
 @torch.no_grad()

@@ -122,13 +122,19 @@ class _Black(torch.nn.Module):
         return torch.zeros_like(image)
 
 
-def _trained(state: TrainingState, settings: TrainingSettings, source: PatchSource, teacher: Teacher | None) -> None:
+def _trained(
+    state: TrainingState,
+    settings: TrainingSettings,
+    source: PatchSource,
+    teacher: Teacher | None,
+    task: Denoise | None = None,
+) -> None:
     train(
         state,
         settings,
         patches=source,
         validation_images=(),
-        task=Denoise(range=(0.0, 0.0)),
+        task=task or Denoise(range=(0.0, 0.0)),
         network_input=INPUT,
         teacher=teacher,
         compiled=False,
@@ -153,6 +159,60 @@ def test_the_loss_is_half_of_the_images_and_half_of_the_teacher(small_document: 
     clean = source.draw(4, 16, torch.Generator().manual_seed(settings.seed))
     assert losses[:2] == pytest.approx([0, 0], abs=1e-6)
     assert losses[2] == pytest.approx(float(clean.square().mean()) / 2, rel=0.01)
+
+
+class _Shaded(torch.nn.Module):
+    """Darker from left to right, whatever it is given: not the same when turned."""
+
+    def forward(self, image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        return torch.linspace(1, 0, image.shape[3]).expand_as(image)
+
+
+def test_a_teacher_sees_the_batch_turned_and_its_output_is_turned_back() -> None:
+    batch, level = torch.rand(2, 1, 16, 16), torch.zeros(2)
+    same, shaded = (Teacher(identity="x", network=network, given=INPUT) for network in (_Same(), _Shaded()))
+    for turns in range(4):
+        assert torch.equal(same.output(batch, level, turns=turns), batch)
+    seen = [shaded.output(batch, level, turns=turns) for turns in range(4)]
+    assert torch.equal(seen[2], seen[0].flip(3)) and torch.equal(seen[1], seen[0].transpose(2, 3))
+    torch.testing.assert_close(torch.stack(seen).mean(0), torch.full_like(batch, 0.5))
+
+
+class _Upright(Denoise):
+    """Noise in pictures that are never turned."""
+
+    same_when_turned = False
+
+
+class _Noting(torch.nn.Module):
+    """The identity; keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        self.seen.append(image)
+        return image
+
+
+@pytest.mark.parametrize(("kind", "turned"), [(Denoise, True), (_Upright, False)])
+def test_only_where_turned_images_are_as_likely_does_a_teacher_see_them_turned(
+    kind: type[Denoise], turned: bool, small_document: Any, picture_folder: Path
+) -> None:
+    settings = TrainingSettings(
+        iterations=8, batch=1, crop=16, warmup=1, log_every=1, pixel_loss="mse", learning_rate=0
+    )
+    source = PatchSource(load_images(picture_folder, channels=1, smallest_side=16).images, device=CPU)
+    state = _state(small_document(1), settings)
+    learner, noting = _Noting(), _Noting()
+    state.network.register_forward_pre_hook(lambda _, given: learner.seen.append(given[0]))
+    _trained(state, settings, source, Teacher(identity="x", network=noting, given=INPUT), kind(range=(0.0, 0.0)))
+    assert len(learner.seen) == len(noting.seen) == 8
+    same = [torch.equal(given, seen) for given, seen in zip(learner.seen, noting.seen, strict=True)]
+    assert all(same) != turned
+    for given, seen in zip(learner.seen, noting.seen, strict=True):
+        assert any(torch.equal(torch.rot90(given, turns, (2, 3)), seen) for turns in range(4))
 
 
 def test_a_teacher_is_a_genotype_with_weights_or_a_bundled_name(small_document: Any, tmp_path: Path) -> None:
