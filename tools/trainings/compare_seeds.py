@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import matplotlib
 from hinas.bench.results.entries import Results
@@ -47,8 +46,9 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    results = read_results(given.results)
     try:
-        found = trained_networks(read_results(given.results))
+        found = trained_networks(results)
     except ValueError as error:
         raise SystemExit(f"{given.results}: {error}") from error
     if not found:
@@ -66,20 +66,23 @@ def trained_networks(results: Results) -> Sequence[Trained]:
     Raises:
         ValueError: if not all trainings were scored on the same.
     """
-    scores: dict[str, dict[str, dict[Any, float]]] = {}
+    scores: dict[str, dict[str, dict[str, float]]] = {}
     for entry in results.entries:
         numbered = re.fullmatch(r"(.+)_(\d+)", entry.model)
         if numbered and entry.origin == "measured" and entry.psnr_db is not None:
-            scored = (entry.dataset, entry.protocol, entry.task, entry.sigma)
+            what = (entry.dataset, entry.protocol, entry.task, entry.backend, entry.precision)
+            level = None if entry.sigma is None else f"sigma {entry.sigma:g}"
+            scored = ", ".join(text for text in (*what, level) if text)
             scores.setdefault(numbered[1], {}).setdefault(numbered[2], {})[scored] = entry.psnr_db
     seeds = [levels for trainings in scores.values() for levels in trainings.values()]
     every = list(dict.fromkeys(scored for levels in seeds for scored in levels))
     for name, trainings in scores.items():
         for seed, levels in trainings.items():
-            for dataset, protocol, task, sigma in (scored for scored in every if scored not in levels):
+            missing = [scored for scored in every if scored not in levels]
+            if missing:
                 raise ValueError(
-                    f"{name}_{seed} has no score on {dataset}, {protocol}, {task}, sigma {sigma}, which others have; "
-                    "score all trainings in one run of hinas-bench"
+                    f"{name}_{seed} has no score on {missing[0]}, which others have; score all trainings in one run of "
+                    "hinas-bench"
                 )
     found = [
         Trained(
