@@ -47,6 +47,13 @@ def test_each_network_has_its_mean_and_spread_over_its_seeds(
     assert Image.open(tmp_path / "seeds.png").width > 500
 
 
+def test_each_precision_counts() -> None:
+    exact = _quality("wide_1", 30, 28.0)
+    coarse = exact.model_copy(update={"precision": "int8", "psnr_db": 27.0})
+    (wide,) = trained_networks(Results(machine=MACHINE, entries=(exact, coarse)))
+    assert wide.by_level_db == (28.0, 27.0) and wide.psnr_db == (27.5,)
+
+
 def test_a_training_that_lacks_a_level_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = (_quality("wide_1", 30, 28.0), _quality("wide_2", 30, 28.4), _quality("wide_1", 50, 26.0))
     write_results(Results(machine=MACHINE, entries=entries), tmp_path / "results.json")
