@@ -57,8 +57,8 @@ def search(
         typer.Option(
             help="gradient learns the architecture; random compares networks that share kernels; halving trains many "
             "networks shortly and the best of them longer; supernet lets networks with shared kernels evolve and goes "
-            "on with the best; its scores have ranked networks little better than chance, prefer halving. Default: the "
-            "space's first.",
+            "on with the best; scores of gradient and supernet have ranked networks little better than chance, prefer "
+            "halving. Default: the space's first.",
             show_default=False,
         ),
     ] = None,
