@@ -41,6 +41,9 @@ from hinas.search.supernet.finalists import shared_score
 from hinas.search.tasks.interface import TaskOptions
 from hinas.search.tasks.registry import task_for_search
 
+_ARCHITECTURE = "alpha and beta"
+"""The score that is a probability, not a PSNR."""
+
 
 def main() -> None:
     """Print the table and write the picture."""
@@ -105,7 +108,7 @@ def scores_of_searcher(content: Mapping[str, Any], truth: Path, images: Path) ->
     networks = [genotype.network for genotype in _genotypes(truth)]
     scores = {"shared kernels": [validation_score(state, searched, network)[0] for network in networks]}
     if content["settings"]["method"] == "gradient" and isinstance(searcher, HinasSearcher):
-        scores["alpha and beta"] = [log_probability(searcher, network) for network in networks]
+        scores[_ARCHITECTURE] = [log_probability(searcher, network) for network in networks]
     return scores
 
 
@@ -192,7 +195,7 @@ def draw(early: Mapping[str, Sequence[float]], last: Sequence[float], label: str
             axes = figure.add_subplot(1, len(early), number)
             axes.plot(scores, last, ".", color=COLOURS[0])
             axes.set_title(f"{name}: Kendall's tau {kendalls_tau(scores, last):.2f}", fontsize=9)
-            axes.set_xlabel(f"PSNR, {name} (dB)")
+            axes.set_xlabel("logarithm of the probability" if name == _ARCHITECTURE else f"PSNR, {name} (dB)")
             axes.set_ylabel(label if number == 1 else "")
         figure.savefig(path)
 
