@@ -1,6 +1,7 @@
 """One run of hinas-search: images in; genotype, pictures, history and checkpoint out."""
 
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -46,12 +47,12 @@ def run_search(request: SearchRequest) -> str:
     empty in the other processes. Raises UserError for anything a person can mend.
     """
     device = own_device(chosen_device(request.computing.device))
-    with joined_ranks(device) as ranks:
-        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+    with joined_ranks(device) as ranks, ExitStack() as until_end:
+        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks, until_end)
 
 
 @denormals_as_zero()
-def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
+def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: ExitStack) -> str:
     space, schedule = request.space, request.space.schedule
     check_batch(schedule.batch, ranks)
     if request.computing.threads is not None:
@@ -75,7 +76,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
             latency.table.price_ms(block)
     searched = _searched(request, loaded, latency, ranks, device)
     check_pixel_loss(schedule.pixel_loss, searched.task.level_range)
-    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks)
+    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks, until_end=until_end)
     compiled = request.computing.compiles_on(device.type)
     state = new_search(searcher, schedule, seed=request.seed, device=device, arithmetic=arithmetic, compiled=compiled)
     settings = _settings_for_checkpoint(request, searched.task, arithmetic)

@@ -1,6 +1,7 @@
 """One run of `hinas-search --method halving`: images in; genotype, weights, scores and pictures out."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import torch
@@ -26,24 +27,30 @@ def run_halving(request: SearchRequest) -> str:
     found, empty in the other processes. Raises UserError for anything a person can mend.
     """
     device = own_device(chosen_device(request.computing.device))
-    with joined_ranks(device) as ranks:
-        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+    with joined_ranks(device) as ranks, ExitStack() as until_end:
+        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks, until_end)
 
 
 @denormals_as_zero()
-def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
+def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: ExitStack) -> str:
     if request.computing.threads is not None:
         torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
     trainer = trainer_of(request, request.space.halving, device)
     is_there = ranks.agreed(files.list_of_candidates.exists())
-    prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks, state=files.list_of_candidates.name)
+    drawn = () if is_there or request.resume else _drawn(request, trainer)
+    prepared_run_folder(
+        request.out,
+        "search",
+        resume=request.resume,
+        ranks=ranks,
+        until_end=until_end,
+        state=files.list_of_candidates.name,
+    )
     if is_there:
         candidates = kept_candidates(request, trainer, files)
-    elif request.resume:
-        raise UserError(f"{files.list_of_candidates}: no search to resume from; start without --resume")
     else:
-        candidates = _drawn(request, trainer)
+        candidates = drawn
         if ranks.is_first:
             keep_candidates(candidates, request, trainer, files)
     standings = compare(

@@ -1,6 +1,7 @@
 """One run of `hinas-search --method supernet`: shared kernels, an evolution over them, the best few trained on."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def run_supernet_search(request: SearchRequest) -> str:
     person can mend.
     """
     device = own_device(chosen_device(request.computing.device))
-    with joined_ranks(device) as ranks:
-        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks)
+    with joined_ranks(device) as ranks, ExitStack() as until_end:
+        return _run(request if ranks.is_first else replace(request, quiet=True), device, ranks, until_end)
 
 
 @denormals_as_zero()
-def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
+def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: ExitStack) -> str:
     started = time.monotonic()
     schedule = request.space.supernet
     check_batch(schedule.batch, ranks)
@@ -54,9 +55,17 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     trainer = trainer_of(request, final, device)
     are_chosen = ranks.agreed(files.list_of_candidates.exists())
     if are_chosen and request.resume:
+        prepared_run_folder(
+            request.out,
+            "search",
+            resume=True,
+            ranks=ranks,
+            until_end=until_end,
+            state=files.list_of_candidates.name,
+        )
         candidates = kept_candidates(request, trainer, files)
     else:
-        state = _trained_supernet(request, trainer, ranks, device)
+        state = _trained_supernet(request, trainer, ranks, device, until_end)
         if state.iteration < schedule.iterations:
             reached = f"step {state.iteration} of {schedule.iterations} of the shared kernels; go on with --resume"
             return f"{request.out}: {reached}" if ranks.is_first else ""
@@ -77,7 +86,9 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks) -> str:
     return write_result(request, standings, trainer, files) if ranks.is_first else ""
 
 
-def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, device: torch.device) -> SupernetState:
+def _trained_supernet(
+    request: SearchRequest, trainer: Trainer, ranks: Ranks, device: torch.device, until_end: ExitStack
+) -> SupernetState:
     schedule = request.space.supernet
     torch.manual_seed(request.seed)
     supernet = space_named(request.space.space).single_path_supernet(request.space.settings, request.space.task)
@@ -88,15 +99,11 @@ def _trained_supernet(request: SearchRequest, trainer: Trainer, ranks: Ranks, de
     check_pixel_loss(schedule.pixel_loss, trainer.task.level_range)
     state = new_state(supernet, schedule, seed=request.seed, device=device)
     identity = dict(search_identity(request, trainer))
-    checkpoint = request.out / "checkpoint.pt"
-    is_there = ranks.agreed(checkpoint.exists())
-    prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks)
+    checkpoint = prepared_run_folder(request.out, "search", resume=request.resume, ranks=ranks, until_end=until_end)
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, identity, checkpoint)
         restore_state(state, content)
-    elif is_there:
-        raise UserError(f"{checkpoint}: a search is already there; go on with --resume or choose another --out")
 
     kept: int | None = None
 

@@ -4,6 +4,7 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,20 @@ def run_training(request: TrainRequest, *, clock: Callable[[], float] = time.mon
     empty in the other processes. `clock` gives seconds. Raises UserError for anything a person can mend.
     """
     device = own_device(chosen_device(request.computing.device))
-    with joined_ranks(device) as ranks:
-        summary = _run(request if ranks.is_first else replace(request, quiet=True), device, ranks, clock)
+    with joined_ranks(device) as ranks, ExitStack() as until_end:
+        own_request = request if ranks.is_first else replace(request, quiet=True)
+        summary = _run(own_request, device, ranks, clock, until_end)
         return summary if ranks.is_first else ""
 
 
 @denormals_as_zero()
-def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Callable[[], float]) -> str:
+def _run(
+    request: TrainRequest,
+    device: torch.device,
+    ranks: Ranks,
+    clock: Callable[[], float],
+    until_end: ExitStack,
+) -> str:
     genotype = read_genotype(request.genotype)
     network_input = genotype.network_input
     check_batch(request.settings.batch, ranks)
@@ -81,7 +89,7 @@ def _run(request: TrainRequest, device: torch.device, ranks: Ranks, clock: Calla
     if request.teacher is not None:
         teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
     images = _images(request, network_input.picture_channels)
-    checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks)
+    checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks, until_end=until_end)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
     recorded = {**asdict(settings), **recorded_task(task, request.task)}

@@ -156,7 +156,7 @@ def test_max_minutes_stops_a_given_number_of_iterations_resumably(
         (["--device", "cuda:99"], "CUDA devices; use --device cpu"),
         (["--resume", "--start-from", "weights.safetensors"], "give one of them"),
         (["--start-from", "a.safetensors", "--warm-start", "b.safetensors"], "give neither --resume nor --start-from"),
-        (["--resume"], "no checkpoint to resume from"),
+        (["--resume"], "no training to resume from"),
     ],
 )
 def test_a_mistake_is_one_line_exit_code_2_and_leaves_nothing(
