@@ -4,8 +4,10 @@ What a killed process leaves is known by its name, and by the lock that ended wi
 """
 
 import os
+import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +16,29 @@ from pathlib import Path
 from .errors import UserError
 
 _PREFIX = ".hinas-"
+_NUM_RANDOM_BYTES = 8
+_TEMPORARY = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{{2 * _NUM_RANDOM_BYTES}}}(\..*)?", re.DOTALL)
 _YOUNGEST_SECONDS = 2.0
 
 
-def _mode_of_a_new_file() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _mode_of_a_new_file(folder: Path) -> int:
+    """The mode that a new file gets in `folder`: a file is made to see it.
+
+    The umask itself can be read by changing it alone, which other threads that make files at that moment would see.
+    """
+    probe = folder / _temporary_name()
+    try:
+        handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            return stat.S_IMODE(os.fstat(handle).st_mode)
+        finally:
+            os.close(handle)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _temporary_name(suffix: str = "") -> str:
+    return f"{_PREFIX}{secrets.token_hex(_NUM_RANDOM_BYTES)}{suffix}"
 
 
 @contextmanager
@@ -38,11 +56,11 @@ def written_whole(target: Path) -> Iterator[Path]:
     if place.is_dir():
         raise UserError(f"{target}: is a folder; give the name of a file to write")
     # Named before it is made: a signal in between would leave it.
-    temporary = folder / f"{_PREFIX}{secrets.token_hex(8)}{place.suffix}"
+    temporary = folder / _temporary_name(place.suffix)
     try:
         with _marked_as_in_use(temporary):
             yield temporary
-            temporary.chmod(place.stat().st_mode if place.exists() else _mode_of_a_new_file())
+            temporary.chmod(place.stat().st_mode if place.exists() else _mode_of_a_new_file(folder))
             temporary.replace(place)
     except OSError as error:
         # Only errors of the disk itself are the user's to mend; a library's own come through as they are.
@@ -119,6 +137,9 @@ def remove_unfinished(folder: Path) -> int:
     """
     num_removed = 0
     for file in folder.glob(f"{_PREFIX}*"):
+        # A person's own file may begin like that.
+        if not _TEMPORARY.fullmatch(file.name):
+            continue
         with suppress(OSError):
             # A file this young may be about to be locked.
             if not file.is_file() or time.time() - file.stat().st_mtime < _YOUNGEST_SECONDS:
@@ -140,7 +161,7 @@ def folder_written_whole(target: Path) -> Iterator[Path]:
     After an error (or Ctrl-C) it is removed with all it holds. Raises UserError where there is something of that name
     already, the folder around it is missing or not writable, or the disk is full.
     """
-    temporary = target.parent / f"{_PREFIX}{secrets.token_hex(8)}"
+    temporary = target.parent / _temporary_name()
     try:
         temporary.mkdir()
         yield temporary

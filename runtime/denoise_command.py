@@ -16,14 +16,21 @@ _MODELS = "\n".join(["Bundled models, thousands of multiply-adds a pixel, what t
 
 @app.command(epilog=f"\b\n{_MODELS}")
 def denoise(
-    source: Annotated[
+    *,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...), a film (MP4, MKV ...), a folder, or several files, or a "
+            "pattern such as 'photos/*.jpg'.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
         str,
         typer.Argument(
-            metavar="INPUT", help="A picture (PNG, JPEG, TIFF, WebP, HEIC ...), a film (MP4, MKV ...) or a folder."
+            metavar="OUTPUT", help="The picture or film to write, or a folder for a folder or several files."
         ),
-    ],
-    target: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="The picture or film to write, or a folder for a folder.")
     ],
     model: Annotated[
         str,
@@ -129,6 +136,7 @@ def denoise(
     Examples:
       hinas-denoise noisy.png clean.png
       hinas-denoise photos/ clean/ --sigma 15 --memory 2GiB
+      hinas-denoise photos/*.jpg more/*.png clean/
       hinas-denoise photos/ clean/ --strength 1.5 --chroma 0.5
       hinas-denoise photos/ clean/ --model runs/found/model.onnx --backend tensorrt
       hinas-denoise photos/ clean/ --skip-existing
@@ -138,16 +146,26 @@ def denoise(
     """
     import logging
     import warnings
+    from pathlib import Path
 
     from .amount import Amount
     from .denoise_request import Request, bytes_of, path_of, precision_of, sigma_factor_of, sigma_of, tile_of
     from .files.denoise_files import denoise_files
+    from .files.named_pictures import NamedPictures, named_pictures
     from .files.reporting import Reporter
     from .films.encoders import codec_of, crf_of
     from .memory.process_memory import refuse_more_than_is_free
 
+    # Said here, for typer would name the wrong one.
+    if not inputs:
+        raise UserError(f"{target}: one name alone; give what to read and what to write, such as {target} OUTPUT")
+    if ray is not None and len(inputs) > 1:
+        raise UserError(f"--ray {ray}: takes one folder, not {len(inputs)} names")
+    # On a cluster the folder may be an address.
+    named = named_pictures(inputs, target) if ray is None else NamedPictures(source=Path(inputs[0]), files=None)
     request = Request(
-        source=path_of(source, "INPUT"),
+        source=named.source,
+        files=named.files,
         target=path_of(target, "OUTPUT"),
         model=model,
         sigma=sigma_of(sigma),
@@ -172,7 +190,7 @@ def denoise(
         from .cluster.cluster_run import ClusterRequest, denoise_on_cluster
 
         denoise_on_cluster(
-            ClusterRequest(source=source, target=target, address=ray, table=table, request=request), reporter
+            ClusterRequest(source=inputs[0], target=target, address=ray, table=table, request=request), reporter
         )
         return
     if table is not None:

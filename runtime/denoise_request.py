@@ -78,12 +78,14 @@ def bytes_of(text: str, *, option: str = "--memory") -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One file to a file, or a folder to a folder."""
+    """One file to a file, or several or a folder to a folder."""
 
     source: Path
     """A picture file or a folder."""
     target: Path
     """A file for a file, a folder for a folder."""
+    files: tuple[Path, ...] | None = None
+    """Those below the folder `source` that are meant; None: all, or the file that `source` is."""
     model: str = "auto"
     """auto, fast or best: the bundled model for the picture and its noise; else a bundled name or a path."""
     sigma: float | None = None

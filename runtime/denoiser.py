@@ -179,7 +179,7 @@ class Denoiser:
         """
         amount = Amount(strength=strength, chroma=chroma)
         amount.check_for(self.manifest)
-        given = Frames(frames)
+        given = Frames(frames, self._checked)
         level = self.noise_level_from(given.measured, sigma, factor=amount.level_factor)
         if level.range_note is not None:
             warnings.warn(level.range_note, stacklevel=2)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from .noise.sampled_noise import NUM_SAMPLES, noise_of_samples, spread
-from .tiling.pixel_values import Image, checked_image
+from .tiling.pixel_values import Image
 
 Levels = float | Sequence[float] | None
 """One for all pictures, one for each, or None: measured."""
@@ -45,7 +46,9 @@ def denoised_each(
 class Frames:
     """Frames that are gone through once, and whose noise is measured on some of them first."""
 
-    def __init__(self, frames: Iterable[Image]) -> None:
+    def __init__(self, frames: Iterable[Image], checked: Callable[[Any], Image]) -> None:
+        """`checked` gives a frame back, or raises UserError where the model cannot take it."""
+        self._checked = checked
         self._all = list(frames) if isinstance(frames, np.ndarray | Sequence) else None
         self._coming = iter(frames if self._all is None else self._all)
         self._taken: list[Image] = []
@@ -55,7 +58,7 @@ class Frames:
         if self._all is None:
             self._taken += islice(self._coming, NUM_SAMPLES)
         samples = self._taken if self._all is None else spread(self._all)
-        return noise_of_samples([checked_image(sample) for sample in samples]).level if samples else 0.0
+        return noise_of_samples([self._checked(sample) for sample in samples]).level if samples else 0.0
 
     def __iter__(self) -> Iterator[Image]:
         return chain(self._taken, self._coming)

@@ -1,5 +1,6 @@
 """What all commands share: exit codes, whole files or none, and what to install."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,16 @@ def test_a_new_file_has_ordinary_permissions_and_an_old_one_keeps_its_own(tmp_pa
     with written_whole(kept) as temporary:
         temporary.write_text("again")
     assert oct(kept.stat().st_mode)[-3:] == "640"
+
+
+def test_the_umask_is_never_changed_not_even_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(mask: int) -> int:
+        raise AssertionError("other threads would see it")
+
+    monkeypatch.setattr(os, "umask", changed)
+    with written_whole(tmp_path / "new") as temporary:
+        temporary.write_text("")
+    assert [file.name for file in tmp_path.iterdir()] == ["new"]
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:

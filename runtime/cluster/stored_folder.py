@@ -53,7 +53,7 @@ class StoredFolder:
             # Names of other programs' notes, of what was killed, and of what this run itself writes.
             if not PurePosixPath(name).name.startswith(".") and not (is_inside and name.startswith(f"{own}/"))
         ]
-        return listed(files, {}, of=self.address)
+        return listed(files, {}, nothing=f"{self.address}: no pictures or films in this folder")
 
     def names(self) -> frozenset[str]:
         files, root = self._opened()

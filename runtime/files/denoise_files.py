@@ -1,4 +1,4 @@
-"""Do what a request asks: a file to a file, or a folder to a folder with reading, computing and writing overlapped."""
+"""Do what a request asks: a file to a file, or many to a folder with reading, computing and writing overlapped."""
 
 import os
 from contextlib import closing
@@ -8,7 +8,7 @@ from ..denoise_request import Request
 from ..films.known_films import is_film
 from ..memory.memory_budget import working_bytes
 from ..pictures.known_formats import OTHER_SUFFIXES, SUFFIXES
-from .folder_listing import FolderListing, pictures_below
+from .folder_listing import FolderListing, listed, pictures_below
 from .output_folders import empty_ones_removed, make_folder_of, tidy
 from .picture_stages import Denoised, Job, Loaded, PictureStages, Written
 from .pipeline import BusyClock, Limits, Stages, overlapped
@@ -22,13 +22,16 @@ _MOST_WRITERS = 8
 
 
 def denoise_folder(request: Request, reporter: Reporter) -> None:
-    """Denoise the pictures below the folder `request.source` in their order, then films, animations and pages.
+    """Denoise the pictures asked for below the folder `request.source`, then films, animations and pages.
 
     Results land as they finish.
 
     Raises UserError at the end where some failed or folders could not be read, naming them; the others are written.
     """
-    listing = pictures_below(request.source, request.target)
+    if request.files is None:
+        listing = pictures_below(request.source, request.target)
+    else:
+        listing = listed(request.files, {}, nothing="no pictures or films among the files given")
     reporter.notes(listing.notes(request.source))
     for folder, reason in listing.unreadable.items():
         reporter.failure(folder, reason)
@@ -131,20 +134,32 @@ def denoise_files(request: Request, reporter: Reporter) -> None:
     """Do what `request` asks. Raises UserError: at once for a single file, at the end for a folder's failures."""
     if request.overwrite and request.skip_existing:
         raise UserError("--overwrite replaces files that exist and --skip-existing leaves them: give one of them")
-    if not request.source.exists():
-        raise UserError(f"{request.source}: no such file or folder")
     if request.source.is_dir():
         denoise_folder(request, reporter)
         return
+    try:
+        _denoise_file(request, reporter)
+    except UserError as error:
+        reporter.refused(request.source, str(error))
+        raise
+
+
+def _denoise_file(request: Request, reporter: Reporter) -> None:
+    if not request.source.exists():
+        raise UserError(f"{request.source}: no such file or folder")
     target = request.target / request.source.name if request.target.is_dir() else request.target
     job = Job(request.source, target)
     if is_sequence(job):
         _denoise_sequence(job, request, reporter)
-        return
+    else:
+        _denoise_picture(job, request, reporter)
+
+
+def _denoise_picture(job: Job, request: Request, reporter: Reporter) -> None:
     check_preview(request, [job])
-    tidy({target.parent}, reporter)
+    tidy({job.target.parent}, reporter)
     preview = RunPreview(request, [job])
-    if request.skip_existing and target.exists():
+    if request.skip_existing and job.target.exists():
         reporter.skipped(job.source, job.target)
         preview.finish(reporter, num_skipped=1)
         return

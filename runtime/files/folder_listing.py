@@ -14,7 +14,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderListing:
-    """The files below a folder; hidden ones are left out."""
+    """The files below a folder; hidden ones are left out, and hidden folders."""
 
     pictures: tuple[Path, ...]
     """Sorted; among them such as cannot be read, and formats that hinas does not write."""
@@ -43,7 +43,7 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     """
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: is a file, but {source} is a folder; give a folder to write to")
-    outputs = target.resolve()
+    root, outputs = source.resolve(), target.resolve()
     unreadable: dict[Path, str] = {}
 
     def note_unreadable(error: OSError) -> None:
@@ -52,23 +52,21 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
 
     def is_own_output(file: Path) -> bool:
         """A target inside the source must not be read as input on a second run."""
-        return outputs != source.resolve() and outputs in file.resolve().parents
+        return root in outputs.parents and outputs in file.resolve().parents
 
-    # Hidden files are other programs' notes on pictures, or what a killed run left.
-    files = sorted(
-        Path(folder, name)
-        for folder, _, names in os.walk(source, onerror=note_unreadable)
-        for name in names
-        if not name.startswith(".")
-    )
-    files = [file for file in files if _may_be_a_file(file) and not is_own_output(file)]
+    files: list[Path] = []
+    for folder, folders, names in os.walk(source, onerror=note_unreadable):
+        # Hidden files and folders are other programs' notes on pictures, or what a killed run left.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(folder, name) for name in names if not name.startswith(".")]
+    files = [file for file in sorted(files) if _may_be_a_file(file) and not is_own_output(file)]
     if source in unreadable:
         raise UserError(unreadable[source])
-    return listed(files, unreadable, of=str(source))
+    return listed(files, unreadable, nothing=f"{source}: no pictures or films in this folder")
 
 
-def listed(files: Sequence[Path], unreadable: dict[Path, str], *, of: str) -> FolderListing:
-    """Sort files by what they are by their names. `of`: the folder that an error names.
+def listed(files: Sequence[Path], unreadable: dict[Path, str], *, nothing: str) -> FolderListing:
+    """Sort files by what they are by their names. `nothing`: what an error says where there is nothing to read.
 
     Raises UserError where there is nothing to read.
     """
@@ -78,7 +76,7 @@ def listed(files: Sequence[Path], unreadable: dict[Path, str], *, of: str) -> Fo
     if not pictures and not films and not unreadable:
         known = ", ".join((*SUFFIXES, *FILM_SUFFIXES))
         what = "only raw files, which are developed one at a time" if raw else f"looked for {known}"
-        raise UserError(f"{of}: no pictures or films in this folder ({what})")
+        raise UserError(f"{nothing} ({what})")
     return FolderListing(
         pictures=tuple(pictures),
         films=tuple(films),

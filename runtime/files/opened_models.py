@@ -9,6 +9,7 @@ from ..denoise_request import Request
 from ..denoiser import Denoiser
 from ..model.automatic_model import AUTOMATIC, automatic_model
 from ..model.bundled_models import bundled_names
+from ..noise.level import NoiseLevel
 from ..noise.measured_noise import MeasuredNoise
 
 
@@ -22,6 +23,15 @@ class ChosenModel:
     denoiser: Denoiser
     notes: tuple[str, ...]
     """What opening it brought up, for a person; told with the first picture alone."""
+
+    def noise_level(self, estimated: Callable[[], float], request: Request) -> NoiseLevel:
+        """The level to denoise at, as `Denoiser.noise_level_from`; an error says where a person did not choose it."""
+        try:
+            return self.denoiser.noise_level_from(estimated, request.sigma, factor=request.level_factor)
+        except UserError as error:
+            if self.reason is None:
+                raise
+            raise UserError(f"{error}; it is {self.name}, for {self.reason}: name another with --model") from error
 
 
 class OpenedModels:

@@ -177,9 +177,7 @@ class PictureStages:
                 notes += left_out(content, format)
             if model.denoiser.manifest.weights == "random":
                 notes.append(f"model {model.name}: its weights are random (made for timing); the result is worthless")
-            level = model.denoiser.noise_level_from(
-                lambda: measured().level, self._request.sigma, factor=self._request.level_factor
-            )
+            level = model.noise_level(lambda: measured().level, self._request)
             if level.range_note is not None:
                 notes.append(level.range_note)
             if level.estimate is not None and level.estimate < HARDLY_ANY and scale == 1:

@@ -73,6 +73,10 @@ class Reporter:
     def failure(self, source: Path, text: str) -> None:
         """A picture that was not denoised; the others go on."""
         self._print(f"error: {text}", sys.stderr)
+        self.refused(source, text)
+
+    def refused(self, source: Path, text: str) -> None:
+        """The only file of a run, which fails with it: a person is told by the error that ends the command."""
         if self._json:
             self._print(json.dumps({"input": str(source), "error": text}), self._results)
 

@@ -38,9 +38,10 @@ def check_preview(request: Request, jobs: Sequence[Job]) -> None:
         raise UserError(f"--preview {page}: is a page; give a name that ends in {' or '.join(_SUFFIXES)}")
     if page.is_dir():
         raise UserError(f"--preview {page}: is a folder; give the name of a page to write")
-    if not page.parent.is_dir():
+    is_made = request.source.is_dir() and page.parent.resolve() == request.target.resolve()
+    if not page.parent.is_dir() and not is_made:
         raise UserError(f"--preview {page}: no such folder {page.parent}; create it first or choose another path")
-    if not os.access(page.parent, os.W_OK):
+    if page.parent.is_dir() and not os.access(page.parent, os.W_OK):
         raise UserError(f"--preview {page}: the folder {page.parent} cannot be written to; choose another path")
     pictures = (file for job in jobs for file in (job.source, job.target))
     if page.resolve() in (file.resolve() for file in pictures):

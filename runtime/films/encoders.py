@@ -110,7 +110,8 @@ def chosen_encoder(film: Film, container: str, *, codec: str | None, crf: int | 
     own = film.codec if film.codec in COMPRESSIONS else None
     reasons: list[str] = []
     for kind in dict.fromkeys((own, *_ELSE) if own else _ELSE):
-        found = _encoder(kind, film, container, crf, why=reasons[0] if reasons else None)
+        why = f"hinas does not write {film.codec}" if own is None else next(iter(reasons), None)
+        found = _encoder(kind, film, container, crf, why=why)
         if not isinstance(found, str):
             return found
         reasons.append(found)

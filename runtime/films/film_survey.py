@@ -64,7 +64,8 @@ def opened_container(path: Path) -> Iterator[Any]:
     """PyAV's container of a film. Raises UserError where it cannot be read."""
     av = av_library()
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        # Absolute: FFmpeg takes what stands before a colon in the first part of a path for a protocol.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
     except av.error.FFmpegError as error:
         if isinstance(error, av.error.PermissionError):
             raise UserError("cannot read (Permission denied)") from error

@@ -108,7 +108,8 @@ def written_film(
     av = av_library()
     has_own_keys = any(key.startswith(_OWN_KEYS) for key in source.container.metadata)
     options = {"movflags": "use_metadata_tags"} if has_own_keys and container in QUICKTIME else {}
-    file = str(place) if isinstance(place, Path) else place
+    # Absolute: FFmpeg takes what stands before a colon in the first part of a path for a protocol.
+    file = str(place.absolute()) if isinstance(place, Path) else place
     opened = av.open(file, "w", format=container, container_options=options)
     try:
         yield FilmTarget(opened, source, encoder)

@@ -10,7 +10,7 @@ from .frame_layout import FrameLayout
 from .frame_pixels import Plane
 from .library import av_library
 
-_RGB_ORDERS = ("bgr0", "bgra", "rgb24")
+_OTHER_RGB_ORDERS = {"gbrp": ("bgr0", "bgra", "rgb24"), "gbrap": ("bgra",)}
 """Formats that hold the values of planar RGB in another order."""
 
 
@@ -38,7 +38,7 @@ def formats_that_hold(layout: FrameLayout) -> tuple[str, ...]:
             # With colour planes that hold no colour.
             return (layout.format, layout.format.replace("gray", "yuv420p"))
         case "rgb":
-            return (layout.format, *(_RGB_ORDERS if layout.format == "gbrp" else ()))
+            return (layout.format, *_OTHER_RGB_ORDERS.get(layout.format, ()))
         case "yuv":
             return (layout.format,)
 
@@ -46,7 +46,7 @@ def formats_that_hold(layout: FrameLayout) -> tuple[str, ...]:
 def frame_from(frame: Frame, layout: FrameLayout, tags: ColourTags, format: str) -> Any:
     """PyAV's frame in a `format` that holds the layout (`formats_that_hold`)."""
     av = av_library()
-    target = layout.format if format in _RGB_ORDERS else format
+    target = layout.format if format in _OTHER_RGB_ORDERS.get(layout.format, ()) else format
     made = av.VideoFrame(layout.width, layout.height, target)
     for index, plane in enumerate(made.planes):
         levels = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)

@@ -22,9 +22,12 @@ def is_bundled(file: Path) -> bool:
 
 def model_file(model: str | Path) -> Path:
     """The file for a bundled name or a path. Raises UserError where neither exists."""
-    if isinstance(model, str) and model in bundled_names():
-        return MODELS_FOLDER / f"{model}.onnx"
     path = Path(model)
+    # A path means the file of that name first, a text the model that comes with hinas.
+    if isinstance(model, Path) and path.is_file():
+        return path
+    if str(model) in bundled_names():
+        return MODELS_FOLDER / f"{model}.onnx"
     if path.is_file():
         return path
     known = ", ".join(bundled_names()) or "none (this installation has no models)"

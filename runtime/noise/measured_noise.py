@@ -40,7 +40,8 @@ def measured_noise(blocks: Sequence[Image]) -> MeasuredNoise:
     """
     crops = list(_crops(blocks))
     if not crops:
-        return MeasuredNoise(level=estimate_sigma_of_blocks(blocks), is_white=True)
+        sigma = estimate_sigma_of_blocks(blocks)
+        return MeasuredNoise(level=0.0 if sigma < _NONE_BELOW else sigma, is_white=True)
     found = noise_of_crops(crops)
     if found.equal_N.mean() > _EQUAL_IN_DRAWINGS:
         return MeasuredNoise(level=0.0, is_white=False)

@@ -1,5 +1,6 @@
 """Which bundled model is taken where none is named: by the picture, by its noise, and by what was asked for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hinas.runtime.denoise_command import app
 from hinas.runtime.model.automatic_model import AUTOMATIC, automatic_model
 from hinas.runtime.model.bundled_models import bundled_names
+from hinas.runtime.noise.measured_noise import MeasuredNoise
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -41,3 +43,17 @@ def test_the_command_takes_one_that_is_bundled(asked: str, tmp_path: Path) -> No
     expected = f"gray-{asked}" if f"gray-{asked}" in names else "gray"
     assert f"model {expected} (" in result.output
     assert np.asarray(Image.open(tmp_path / "clean.png")).std() < 8
+
+
+def test_a_level_beyond_the_model_that_was_taken_says_which_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: Callable[..., str]
+) -> None:
+    monkeypatch.setattr(
+        "hinas.runtime.files.picture_stages.measured_noise", lambda _: MeasuredNoise(level=5.0, is_white=False)
+    )
+    Image.fromarray(np.full((60, 60, 3), 128, np.uint8)).save(tmp_path / "noisy.png")
+    stderr = mistake(app, tmp_path / "noisy.png", tmp_path / "clean.png", "--sigma", "40")
+    assert "0 to 30 grey levels; it is photo, for the noise is that of a developed photograph" in stderr
+    assert "name another with --model" in stderr
+    stderr = mistake(app, tmp_path / "noisy.png", tmp_path / "clean.png", "--sigma", "40", "--model", "photo")
+    assert "it is photo" not in stderr

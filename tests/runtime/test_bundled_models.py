@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hinas.bench.quality.task_cases import case_examples
 from hinas.runtime import Denoiser
-from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.runtime.model.bundled_models import MODELS_FOLDER, model_file
 from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.bicubic import enlarged, reduced
 from PIL import Image
@@ -121,3 +121,11 @@ def test_rain_goes_away_and_a_dry_picture_stays(rainy: tuple[np.ndarray, np.ndar
     assert np.mean((derain(clean) - clean) ** 2) < 0.01 * before
     tiled, whole = (Denoiser.load(BLIND, threads=1, tile=tile)(in_rain) for tile in (64, 4096))
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_a_path_means_a_file_before_a_bundled_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_file(Path("color")) == model_file("color") == MODELS_FOLDER / "color.onnx"
+    Path("color").write_bytes(b"a model of somebody's own")
+    assert model_file(Path("color")) == Path("color")
+    assert model_file("color") == MODELS_FOLDER / "color.onnx"

@@ -188,6 +188,31 @@ def test_the_compression_is_the_films_own_or_what_fits(
     assert len(frames_of(tmp_path / target)) == 3
 
 
+@pytest.mark.parametrize("name", ["take:1.mkv", "12:30/film.mkv"])
+def test_names_with_a_colon_are_no_protocols(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    film(tmp_path / "film.mkv", num_frames=2)
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    denoise_film(Path("film.mkv"), Path(name), models["color"])
+    denoise_film(Path(name), Path("again.mkv"), models["color"])
+    assert len(frames_of(tmp_path / "again.mkv")) == 2
+
+
+def test_a_kind_that_is_not_written_is_said(models: Models, tmp_path: Path, capsys: Read) -> None:
+    source = film(tmp_path / "in.mkv", codec="mpeg4", time_base=Fraction(1, 25), durations=(1,), num_frames=2)
+    denoise_film(source, tmp_path / "out.mkv", models["color"])
+    assert "hinas does not write mpeg4; its pictures are compressed as h264" in "".join(values_of(capsys)["notes"])
+
+
+def test_transparent_films_of_eight_bits_keep_every_level(models: Models, tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mov", codec="png", format="rgba", num_frames=2)
+    denoise_film(source, tmp_path / "out.mkv", models["color"], sigma=0.0)
+    for before, after in zip(frames_of(source), frames_of(tmp_path / "out.mkv"), strict=True):
+        assert np.array_equal(before.to_ndarray(format="rgba"), after.to_ndarray(format="rgba"))
+
+
 def test_a_lower_crf_keeps_more(models: Models, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv")
     for crf in (10, 40):

@@ -202,3 +202,29 @@ def test_the_bar_counts_pictures_and_names_the_tile(
     assert "2/2" in captured.err
     assert "1.png, tile 1 of 1" in captured.err
     assert [("input" in json.loads(line)) for line in captured.out.splitlines()] == [True, True, False]
+
+
+@pytest.mark.parametrize("target", [".", "..", "in/.."])
+def test_results_may_go_to_a_folder_that_holds_the_input(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    (tmp_path / "up").mkdir()
+    folder(tmp_path / "up" / "in", 2)
+    monkeypatch.chdir(tmp_path / "up")
+    run(Path("in"), Path(target), models["color"])
+    assert sorted(file.name for file in Path(target).glob("*.png")) == ["0.png", "1.png"]
+
+
+def test_hidden_folders_are_left_out(models: Models, tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", 1)
+    folder(source / ".thumbnails", 1)
+    run(source, tmp_path / "out", models["color"])
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["0.png"]
+
+
+def test_a_single_file_that_fails_is_an_object_for_a_machine_too(models: Models, tmp_path: Path, capsys: Read) -> None:
+    for name in ("none.png", "text.png"):
+        (tmp_path / "text.png").write_text("no picture")
+        with pytest.raises(UserError) as error:
+            run(tmp_path / name, tmp_path / "out.png", models["color"])
+        assert lines(capsys) == [{"input": str(tmp_path / name), "error": str(error.value)}]

@@ -105,3 +105,8 @@ def test_strength_counts_once_for_frames(models: Models, noisy: np.ndarray) -> N
 def test_no_frames_give_no_frames(models: Models) -> None:
     assert list(load(models).frames([])) == []
     assert list(load(models).frames(iter([]))) == []
+
+
+def test_frames_that_the_model_cannot_take_are_a_users_error(models: Models) -> None:
+    with pytest.raises(UserError, match="4 channels"):
+        list(load(models).frames(np.zeros((2, 20, 20, 4), np.uint8)))

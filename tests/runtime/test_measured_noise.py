@@ -94,3 +94,10 @@ def test_pictures_of_a_few_pixels_are_measured_as_white(shape: tuple[int, ...]) 
     image = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     found = measured_noise([image])
     assert found.is_white and found.level == estimate_sigma(image)
+
+
+def test_a_small_picture_with_hardly_any_noise_has_none() -> None:
+    ramp = np.linspace(60, 200, 40)[:, None] + np.linspace(0, 20, 40)
+    # What rounding leaves is found as 0.25 grey levels.
+    assert measured_noise([with_white_noise(ramp, 0.2)]).level == 0
+    assert measured_noise([with_white_noise(ramp, 20)]).level > 10

@@ -333,3 +333,14 @@ def test_the_page_is_told_to_persons_and_machines(models: Models, tmp_path: Path
     Path(page).unlink()
     assert "page.html: not written, for no picture was denoised" in printed("--skip-existing").stderr
     assert not Path(page).exists()
+
+
+def test_a_page_may_go_to_the_folder_that_the_run_makes(models: Models, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "a.png", noisy((20, 20, 3)))
+    page = tmp_path / "out" / "page.html"
+    request = Request(
+        source=tmp_path / "in", target=tmp_path / "out", model=str(models["color"]), sigma=20.0, preview=page
+    )
+    denoise_files(request, Reporter(quiet=True, json=False))
+    assert _Page(page).images

@@ -75,7 +75,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     noisy_picture(tmp_path / "in" / "a.png")
-    unfinished(tmp_path / "out" / ".hinas-abc.png")
+    unfinished(tmp_path / "out" / ".hinas-0123456789abcdef.png")
     model = str(models["color"])
     request = Request(source=tmp_path / "in", target=tmp_path / "out", model=model, sigma=20.0, threads=1)
     denoise_files(request, Reporter(quiet=False, json=False))
@@ -86,10 +86,11 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
 def test_a_file_that_is_being_written_stays(tmp_path: Path) -> None:
     with written_whole(tmp_path / "out.png") as temporary:
         unfinished(temporary)
-        unfinished(tmp_path / ".hinas-other.tif")
-        unfinished(tmp_path / ".hinas-young.tif", seconds_ago=0)
+        unfinished(tmp_path / ".hinas-0000000000000000.tif")
+        young = unfinished(tmp_path / ".hinas-1111111111111111.tif", seconds_ago=0)
+        own = unfinished(tmp_path / ".hinas-notes.txt")
         assert remove_unfinished(tmp_path) == 1
-        assert sorted(tmp_path.iterdir()) == sorted([temporary, tmp_path / ".hinas-young.tif"])
+        assert sorted(tmp_path.iterdir()) == sorted([temporary, young, own])
     assert (tmp_path / "out.png").read_bytes() == b"half a picture"
 
 

@@ -88,9 +88,7 @@ class FilmLoader:
             if manifest.scale > 1:
                 raise UserError(f"model {model.name} enlarges {manifest.scale} times, and films keep their size")
             request.amount.check_for(manifest)
-            level = model.denoiser.noise_level_from(
-                lambda: measured().level, request.sigma, factor=request.level_factor
-            )
+            level = model.noise_level(lambda: measured().level, request)
             steady_sigma = _real_level(level, measured) if request.temporal and level.sigma != 0 else None
             notes = [*film.notes, *model.notes]
             if encoder.note is not None:

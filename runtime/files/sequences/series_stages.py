@@ -135,7 +135,7 @@ class SeriesStages:
     def _level(self, model: ChosenModel, estimated: Callable[[], float]) -> NoiseLevel:
         request = self._request
         request.amount.check_for(model.denoiser.manifest)
-        return model.denoiser.noise_level_from(estimated, request.sigma, factor=request.level_factor)
+        return model.noise_level(estimated, request)
 
 
 @dataclass(frozen=True, slots=True)
