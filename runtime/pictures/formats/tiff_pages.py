@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,24 @@ PHOTOSHOP_LAYERS = 37724
 
 def checked_page(file: Any) -> Any:
     """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
-    if not file.pages:
+    pages = listed_pages(file)
+    if len(pages) != 1:
+        raise UserError(f"holds {len(pages)} pages, and is written to .tif or .tiff alone; or split it first")
+    check_kind(pages[0], num_listed=1)
+    return pages[0]
+
+
+def listed_pages(file: Any) -> list[Any]:
+    """All pages of tifffile's `file`. Raises UserError where the file ends before one of them."""
+    pages: list[Any] = list(file.pages)
+    if not pages:
         raise UserError("damaged or truncated TIFF: it ends before its first page")
-    if len(file.pages) != 1:
-        raise UserError(f"holds {len(file.pages)} pages, and is written to .tif or .tiff alone; or split it first")
-    page: Any = file.pages[0]
-    check_kind(page, num_listed=1)
-    return page
+    # tifffile passes over a page that lies beyond the file's end, and over all that follow it.
+    following = _following(file, pages[-1])
+    # Some writers make a circle of the pages: none is missing then.
+    if following and following not in [page.offset for page in pages]:
+        raise UserError(f"damaged or truncated TIFF: it ends before page {len(pages) + 1}")
+    return pages
 
 
 def check_kind(page: Any, *, num_listed: int) -> None:
@@ -76,6 +88,18 @@ def check_kind(page: Any, *, num_listed: int) -> None:
         raise UserError(
             f"a TIFF of {page.samplesperpixel} channels or of several layers; hinas takes grey or RGB with alpha"
         )
+
+
+def _following(file: Any, page: Any) -> int:
+    """Where the directory behind that of `page` is said to lie; 0: `page` is the last one."""
+    widths, handle = file.tiff, file.filehandle
+    handle.seek(page.offset)
+    (num_tags,) = struct.unpack(widths.tagnoformat, handle.read(widths.tagnosize))
+    handle.seek(num_tags * widths.tagsize, 1)
+    pointer = handle.read(widths.offsetsize)
+    if len(pointer) < widths.offsetsize:
+        raise UserError("damaged or truncated TIFF: it ends within the list of its pages")
+    return struct.unpack(widths.offsetformat, pointer)[0]
 
 
 def is_packed_bayer(page: Any) -> bool:

@@ -15,7 +15,7 @@ from ....errors import UserError
 from ..damage import damage_is_the_users
 from ..exif_block import BIG, CLASSIC, Directory, Value, directory_bytes, directory_from
 from ..formats.tiff_files import MOST_CLASSIC_BYTES, picture_of_page, tiff_from_picture
-from ..formats.tiff_pages import check_kind
+from ..formats.tiff_pages import check_kind, listed_pages
 from ..picture import Picture
 from ..pillow_files import check_size
 
@@ -62,7 +62,7 @@ def opened_pages(path: Path) -> Iterator[TiffPages]:
 
     with path.open("rb") as file:
         with damage_is_the_users():
-            listed: list[Any] = list(tifffile.TiffFile(file).pages)
+            listed = listed_pages(tifffile.TiffFile(file))
             pages = [page for page in listed if not page.is_reduced] or listed[:1]
             for number, page in enumerate(pages, start=1):
                 with _page_named(number):
