@@ -58,3 +58,19 @@ def test_the_page_that_is_missing_is_named(tmp_path: Path, generator: np.random.
         opened_pages(tmp_path / "cut.tif"),
     ):
         pass
+
+
+def test_the_stub_of_a_webp_is_one_failure_among_pictures(
+    models: Models, tmp_path: Path, generator: np.random.Generator
+) -> None:
+    """The others of its folder are denoised all the same."""
+    colour = Image.fromarray(generator.integers(0, 255, (40, 48, 3), np.uint8))
+    colour.save(tmp_path / "animated.webp", save_all=True, append_images=[colour.rotate(90)])
+    content = (tmp_path / "animated.webp").read_bytes()
+    (tmp_path / "in").mkdir()
+    colour.save(tmp_path / "in" / "whole.png")
+    for length in (12, 16, 18, 20, 21):
+        (tmp_path / "in" / f"{length}.webp").write_bytes(content[:length])
+    with pytest.raises(UserError, match="5 of 6 pictures failed"):
+        run(tmp_path / "in", tmp_path / "out", models["color"])
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["whole.png"]

@@ -50,7 +50,8 @@ def _series_in(file: BinaryIO) -> SeriesFormat | None:
     if head.startswith(_PNG):
         return "PNG" if _is_animated_png(file) else None
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-        return "WebP" if head[20] & _WEBP_IS_ANIMATED else None
+        # Of a file that ends before its flags reading it as a picture says so.
+        return "WebP" if int.from_bytes(head[20:21]) & _WEBP_IS_ANIMATED else None
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "TIFF" if _has_second_page(file, head) else None
     return None
