@@ -103,6 +103,17 @@ def test_opacity_stays(models: Models, tmp_path: Path, target: str) -> None:
         np.testing.assert_array_equal(new[:, :, 3], np.asarray(old)[:, :, 3])
 
 
+@pytest.mark.parametrize("source", [".png", ".webp"])
+def test_partial_transparency_does_not_go_to_gif(models: Models, tmp_path: Path, source: str) -> None:
+    frames = [Image.fromarray(np.dstack([noisy(seed), np.full((40, 48), 128, np.uint8)])) for seed in range(2)]
+    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": 100, "lossless": True}
+    frames[0].save(tmp_path / f"in{source}", **options)
+    with pytest.raises(UserError, match=r"partly transparent and GIF holds no such pixels; write \.webp or \.png"):
+        run(tmp_path / f"in{source}", tmp_path / "out.gif", models["color"])
+    run(tmp_path / f"in{source}", tmp_path / "out.webp", models["color"])
+    assert (frames_of(tmp_path / "out.webp")[0][0][:, :, 3] == 128).all()
+
+
 def test_a_gif_that_is_played_once_and_without_end(models: Models, tmp_path: Path) -> None:
     first, second = (Image.fromarray(noisy(seed)) for seed in range(2))
     first.save(tmp_path / "once.gif", save_all=True, append_images=[second], duration=100, comment=b"by me")

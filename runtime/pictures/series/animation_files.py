@@ -57,10 +57,12 @@ def read_animation(path: Path, format: SeriesFormat) -> Animation:
 
 
 def check_animation(animation: Animation, format: SeriesFormat) -> None:
-    """Raise UserError where `format` cannot hold frames of this size: to be called before the work of denoising."""
+    """Raise UserError where `format` cannot hold such frames: to be called before the work of denoising."""
     longest = _LONGEST.get(format)
     if longest is not None and max(animation.frames[0].pixels.shape[:2]) > longest:
         raise UserError(f"its frames are {animation.size_text} and {format} holds at most {longest} pixels a side")
+    if format == "GIF" and any(_is_partly_transparent(frame) for frame in _written(animation, format)):
+        raise UserError("the animation is partly transparent and GIF holds no such pixels; write .webp or .png")
 
 
 def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[str, ...]:
@@ -80,9 +82,7 @@ def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[s
 
 def write_animation(animation: Animation, path: Path, format: SeriesFormat) -> None:
     """Write whole frames: none depends on the one before it."""
-    frames = animation.frames
-    if animation.has_cover and format != "PNG":
-        frames = frames[1:]
+    frames = _written(animation, format)
     images = [_image(frame) for frame in frames]
     played = frames[1:] if animation.has_cover and format == "PNG" else frames
     times = [frame.milliseconds for frame in played]
@@ -136,6 +136,16 @@ def _frames(image: Any, num_frames: int) -> tuple[AnimationFrame, ...]:
         )
         for channels, milliseconds in shown
     )
+
+
+def _written(animation: Animation, format: SeriesFormat) -> tuple[AnimationFrame, ...]:
+    """The frames that a file of `format` gets: PNG alone holds a cover."""
+    return animation.frames[1:] if animation.has_cover and format != "PNG" else animation.frames
+
+
+def _is_partly_transparent(frame: AnimationFrame) -> bool:
+    """Whether a pixel is neither opaque nor clear."""
+    return frame.alpha is not None and bool(((frame.alpha > 0) & (frame.alpha < 255)).any())
 
 
 def _too_large(what: str) -> UserError:
