@@ -145,7 +145,7 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
     if (format == "TIFF") != (picture.format == "TIFF"):
         from .formats.tiff_files import check_portable, check_tags
 
-        check_tags(picture) if format == "TIFF" else check_portable(picture)
+        check_tags(picture) if format == "TIFF" else check_portable(picture, format)
 
 
 def _takes_back(picture: Picture, format: Format) -> bool:

@@ -141,6 +141,22 @@ def test_associated_alpha_stays_in_tiff(tmp_path: Path, generator: np.random.Gen
         rewritten(tmp_path / "in.tif", tmp_path / "out.png")
 
 
+@pytest.mark.parametrize("num", [2, 4])
+def test_a_channel_of_unknown_meaning_does_not_become_transparency(
+    tmp_path: Path, generator: np.random.Generator, num: int
+) -> None:
+    array = channels(generator, num, np.uint8)
+    options: dict[str, Any] = {"photometric": "rgb" if num == 4 else "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "in.tif", array, extrasamples=["unspecified"], **options)
+    for name in ("out.png", "out.webp", "out.bmp"):
+        with pytest.raises(UserError, match="does not say what its last channel is .*; write TIFF or NumPy"):
+            rewritten(tmp_path / "in.tif", tmp_path / name)
+    for name in ("out.tif", "out.npy"):
+        rewritten(tmp_path / "in.tif", tmp_path / name)
+    assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), array)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), array)
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_a_file_cut_anywhere_is_a_user_error(tmp_path: Path, generator: np.random.Generator, suffix: str) -> None:
     source = save(channels(generator, 3, np.uint8), tmp_path / f"in.{suffix}")

@@ -15,7 +15,7 @@ from ....errors import UserError
 from ....network_input import PACKED_BAYER
 from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
 from ..float_values import values_within
-from ..picture import Image, Metadata, Picture, with_alpha, without_alpha
+from ..picture import Format, Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
 from .tiff_pages import (
@@ -41,7 +41,7 @@ _STORAGE = frozenset(
 _IPTC = 33723
 _TIFF_ONLY = frozenset([_XMP, _ICC, _IPTC, 34377])
 _COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 50000: "zstd"}
-_ASSOCIATED_ALPHA = 1
+_UNKNOWN_CHANNEL, _ASSOCIATED_ALPHA = 0, 1
 MOST_CLASSIC_BYTES = 2**32 - 2**26
 """Above it offsets need BigTIFF; some room is left for tags."""
 _EXTRA_SAMPLES = {0: "unspecified", 1: "assocalpha", 2: "unassalpha"}
@@ -109,10 +109,18 @@ def picture_of_page(page: Any, data: bytes | mmap.mmap) -> Picture:
     )
 
 
-def check_portable(picture: Picture) -> None:
-    """Raise UserError for a TIFF picture whose alpha no other format can hold."""
-    if picture.alpha is not None and picture.native.alpha_kind == _ASSOCIATED_ALPHA:
+def check_portable(picture: Picture, format: Format) -> None:
+    """Raise UserError for a TIFF picture whose last channel would be something else in `format`."""
+    if picture.alpha is None:
+        return
+    if picture.native.alpha_kind == _ASSOCIATED_ALPHA:
         raise UserError("the colours are multiplied by alpha (associated alpha), which only TIFF can hold; write TIFF")
+    # NumPy says of no channel what it is.
+    if picture.native.alpha_kind == _UNKNOWN_CHANNEL and format != "NumPy":
+        raise UserError(
+            "the file does not say what its last channel is (ExtraSamples 0, such as infrared), and "
+            f"{format} would show it as transparency; write TIFF or NumPy, or take the channel out first"
+        )
 
 
 def check_tags(picture: Picture) -> None:
