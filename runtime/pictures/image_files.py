@@ -10,6 +10,7 @@ from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
 from .known_formats import CAPACITIES, source_format, why_not_read
+from .lost_metadata import lost_metadata
 from .picture import Format, Picture
 
 _MOST_JPEG_BLOCK_BYTES = 65000
@@ -162,13 +163,7 @@ def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
         notes.append(
             f"captions and keywords in IPTC records do not go from {picture.format} to {format} and were left out"
         )
-    blocks = {
-        "EXIF": picture.metadata.exif,
-        "XMP": picture.metadata.xmp,
-        "colour profile": picture.metadata.icc,
-    }
-    lost = [name for name, block in blocks.items() if block is not None and name not in CAPACITIES[format].metadata]
-    if lost:
+    if lost := lost_metadata(picture.metadata, CAPACITIES[format]):
         notes.append(f"{format} cannot hold all that the picture has; left out: {', '.join(lost)}")
     return tuple(notes)
 

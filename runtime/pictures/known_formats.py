@@ -62,6 +62,28 @@ RAW_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DpiNumbers:
+    """How files of a format state pixels per inch: as whole numbers of steps."""
+
+    step: float
+    """Pixels per inch."""
+    most: int
+    """Of steps."""
+
+    def of(self, dpi: tuple[float, float] | None) -> tuple[int, int] | None:
+        """The numbers for a density; None: there is none, or it does not fit. 0 would mean that it is unknown."""
+        if dpi is None or not all(0.5 < dots / self.step < self.most + 0.5 for dots in dpi):
+            return None
+        return round(dpi[0] / self.step), round(dpi[1] / self.step)
+
+
+BMP_DPI = DpiNumbers(step=0.0254, most=2**31 - 1)
+JPEG_DPI = DpiNumbers(step=1, most=2**16 - 1)
+PNG_DPI = DpiNumbers(step=0.0254, most=2**31 - 1)
+TIFF_DPI = DpiNumbers(step=0.001, most=2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Capacity:
     """What files of a format can hold."""
 
@@ -74,14 +96,16 @@ class Capacity:
     has_codes: bool = False
     """Whether colours may be described by numbers, as HDR needs it."""
     has_grey: bool = True
+    dpi: DpiNumbers | None = None
+    """How pixels per inch are stated; None: they are not, or by EXIF alone."""
 
 
 CAPACITIES: dict[Format, Capacity] = {
-    "PNG": Capacity(depths=(8, 16), has_codes=True),
-    "JPEG": Capacity(depths=(8,), has_alpha=False, longest=65535),
-    "TIFF": Capacity(depths=(8, 16, 32)),
+    "PNG": Capacity(depths=(8, 16), has_codes=True, dpi=PNG_DPI),
+    "JPEG": Capacity(depths=(8,), has_alpha=False, longest=65535, dpi=JPEG_DPI),
+    "TIFF": Capacity(depths=(8, 16, 32), dpi=TIFF_DPI),
     "WebP": Capacity(depths=(8,), longest=16383, has_grey=False),
-    "BMP": Capacity(depths=(8,), metadata=frozenset({"colour profile"})),
+    "BMP": Capacity(depths=(8,), metadata=frozenset({"colour profile"}), dpi=BMP_DPI),
     "PNM": Capacity(depths=(8, 16), has_alpha=False, metadata=frozenset()),
     "NumPy": Capacity(depths=(8, 16, 32), metadata=frozenset()),
     "HEIC": Capacity(depths=(8,), longest=16384, has_codes=True),

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 
 from ....errors import UserError
+from ..known_formats import BMP_DPI
 from ..picture import Image, Metadata, Picture, rgb_with_alpha
 from ..pillow_files import opened
 
@@ -18,7 +19,6 @@ _PROFILE_KIND_AT, _PROFILE_AT = 56, 112
 _END_POINTS = bytes(48)
 """Of the colour space, and its gamma: without meaning beside sRGB or a profile."""
 _PERCEPTUAL = 4
-_INCHES_PER_METRE = 39.3701
 _MOST_BYTES = 2**32 - 1
 
 
@@ -58,8 +58,7 @@ def bmp_from_picture(picture: Picture) -> bytes:
     size = profile_at + len(icc or b"")
     if size > _MOST_BYTES:
         raise UserError(f"the picture takes {size} bytes and BMP holds at most {_MOST_BYTES}; write PNG or TIFF")
-    dots = (0, 0) if picture.metadata.dpi is None else picture.metadata.dpi
-    per_metre = [round(value * _INCHES_PER_METRE) for value in dots]
+    per_metre = BMP_DPI.of(picture.metadata.dpi) or (0, 0)
     head = struct.pack("<2sIII", b"BM", size, 0, pixels_at)
     head += struct.pack("<IiiHHI", head_bytes, picture.width, picture.height, 1, bits, _MASKED if has_alpha else _PLAIN)
     head += struct.pack("<IiiII", rows.nbytes, *per_metre, len(palette) // 4, 0)

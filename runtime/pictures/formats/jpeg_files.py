@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import UserError
+from ..known_formats import JPEG_DPI
 from ..picture import Metadata, Picture
 from ..pillow_files import notes_on_rest, opened
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
@@ -111,10 +112,9 @@ def jpeg_from_picture(picture: Picture) -> bytes:
     else:
         inks = inks_from_colours(picture.pixels, details.press)
         image = Image.frombuffer("CMYK", (picture.width, picture.height), np.ascontiguousarray(inks))
-    dpi = picture.metadata.dpi
     options: dict[str, Any] = {"subsampling": 0}
-    if dpi is not None:
-        options["dpi"] = (round(dpi[0]), round(dpi[1]))
+    if (dpi := JPEG_DPI.of(picture.metadata.dpi)) is not None:
+        options["dpi"] = dpi
     if details is not None and _is_finer(details.quantisation, _tables_of(image.mode)):
         options["qtables"] = details.quantisation
     else:

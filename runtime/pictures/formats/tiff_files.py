@@ -15,6 +15,7 @@ from ....errors import UserError
 from ....network_input import PACKED_BAYER
 from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
 from ..float_values import values_within
+from ..known_formats import TIFF_DPI
 from ..picture import Format, Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
@@ -242,9 +243,9 @@ def _tags_from(metadata: Metadata) -> Directory:
     if metadata.exif is not None:
         carried = directory_from(metadata.exif)
         tags = {tag: value for tag, value in carried.items() if tag not in _STORAGE}
-    if metadata.dpi is not None:
-        for tag, dots in zip((_X_RESOLUTION, _Y_RESOLUTION), metadata.dpi, strict=True):
-            tags[tag] = Value(5, struct.pack("<II", round(dots * 1000), 1000))
+    if (thousandths := TIFF_DPI.of(metadata.dpi)) is not None:
+        for tag, dots in zip((_X_RESOLUTION, _Y_RESOLUTION), thousandths, strict=True):
+            tags[tag] = Value(5, struct.pack("<II", dots, 1000))
         tags[_RESOLUTION_UNIT] = Value(3, struct.pack("<H", 2))
     if metadata.xmp is not None:
         tags[_XMP] = Value(1, metadata.xmp)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .....errors import UserError
 from ...colour_codes import codes_from
+from ...known_formats import PNG_DPI
 from ...picture import Image, Metadata, Picture, with_alpha, without_alpha
 from ...pillow_files import check_size, notes_on_rest, opened
 from ...size_tags import block_of_size
@@ -206,7 +207,7 @@ def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
         return {"codes": codes_from(payload[0], payload[1])}
     if name == b"pHYs" and len(payload) == 9 and payload[8] == 1:
         horizontal, vertical = struct.unpack(">II", payload[:8])
-        return {"dpi": (horizontal * 0.0254, vertical * 0.0254)}
+        return {"dpi": (horizontal * PNG_DPI.step, vertical * PNG_DPI.step)}
     return {}
 
 
@@ -217,8 +218,8 @@ def _chunks_from(metadata: Metadata) -> list[Chunk]:
     if metadata.codes is not None:
         # Of RGB, all levels in use.
         chunks.append((b"cICP", bytes([metadata.codes.primaries, metadata.codes.transfer, 0, 1])))
-    if metadata.dpi is not None:
-        chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in metadata.dpi), 1)))
+    if (per_metre := PNG_DPI.of(metadata.dpi)) is not None:
+        chunks.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if metadata.exif is not None:
         chunks.append((b"eXIf", metadata.exif))
     if metadata.xmp is not None:
