@@ -7,6 +7,8 @@ import pytest
 from hinas.runtime.pictures.image_files import check_writable, left_out, read_picture, write_picture
 from hinas.runtime.pictures.known_formats import format_for
 from hinas.runtime.pictures.picture import Metadata, Picture
+from hinas.runtime.pictures.series.animation_files import left_out_of_animation, read_animation
+from hinas.runtime.pictures.series.series_formats import SeriesFormat
 from PIL import Image
 
 
@@ -60,3 +62,42 @@ def test_a_density_of_zero_says_nothing(tmp_path: Path) -> None:
     assert left_out(with_dpi(0), "JPEG") == ()
     assert written(with_dpi(0), tmp_path / "a.png") is None
     assert read_picture(tmp_path / "a.png").metadata.dpi is None
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.heic", "a.avif", "a.ppm", "a.npy"])
+def test_a_density_that_a_format_has_no_place_for_is_named(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (6, 4)).save(tmp_path / "in.png", dpi=(300, 300))
+    format = format_for(Path(name))
+    assert left_out(read_picture(tmp_path / "in.png"), format) == (
+        f"{format} cannot hold all that the picture has; left out: 300 DPI",
+    )
+
+
+@pytest.mark.parametrize("dpi", [72, 96])
+@pytest.mark.parametrize("name", ["in.png", "in.jpg", "in.bmp"])
+def test_the_density_of_screens_is_no_loss(tmp_path: Path, name: str, dpi: int) -> None:
+    Image.new("RGB", (6, 4)).save(tmp_path / name, dpi=(dpi, dpi))
+    assert left_out(read_picture(tmp_path / name), "WebP") == ()
+
+
+def test_a_density_that_exif_states_too_is_not_lost(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[282], exif[283], exif[296] = 300.0, 300.0, 2
+    Image.new("RGB", (6, 4)).save(tmp_path / "in.jpg", dpi=(300, 300), exif=exif)
+    picture = read_picture(tmp_path / "in.jpg")
+    assert left_out(picture, "WebP") == ()
+    assert left_out(picture, "PNM")[0].endswith("left out: EXIF, 300 DPI")
+    exif[282] = 72.0
+    Image.new("RGB", (6, 4)).save(tmp_path / "other.jpg", dpi=(300, 300), exif=exif)
+    assert left_out(read_picture(tmp_path / "other.jpg"), "WebP")[0].endswith("left out: 300 DPI")
+
+
+@pytest.mark.parametrize("format", ["GIF", "WebP"])
+def test_the_density_of_an_animation_is_named(tmp_path: Path, format: SeriesFormat) -> None:
+    first, second = (Image.new("L", (6, 4), grey) for grey in (0, 9))
+    first.save(tmp_path / "in.png", save_all=True, append_images=[second], dpi=(300, 300))
+    animation = read_animation(tmp_path / "in.png", "PNG")
+    assert left_out_of_animation(animation, "PNG") == ()
+    assert left_out_of_animation(animation, format)[-1] == (
+        f"{format} cannot hold all that the animation has; left out: 300 DPI"
+    )

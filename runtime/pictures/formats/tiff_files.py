@@ -222,12 +222,13 @@ def _metadata(tags: Directory) -> Metadata:
         exif=block_from(portable) if portable.keys() - _RESOLUTION else None,
         icc=None if icc is None else icc.data,
         xmp=None if xmp is None else xmp.data,
-        dpi=_dpi(tags),
+        dpi=dpi_of(tags),
         has_iptc=_IPTC in tags,
     )
 
 
-def _dpi(tags: Directory) -> tuple[float, float] | None:
+def dpi_of(tags: Directory) -> tuple[float, float] | None:
+    """The pixels per inch that the tags of a TIFF or of an EXIF block state."""
     unit = tags[_RESOLUTION_UNIT].data[:2] if _RESOLUTION_UNIT in tags else b"\2\0"
     per_inch = {b"\2\0": 1.0, b"\3\0": 2.54}.get(unit)
     sides = [tags.get(_X_RESOLUTION), tags.get(_Y_RESOLUTION)]

@@ -14,6 +14,8 @@ from ..damage import damage_is_the_users
 from ..formats.png.png_chunks import chunks_in
 from ..formats.png.png_files import metadata_of, stays_true
 from ..formats.png.png_scanlines import SIGNATURE, Chunk, png_bytes
+from ..known_formats import CAPACITIES, Capacity
+from ..lost_metadata import lost_metadata
 from ..picture import Image, Metadata
 from ..pillow_files import opened_series
 from .animation import Animation, AnimationFrame
@@ -24,6 +26,11 @@ _MOST_PIXELS = 2**28
 _PILLOWS_NAMES: dict[SeriesFormat, str] = {"GIF": "GIF", "PNG": "PNG", "WebP": "WEBP"}
 _LONGEST: dict[SeriesFormat, int] = {"GIF": 65535, "WebP": 16383}
 """Pixels a side."""
+_CAPACITIES: dict[SeriesFormat, Capacity] = {
+    "GIF": Capacity(depths=(8,), metadata=frozenset()),
+    "WebP": CAPACITIES["WebP"],
+}
+"""Of formats that do not take back a PNG's side chunks."""
 _TO_BACKGROUND, _KEPT = 2, 1
 """GIF's words for what becomes of a frame when its time is over."""
 
@@ -70,11 +77,10 @@ def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[s
     notes: list[str] = []
     if format == "GIF":
         notes.append("a GIF has 256 colours a frame, which brings noise back; .webp and .png hold all")
-        held = {name: block for name, block in _blocks(animation.metadata).items() if block is not None}
-        if held:
-            notes.append(f"GIF cannot hold all that the animation has; left out: {', '.join(held)}")
     elif animation.comment:
         notes.append(f"the GIF's comment was left out, which {format} does not hold")
+    if format != "PNG" and (lost := lost_metadata(animation.metadata, _CAPACITIES[format])):
+        notes.append(f"{format} cannot hold all that the animation has; left out: {', '.join(lost)}")
     if animation.has_cover and format != "PNG":
         notes.append("the picture for programs that know no animations was left out")
     return tuple(notes)
@@ -175,10 +181,6 @@ def _exif(info: dict[str, Any]) -> bytes | None:
 
 def _bytes(value: bytes | str | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
-
-
-def _blocks(metadata: Metadata) -> dict[str, bytes | None]:
-    return {"EXIF": metadata.exif, "XMP": metadata.xmp, "colour profile": metadata.icc}
 
 
 def _with_chunks(data: bytes, animation: Animation) -> bytes:
