@@ -10,7 +10,7 @@ from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from .damage import damage_is_the_users
 from .known_formats import CAPACITIES, source_format, why_not_read
-from .lost_metadata import lost_metadata
+from .lost_metadata import lost_metadata, notes_on_gamma
 from .picture import Format, Picture
 
 _MOST_JPEG_BLOCK_BYTES = 65000
@@ -165,6 +165,7 @@ def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
         )
     if lost := lost_metadata(picture.metadata, CAPACITIES[format]):
         notes.append(f"{format} cannot hold all that the picture has; left out: {', '.join(lost)}")
+    notes += notes_on_gamma(picture.metadata, format)
     return tuple(notes)
 
 

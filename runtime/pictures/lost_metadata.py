@@ -19,6 +19,16 @@ def lost_metadata(metadata: Metadata, capacity: Capacity) -> tuple[str, ...]:
     return (*names, *_lost_density(metadata, capacity))
 
 
+def notes_on_gamma(metadata: Metadata, format: str) -> tuple[str, ...]:
+    """What to tell a person of a gamma that no format but PNG holds."""
+    if metadata.gamma is None:
+        return ()
+    return (
+        f"the PNG's gamma ({metadata.gamma:.5g}) was left out, which {format} does not hold: the picture will look "
+        "lighter or darker; write PNG, or convert it to sRGB first",
+    )
+
+
 def _lost_density(metadata: Metadata, capacity: Capacity) -> tuple[str, ...]:
     """Pixels per inch, where they do not fit or there is no place for them."""
     dpi = metadata.dpi

@@ -27,6 +27,8 @@ class Metadata:
     """Pixels per inch, horizontally and vertically."""
     codes: ColourCodes | None = None
     """What the colours mean where no profile says it; None: sRGB."""
+    gamma: float | None = None
+    """Of a PNG: the exponent of its values where nothing else says what they mean; None: that of sRGB, or not said."""
     has_iptc: bool = False
     """Whether the file holds IPTC records, which stay in its own format alone."""
 

@@ -1,5 +1,6 @@
 """What a format does not hold of a picture's metadata is left out with a note, and never written wrong."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hinas.runtime.pictures.known_formats import format_for
 from hinas.runtime.pictures.picture import Metadata, Picture
 from hinas.runtime.pictures.series.animation_files import left_out_of_animation, read_animation
 from hinas.runtime.pictures.series.series_formats import SeriesFormat
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 
 def with_dpi(*dpi: float) -> Picture:
@@ -101,3 +102,29 @@ def test_the_density_of_an_animation_is_named(tmp_path: Path, format: SeriesForm
     assert left_out_of_animation(animation, format)[-1] == (
         f"{format} cannot hold all that the animation has; left out: 300 DPI"
     )
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_told"),
+    [
+        ({b"gAMA": struct.pack(">I", 100_000)}, True),
+        ({b"gAMA": struct.pack(">I", 55_556)}, True),
+        ({b"gAMA": struct.pack(">I", 45_455)}, False),
+        ({b"gAMA": struct.pack(">I", 45_000)}, False),
+        ({b"gAMA": bytes(4)}, False),
+        ({b"gAMA": struct.pack(">I", 100_000), b"sRGB": b"\0"}, False),
+        ({b"sRGB": b"\0", b"gAMA": struct.pack(">I", 100_000)}, False),
+    ],
+)
+def test_the_gamma_of_a_png_is_named_where_nothing_else_says_what_its_colours_are(
+    tmp_path: Path, chunks: dict[bytes, bytes], is_told: bool
+) -> None:
+    info = PngImagePlugin.PngInfo()
+    for name, payload in chunks.items():
+        info.add(name, payload)
+    Image.new("RGB", (6, 4)).save(tmp_path / "in.png", pnginfo=info)
+    picture = read_picture(tmp_path / "in.png")
+    assert left_out(picture, "PNG") == ()
+    for format in ("JPEG", "TIFF", "WebP"):
+        notes = left_out(picture, format)
+        assert [note.split(" (")[0] for note in notes] == ["the PNG's gamma"] * is_told

@@ -149,7 +149,7 @@ def test_a_channel_of_unknown_meaning_does_not_become_transparency(
     options: dict[str, Any] = {"photometric": "rgb" if num == 4 else "minisblack", "planarconfig": "contig"}
     tifffile.imwrite(tmp_path / "in.tif", array, extrasamples=["unspecified"], **options)
     for name in ("out.png", "out.webp", "out.bmp"):
-        with pytest.raises(UserError, match="does not say what its last channel is .*; write TIFF or NumPy"):
+        with pytest.raises(UserError, match=r"does not say what its last channel is .*; write TIFF or NumPy"):
             rewritten(tmp_path / "in.tif", tmp_path / name)
     for name in ("out.tif", "out.npy"):
         rewritten(tmp_path / "in.tif", tmp_path / name)

@@ -15,7 +15,7 @@ from ..formats.png.png_chunks import chunks_in
 from ..formats.png.png_files import metadata_of, stays_true
 from ..formats.png.png_scanlines import SIGNATURE, Chunk, png_bytes
 from ..known_formats import CAPACITIES, Capacity
-from ..lost_metadata import lost_metadata
+from ..lost_metadata import lost_metadata, notes_on_gamma
 from ..picture import Image, Metadata
 from ..pillow_files import opened_series
 from .animation import Animation, AnimationFrame
@@ -79,8 +79,10 @@ def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[s
         notes.append("a GIF has 256 colours a frame, which brings noise back; .webp and .png hold all")
     elif animation.comment:
         notes.append(f"the GIF's comment was left out, which {format} does not hold")
-    if format != "PNG" and (lost := lost_metadata(animation.metadata, _CAPACITIES[format])):
-        notes.append(f"{format} cannot hold all that the animation has; left out: {', '.join(lost)}")
+    if format != "PNG":
+        if lost := lost_metadata(animation.metadata, _CAPACITIES[format]):
+            notes.append(f"{format} cannot hold all that the animation has; left out: {', '.join(lost)}")
+        notes += notes_on_gamma(animation.metadata, format)
     if animation.has_cover and format != "PNG":
         notes.append("the picture for programs that know no animations was left out")
     return tuple(notes)

@@ -5,6 +5,7 @@ megapixels in colour; two filters and libdeflate take a quarter of that, for fil
 """
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -81,6 +82,10 @@ _COLOUR_NAMES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RG
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Not "safe to copy" by their name, but not about the values of pixels either.
 _COPIED = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pCAL"}
+_SAY_MORE = {b"cICP", b"iCCP", b"sRGB"}
+"""Where one of them stands, programs pass over gAMA: PNG, section 4.3."""
+_WHOLE_GAMMA, _SRGB_GAMMA, _SAME_GAMMA = 100_000, 0.45455, 0.05
+"""libpng too takes gammas as equal that differ by 5 %."""
 _EXIF_PREFIX = b"Exif\0\0"
 """PNG has none, but some programs write it."""
 KEY_NOTE = "the transparent colour became an alpha channel"
@@ -188,7 +193,11 @@ def metadata_of(chunks: Sequence[Chunk]) -> tuple[Metadata, set[Chunk]]:
             metadata = replace(metadata, **_fields_of(name, payload))
         except (zlib.error, LookupError):
             damaged.add((name, payload))
-    return metadata if metadata.icc is None else replace(metadata, codes=None), damaged
+    if metadata.icc is not None:
+        metadata = replace(metadata, codes=None)
+    if any(chunk[0] in _SAY_MORE and chunk not in damaged for chunk in chunks):
+        metadata = replace(metadata, gamma=None)
+    return metadata, damaged
 
 
 def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
@@ -205,6 +214,9 @@ def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
         return {"xmp": zlib.decompressobj().decompress(text, _MOST_PROFILE_BYTES) if is_packed else text}
     if name == b"cICP":
         return {"codes": codes_from(payload[0], payload[1])}
+    if name == b"gAMA" and len(payload) == 4:
+        gamma = int.from_bytes(payload) / _WHOLE_GAMMA
+        return {"gamma": None if gamma == 0 or math.isclose(gamma, _SRGB_GAMMA, rel_tol=_SAME_GAMMA) else gamma}
     if name == b"pHYs" and len(payload) == 9 and payload[8] == 1:
         horizontal, vertical = struct.unpack(">II", payload[:8])
         return {"dpi": (horizontal * PNG_DPI.step, vertical * PNG_DPI.step)}
