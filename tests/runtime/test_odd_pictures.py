@@ -98,6 +98,18 @@ def test_a_tiff_comes_through_a_pipe(models: dict[str, Path], tmp_path: Path, ge
     assert (tmp_path / "pipe-out.tif").read_bytes() == (tmp_path / "file-out.tif").read_bytes()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_pages_do_not_come_through_a_pipe(models: dict[str, Path], tmp_path: Path) -> None:
+    """Whatever the output is called: what to do is to save them as a file."""
+    tifffile.imwrite(tmp_path / "file.tif", np.zeros((3, 40, 50), np.uint8), photometric="minisblack")
+    os.mkfifo(tmp_path / "pipe.tif")
+    content = (tmp_path / "file.tif").read_bytes()
+    threading.Thread(target=(tmp_path / "pipe.tif").write_bytes, args=(content,), daemon=True).start()
+    request = Request(source=tmp_path / "pipe.tif", target=tmp_path / "out.tif", model=str(models["gray"]), sigma=20.0)
+    with pytest.raises(UserError, match=r"holds 3 pages, .* not through a pipe; save it as a file first, or split it"):
+        denoise_files(request, Reporter(quiet=True, json=False))
+
+
 def test_a_palette_that_is_missing_is_damage(tmp_path: Path, generator: np.random.Generator) -> None:
     Image.fromarray(generator.integers(0, 255, (9, 9, 3), np.uint8)).quantize(5).save(tmp_path / "in.png")
     content = (tmp_path / "in.png").read_bytes()

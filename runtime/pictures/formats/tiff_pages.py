@@ -35,7 +35,10 @@ def checked_page(file: Any) -> Any:
     """The page of tifffile's `file`. Raises UserError for several pages and for pixels that hinas does not take."""
     pages = listed_pages(file)
     if len(pages) != 1:
-        raise UserError(f"holds {len(pages)} pages, and is written to .tif or .tiff alone; or split it first")
+        raise UserError(
+            f"holds {len(pages)} pages, which hinas takes from a file and not through a pipe; save it as a file "
+            "first, or split it first"
+        )
     check_kind(pages[0], num_listed=1)
     return pages[0]
 
