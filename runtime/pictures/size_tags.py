@@ -1,7 +1,9 @@
 """The tags in which EXIF and TIFF repeat a picture's size: where the pixels change in number, the tags follow."""
 
+import json
 import struct
 from dataclasses import replace
+from typing import Any
 
 from .exif_block import CLASSIC, Directory, Value
 
@@ -10,6 +12,8 @@ _WIDTHS = {256, 0xA002, 0x1001}
 _HEIGHTS = {257, 0xA003, 0x1002}
 _SUB_DIRECTORIES = {34665, 40965}
 """EXIF's own directory and the one for interoperability."""
+_DESCRIPTION, _SHAPE = 270, b'{"shape"'
+"""tifffile describes the array that it has written, and warns of a description that is another array's."""
 _SHORT, _LONG = 3, 4
 _MOST_SHORT = 2**16 - 1
 _MOST_DEPTH = 3
@@ -17,7 +21,21 @@ _MOST_DEPTH = 3
 
 def directory_of_size(directory: Directory, width: int, height: int) -> Directory:
     """`directory` for a picture of `width` x `height` pixels."""
-    return {tag: _value_of_size(tag, value, width, height) for tag, value in directory.items()}
+    return {tag: _value_of_size(tag, value, width, height) for tag, value in without_shape(directory).items()}
+
+
+def without_shape(directory: Directory) -> Directory:
+    """`directory` for an array of another shape: what else tifffile writes into a description stays."""
+    value = directory.get(_DESCRIPTION)
+    if value is None or not value.data.startswith(_SHAPE):
+        return directory
+    others = {tag: other for tag, other in directory.items() if tag != _DESCRIPTION}
+    try:
+        said: dict[str, Any] = json.loads(value.data.rstrip(b"\0"))
+    except ValueError:
+        return others
+    del said["shape"]
+    return others | ({_DESCRIPTION: replace(value, data=json.dumps(said).encode() + b"\0")} if said else {})
 
 
 def block_of_size(block: bytes, width: int, height: int) -> bytes:

@@ -238,6 +238,27 @@ def test_tags_of_the_size_follow_the_pixels(enlarging: Models, tmp_path: Path, s
     assert own[0x927C] == b"maker's notes at a place of their own"
 
 
+@pytest.mark.parametrize("described", [{}, {"author": "me"}])
+def test_a_description_of_the_smaller_array_goes(
+    enlarging: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture, described: dict[str, str]
+) -> None:
+    """tifffile's own, after which it warned."""
+    tifffile.imwrite(tmp_path / "in.tif", noisy((21, 33, 3)), photometric="rgb", metadata=described)
+    run(tmp_path / "in.tif", tmp_path / "out.tif", enlarging["blind2"])
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].shape == (42, 66, 3)
+        description = file.pages[0].description  # pyright: ignore[reportAttributeAccessIssue]
+    assert (json.loads(description) if description else {}) == described
+    assert caplog.records == []
+
+
+def test_a_description_of_another_program_stays(enlarging: Models, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", noisy((21, 33, 3)), photometric="rgb", description="the sea", metadata=None)
+    run(tmp_path / "in.tif", tmp_path / "out.tif", enlarging["blind2"])
+    with Image.open(tmp_path / "out.tif") as image:
+        assert image.getexif()[270].rstrip("\0") == "the sea"
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_an_exif_block_changes_in_place(order: str) -> None:
     block = exif_of_a_camera(order).removeprefix(b"Exif\0\0")

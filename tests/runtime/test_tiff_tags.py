@@ -34,6 +34,16 @@ def test_the_alpha_of_a_palette_is_kept(tmp_path: Path, palette: Image.Image) ->
         assert np.array_equal(np.asarray(written), np.asarray(palette.convert("RGBA")))
 
 
+def test_the_description_of_a_palettes_array_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It has one channel, the result three."""
+    levels, colours = np.zeros((13, 17), np.uint8), np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", levels, photometric="palette", colormap=colours)
+    write_picture(read_picture(tmp_path / "in.tif"), tmp_path / "out.tif", format="TIFF")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].shape == (13, 17, 3)
+    assert caplog.records == []
+
+
 def test_the_alpha_of_a_palette_is_read_in_parts(tmp_path: Path, palette: Image.Image) -> None:
     with opened_regions(tmp_path / "palette.tif") as regions:
         assert (regions.has_alpha, regions.bytes_per_row) == (True, 4 * 17)

@@ -19,10 +19,12 @@ from ..known_formats import TIFF_DPI
 from ..picture import Format, Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
+from ..size_tags import without_shape
 from .tiff_pages import (
     CMYK,
     FLOAT,
     JPEG_IN_TIFF,
+    PALETTE,
     PHOTOSHOP_LAYERS,
     channels_of,
     checked_page,
@@ -199,8 +201,10 @@ def add_tags(file: BinaryIO, data: bytes | mmap.mmap, tags: Directory) -> None:
 
 def details_of(page: Any, data: bytes | mmap.mmap) -> TiffDetails:
     """What is kept of tifffile's `page`, of the file whose content is `data`."""
+    tags = {tag: value for tag, value in directory_from(data, page.offset).items() if tag not in _STORAGE}
     return TiffDetails(
-        tags={tag: value for tag, value in directory_from(data, page.offset).items() if tag not in _STORAGE},
+        # A palette becomes three channels.
+        tags=without_shape(tags) if int(page.photometric) == PALETTE else tags,
         compression=_COMPRESSIONS.get(int(page.compression), "zlib"),
         alpha_kind=_alpha_kind(page),
         is_packed_bayer=is_packed_bayer(page),

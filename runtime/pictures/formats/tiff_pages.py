@@ -13,7 +13,7 @@ from ...tiling.pixel_values import white_of
 from ..levels import full_range
 from ..picture import Image
 
-_GREY, _INVERTED_GREY, _RGB, _PALETTE, CMYK, _YCBCR = 1, 0, 2, 3, 5, 6
+_GREY, _INVERTED_GREY, _RGB, PALETTE, CMYK, _YCBCR = 1, 0, 2, 3, 5, 6
 _NUM_COLOURS = {_RGB: 3, _YCBCR: 3, CMYK: 4}
 """Others have one."""
 _WHOLE, FLOAT = 1, 3
@@ -67,7 +67,7 @@ def check_kind(page: Any, *, num_listed: int) -> None:
     if not all(below.is_reduced for below in _below(page)):
         raise UserError("holds other pictures below its page (SubIFDs); save the one to denoise as a file first")
     photometric, bits = int(page.photometric), page.bitspersample
-    if photometric not in (_GREY, _INVERTED_GREY, _RGB, _PALETTE, CMYK, _YCBCR):
+    if photometric not in (_GREY, _INVERTED_GREY, _RGB, PALETTE, CMYK, _YCBCR):
         name = _NAMES.get(photometric, f"photometric {photometric}")
         raise UserError(f"a TIFF in {name}; hinas denoises grey and RGB pictures, convert it to RGB first")
     if photometric == _YCBCR and int(page.compression) != JPEG_IN_TIFF:
@@ -77,7 +77,7 @@ def check_kind(page: Any, *, num_listed: int) -> None:
     if photometric == CMYK and (_inks_of(page) != _FOUR_INKS or int(page.compression) == JPEG_IN_TIFF):
         raise UserError("a TIFF of other inks than CMYK, or of CMYK compressed as JPEG; convert it to RGB first")
     kind = int(page.sampleformat)
-    if kind not in (_WHOLE, FLOAT) or (kind == FLOAT and (bits not in (16, 32) or photometric in (_PALETTE, CMYK))):
+    if kind not in (_WHOLE, FLOAT) or (kind == FLOAT and (bits not in (16, 32) or photometric in (PALETTE, CMYK))):
         name = {_WHOLE: "whole", 2: "signed whole", FLOAT: "floating-point"}.get(kind, "complex or unknown")
         raise UserError(
             f"a TIFF of {bits}-bit {name} numbers; hinas takes up to 16 bits per channel, and floating point of 16 "
@@ -115,9 +115,9 @@ def notes_of(page: Any) -> tuple[str, ...]:
     notes: list[str] = []
     if int(page.photometric) == _INVERTED_GREY:
         notes.append("inverted grey (white is zero) became plain grey")
-    if int(page.photometric) == _PALETTE:
+    if int(page.photometric) == PALETTE:
         notes.append("the palette became 8-bit RGB, since denoising makes new colours")
-    if page.bitspersample not in (8, 16, 32) and int(page.photometric) != _PALETTE:
+    if page.bitspersample not in (8, 16, 32) and int(page.photometric) != PALETTE:
         notes.append(f"{page.bitspersample} bits per channel became {8 * page.dtype.itemsize}")
     if _below(page):
         notes.append("smaller copies of the picture (SubIFDs) were left out")
@@ -153,7 +153,7 @@ def can_be_read_in_parts(page: Any) -> bool:
     """Whether `TiffRegions` takes the picture: 8 or 16 bits or a palette; not CMYK, which needs a profile."""
     photometric = int(page.photometric)
     is_plain = page.bitspersample in (8, 16) and int(page.sampleformat) == _WHOLE
-    return photometric == _PALETTE or (is_plain and photometric != CMYK and not is_packed_bayer(page))
+    return photometric == PALETTE or (is_plain and photometric != CMYK and not is_packed_bayer(page))
 
 
 def channels_of(page: Any, stored: Image) -> Image:
@@ -162,7 +162,7 @@ def channels_of(page: Any, stored: Image) -> Image:
     if int(page.photometric) == _INVERTED_GREY:
         channels = channels.copy()
         channels[:, :, 0] = white_of(channels.dtype) - channels[:, :, 0]
-    if int(page.photometric) == _PALETTE:
+    if int(page.photometric) == PALETTE:
         colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)
         alpha = channels[:, :, 1:].astype(np.uint32) * 255 // (2**page.bitspersample - 1)
         channels = np.dstack([colours[:, channels[:, :, 0]].transpose(1, 2, 0), alpha.astype(np.uint8)])
@@ -172,6 +172,6 @@ def channels_of(page: Any, stored: Image) -> Image:
 def _of_full_range(page: Any, levels: Image) -> Image:
     if levels.dtype == np.float16:
         return levels.astype(np.float32)
-    if page.bitspersample < 8 * levels.itemsize and int(page.photometric) != _PALETTE:
+    if page.bitspersample < 8 * levels.itemsize and int(page.photometric) != PALETTE:
         return full_range(levels, 2**page.bitspersample - 1)
     return levels
