@@ -51,6 +51,8 @@ def read_picture(path: Path) -> Picture:
                     from .formats.avif_files import picture_from_avif as picture_from
                 case "OpenEXR":
                     from .formats.exr_files import picture_from_exr as picture_from
+                case "GIF":
+                    from .formats.gif_files import picture_from_gif as picture_from
                 case "camera raw":
                     from .formats.raw_files import picture_from_raw as picture_from
                 case None:
@@ -84,6 +86,8 @@ def write_picture(picture: Picture, path: Path, *, format: Format) -> None:
             from .formats.avif_files import avif_from_picture as data_from
         case "OpenEXR":
             from .formats.exr_files import exr_from_picture as data_from
+        case "GIF":
+            from .formats.gif_files import gif_from_picture as data_from
     path.write_bytes(data_from(picture))
 
 
@@ -93,6 +97,10 @@ def check_writable(picture: Picture, format: Format, *, scale: int = 1) -> None:
     `scale`: how many times as high and wide the picture will be.
     """
     capacity = CAPACITIES[format]
+    if format == "GIF":
+        from .formats.gif_files import check_to_gif
+
+        check_to_gif(picture)
     if format == "OpenEXR":
         from .formats.exr_files import check_to_exr
 
@@ -155,10 +163,14 @@ def _takes_back(picture: Picture, format: Format) -> bool:
 
 
 def left_out(picture: Picture, format: Format) -> tuple[str, ...]:
-    """What another format does not take of `picture`, as sentences for a person."""
-    if format == picture.format:
-        return ()
+    """What a file does not take of `picture`, as sentences for a person."""
     notes: list[str] = []
+    if "GIF" in (format, picture.format):
+        from .formats.gif_files import notes_on_gif
+
+        notes += notes_on_gif(picture, format)
+    elif format == picture.format:
+        return ()
     if picture.metadata.has_iptc:
         notes.append(
             f"captions and keywords in IPTC records do not go from {picture.format} to {format} and were left out"

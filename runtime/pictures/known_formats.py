@@ -28,9 +28,10 @@ SUFFIXES: dict[str, Format] = {
     ".heif": "HEIC",
     ".avif": "AVIF",
     ".exr": "OpenEXR",
+    ".gif": "GIF",
 }
 
-OTHER_SUFFIXES = (".gif", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
+OTHER_SUFFIXES = (".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".psd", ".tga")
 """Pictures by their names that hinas does not write: among others they are refused, not passed over."""
 
 _NOT_READ = {
@@ -51,6 +52,7 @@ _NOT_READ = {
 _BMP_HEADS = (12, 40, 52, 56, 64, 108, 124)
 """Bytes of the header behind the first 14."""
 
+GIF_HEADS = (b"GIF87a", b"GIF89a")
 _MOST_BRAND_BYTES = 64
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1")
 
@@ -111,6 +113,7 @@ CAPACITIES: dict[Format, Capacity] = {
     "HEIC": Capacity(depths=(8,), longest=16384, has_codes=True),
     "AVIF": Capacity(depths=(8,), longest=65535, has_grey=False),
     "OpenEXR": Capacity(depths=(32,), metadata=frozenset()),
+    "GIF": Capacity(depths=(8,), longest=65535, metadata=frozenset()),
 }
 
 
@@ -165,6 +168,8 @@ def format_of(data: bytes) -> Format | None:
     """The format that the first bytes of a file name; None: none of ours."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
+    if data[:6] in GIF_HEADS:
+        return "GIF"
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ..tiling.pixel_values import Image
 from .colour_codes import ColourCodes
 
-Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF", "OpenEXR"]
+Format = Literal["PNG", "JPEG", "TIFF", "WebP", "BMP", "PNM", "NumPy", "HEIC", "AVIF", "OpenEXR", "GIF"]
 """What is written."""
 
 SourceFormat = Literal[Format, "camera raw"]

@@ -158,7 +158,7 @@ def test_nothing_is_overwritten_unasked(run: Run, models: Models, picture: Path,
     [
         (["missing.png", "out.png"], "missing.png: no such file or folder"),
         (["noisy.png", "none/out.png"], "none: no such folder; create it first or choose another output path"),
-        (["noisy.png", "out.gif"], "out.gif: no format for the suffix '.gif'; allowed: .png"),
+        (["noisy.png", "out.jxl"], "out.jxl: no format for the suffix '.jxl'; allowed: .png"),
         (["noisy.png", "out.png", "--model", "colour"], "model 'colour': no such file, and no bundled model"),
         (["noisy.png", "out.png", "--model", "noisy.png"], "noisy.png: damaged, or not an ONNX model"),
         (["noisy.png", "out.png", "--sigma", "much"], "--sigma much: allowed: auto, or a number"),

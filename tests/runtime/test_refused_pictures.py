@@ -41,7 +41,7 @@ def refused_files(folder: Path) -> dict[str, tuple[Path, str]]:
     add("animated.webp", "holds 2 pictures .*animated", lambda path: colour.save(path, **pages))
     add("animated.png", "an animated PNG", lambda path: colour.save(path, **pages))
     add("wrong.png", "not a picture that hinas can read; it reads PNG, JPEG", lambda path: path.write_text("hello"))
-    add("picture.gif", "not a picture that hinas can read", colour.save)
+    add("animated.gif", "holds 2 pictures .*animated", lambda path: colour.save(path, **pages))
     add("bits.bmp", r"black-and-white BMP \(1 bit\)", colour.convert("1").save)
     add("empty.jpg", "the file is empty", lambda path: path.write_bytes(b""))
     return files
@@ -49,7 +49,7 @@ def refused_files(folder: Path) -> dict[str, tuple[Path, str]]:
 
 REFUSED = [
     *("lab.tif", "double.tif", "signed.tif", "deep.tif", "bits.png", "bits.tif", "bits.bmp", "pages.tif"),
-    *("animated.webp", "animated.png", "wrong.png", "picture.gif", "empty.jpg"),
+    *("animated.webp", "animated.png", "wrong.png", "animated.gif", "empty.jpg"),
 ]
 
 
@@ -263,5 +263,5 @@ def test_the_content_decides_not_the_name(tmp_path: Path, generator: np.random.G
 
 
 def test_unknown_suffixes_are_named() -> None:
-    with pytest.raises(UserError, match=r"out\.gif: no format for the suffix '\.gif'; allowed: \.png, \.apng, \.jpg"):
-        format_for(Path("out.gif"))
+    with pytest.raises(UserError, match=r"out\.jxl: no format for the suffix '\.jxl'; allowed: \.png, \.apng, \.jpg"):
+        format_for(Path("out.jxl"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ....errors import UserError
-from ..known_formats import is_camera_raw
+from ..known_formats import GIF_HEADS, is_camera_raw
 
 SeriesFormat = Literal["GIF", "PNG", "WebP", "TIFF"]
 
@@ -13,12 +13,13 @@ ANIMATION_SUFFIXES: dict[str, SeriesFormat] = {".gif": "GIF", ".png": "PNG", ".a
 PAGES_SUFFIXES: dict[str, SeriesFormat] = {".tif": "TIFF", ".tiff": "TIFF"}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WEBP_IS_ANIMATED = 0x02
+_GIF_HEAD_BYTES, _EXTENSION, _FRAME = 13, b"!", b","
 _MOST_CHUNKS = 1000
 """Of a PNG, before its pixels: more are in no sane file."""
 
 
 def series_in(path: Path) -> SeriesFormat | None:
-    """The kind of series that a file holds: every GIF, animated PNGs and WebPs, TIFFs that list several pages.
+    """The kind of series that a file holds: animated GIFs, PNGs and WebPs, TIFFs that list several pages.
 
     None: a single picture, or a file that cannot be read, for reading it as a picture says why.
     """
@@ -29,7 +30,7 @@ def series_in(path: Path) -> SeriesFormat | None:
             return None  # its pages are previews of one picture
         with path.open("rb") as file:
             return _series_in(file)
-    except (OSError, struct.error, ValueError, OverflowError):
+    except (OSError, LookupError, struct.error, ValueError, OverflowError):
         return None  # of a damaged file, the last two say that an offset is beyond all files
 
 
@@ -45,8 +46,8 @@ def series_format_for(path: Path, source: SeriesFormat) -> SeriesFormat:
 
 def _series_in(file: BinaryIO) -> SeriesFormat | None:
     head = file.read(32)
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
+    if head[:6] in GIF_HEADS:
+        return "GIF" if _has_second_frame(file, head) else None
     if head.startswith(_PNG):
         return "PNG" if _is_animated_png(file) else None
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
@@ -65,6 +66,27 @@ def _is_animated_png(file: BinaryIO) -> bool:
             return name == b"acTL"
         file.seek(length + 4, 1)
     return False
+
+
+def _has_second_frame(file: BinaryIO, head: bytes) -> bool:
+    """Whether a GIF goes on behind its first frame: GIF 89a, section 17 and following."""
+    file.seek(_GIF_HEAD_BYTES + _palette_bytes(head[10]))
+    num_frames = 0
+    while (kind := file.read(1)) in (_EXTENSION, _FRAME):
+        if kind == _FRAME:
+            num_frames += 1
+            if num_frames > 1:
+                return True
+            file.seek(_palette_bytes(file.read(9)[8]), 1)
+        file.seek(1, 1)  # what extension it is, or how codes begin
+        while size := file.read(1)[0]:
+            file.seek(size, 1)
+    return False
+
+
+def _palette_bytes(flags: int) -> int:
+    """Of the palette that follows, which flags announce; 0: none."""
+    return 3 * 2 ** (1 + (flags & 0x07)) if flags & 0x80 else 0
 
 
 def _has_second_page(file: BinaryIO, head: bytes) -> bool:
