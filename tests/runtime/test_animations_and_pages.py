@@ -157,6 +157,24 @@ def test_side_chunks_of_an_animated_png_and_the_picture_for_other_programs_stay(
     assert Image.open(tmp_path / "out.webp").info["icc_profile"] == before.info["icc_profile"]
 
 
+@pytest.mark.parametrize("shape", [(40, 48), (40, 48, 3)])
+def test_metadata_of_an_animated_webp_go_to_png(models: Models, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """A profile of RGB needs a picture in RGB, also where all of it is grey."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F] = "hinas camera"
+    first, second = (Image.fromarray(noisy(seed, shape)) for seed in range(2))
+    options: dict[str, Any] = {"icc_profile": profile, "exif": exif, "xmp": b"<x/>", "lossless": True}
+    first.save(tmp_path / "in.webp", save_all=True, append_images=[second], duration=100, **options)
+    run(tmp_path / "in.webp", tmp_path / "out.png", models["gray" if len(shape) == 2 else "color"])
+    with Image.open(tmp_path / "out.png") as written:
+        assert written.mode == "RGB"
+        assert written.info["icc_profile"] == profile
+        assert written.getexif()[0x010F].rstrip("\0") == "hinas camera"
+        assert written.info["xmp"] == b"<x/>"
+    assert len(frames_of(tmp_path / "out.png")) == 2
+
+
 def different_pages(path: Path) -> list[np.ndarray]:
     """Grey and colour, 8 and 16 bits, each of its own size and with its own tags."""
     pages = [

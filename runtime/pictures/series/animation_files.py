@@ -12,7 +12,7 @@ import numpy as np
 from ....errors import UserError
 from ..damage import damage_is_the_users
 from ..formats.png.png_chunks import chunks_in
-from ..formats.png.png_files import metadata_of, stays_true
+from ..formats.png.png_files import chunks_from, metadata_of, stays_true
 from ..formats.png.png_scanlines import SIGNATURE, Chunk, png_bytes
 from ..known_formats import CAPACITIES, Capacity
 from ..lost_metadata import lost_metadata, notes_on_gamma
@@ -31,6 +31,8 @@ _CAPACITIES: dict[SeriesFormat, Capacity] = {
     "WebP": CAPACITIES["WebP"],
 }
 """Of formats that do not take back a PNG's side chunks."""
+_PROFILES_COLOURS = slice(16, 20)
+"""Where a colour profile says whether it is of grey, RGB or others."""
 _TO_BACKGROUND, _KEPT = 2, 1
 """GIF's words for what becomes of a frame when its time is over."""
 
@@ -91,12 +93,15 @@ def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[s
 def write_animation(animation: Animation, path: Path, format: SeriesFormat) -> None:
     """Write whole frames: none depends on the one before it."""
     frames = _written(animation, format)
+    metadata = animation.metadata
+    if metadata.icc is not None and metadata.icc[_PROFILES_COLOURS] == b"RGB ":
+        # A profile of colours is without meaning in a PNG of grey.
+        frames = tuple(frame.with_pixels(_in_colour(frame.pixels)) for frame in frames)
     images = [_image(frame) for frame in frames]
     played = frames[1:] if animation.has_cover and format == "PNG" else frames
     times = [frame.milliseconds for frame in played]
     options: dict[str, Any] = {"save_all": True, "append_images": images[1:]}
     has_alpha = frames[0].alpha is not None
-    metadata = animation.metadata
     match format:
         case "GIF":
             options |= {"duration": [10 * round(time / 10) for time in times], "optimize": False}
@@ -165,8 +170,11 @@ def _image(frame: AnimationFrame) -> Any:
 
     if frame.alpha is None:
         return Pillow.fromarray(frame.pixels)
-    colours = frame.pixels if frame.pixels.ndim == 3 else np.dstack([frame.pixels] * 3)
-    return Pillow.fromarray(np.dstack([colours, frame.alpha]))
+    return Pillow.fromarray(np.dstack([_in_colour(frame.pixels), frame.alpha]))
+
+
+def _in_colour(pixels: Image) -> Image:
+    return pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
 
 
 def _num_plays(loop: int | None, format: SeriesFormat) -> int:
@@ -186,9 +194,9 @@ def _bytes(value: bytes | str | None) -> bytes | None:
 
 
 def _with_chunks(data: bytes, animation: Animation) -> bytes:
-    """A PNG as Pillow wrote it, with the source's side chunks behind its header."""
+    """A PNG as Pillow wrote it, with side chunks behind its header: the source's, or those of other metadata."""
     header, *others = _chunks(data)
-    carried: Sequence[Chunk] = animation.chunks
+    carried: Sequence[Chunk] = animation.chunks or chunks_from(animation.metadata)
     return png_bytes([header, *carried, *(chunk for chunk in others if not stays_true(chunk[0]))])
 
 

@@ -156,7 +156,7 @@ def chunks_of_size(chunks: tuple[Chunk, ...], width: int, height: int) -> tuple[
 def png_from_picture(picture: Picture) -> bytes:
     """The bytes of a PNG file."""
     encoded = pixel_chunks(with_alpha(picture))
-    carried = list(picture.native) if picture.format == "PNG" else _chunks_from(picture.metadata)
+    carried = list(picture.native) if picture.format == "PNG" else chunks_from(picture.metadata)
     return png_bytes([encoded[0], *carried, *encoded[1:]])
 
 
@@ -223,7 +223,8 @@ def _fields_of(name: bytes, payload: bytes) -> dict[str, Any]:
     return {}
 
 
-def _chunks_from(metadata: Metadata) -> list[Chunk]:
+def chunks_from(metadata: Metadata) -> list[Chunk]:
+    """Side chunks of metadata that come from another format."""
     chunks: list[Chunk] = []
     if metadata.icc is not None:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
