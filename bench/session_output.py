@@ -11,7 +11,7 @@ from .quality.measure_quality import NOISY_INPUT, ImageScore, ScoredMethod, mean
 from .quality.sample_pictures import SamplePicture
 from .report.html_page import write_report
 from .report.tradeoff_pictures import write_pictures, write_what_time_buys
-from .results.entries import Entry, Results
+from .results.entries import VARIOUS_SIZES, Entry, Results
 from .results.results_file import write_results, write_results_csv
 
 
@@ -55,6 +55,7 @@ def quality_entries(scores: Iterable[ImageScore], methods: Sequence[ScoredMethod
             "ssim": mean.ssim,
             "dataset": dataset,
             "num_images": mean.num_images,
+            "image_size": VARIOUS_SIZES if mean.sides is None else "x".join(map(str, mean.sides)),
             "dataset_time_s": mean.total_seconds,
             "sigma": sigma,
             "protocol": protocol,

@@ -84,6 +84,8 @@ class MeanScore:
     """The plain mean over the images."""
 
     num_images: int
+    sides: tuple[int, int] | None
+    """The longer and the shorter side of every image in pixels; None: not all are of one size."""
     psnr_db: float
     """dB, mean of the images' dB values; infinite where one of them is."""
     ssim: float
@@ -187,6 +189,7 @@ def mean_scores(scores: Iterable[ImageScore]) -> dict[Scored, MeanScore]:
     return {
         key: MeanScore(
             num_images=len(group),
+            sides=_only_sides(group),
             psnr_db=math.fsum(score.psnr_db for score in group) / len(group),
             ssim=math.fsum(score.ssim for score in group) / len(group),
             total_seconds=_total([score.seconds for score in group]),
@@ -212,6 +215,11 @@ def _denoised(
     outputs = [method.denoise(values, sigma) for values in inputs]
     seconds = time.perf_counter() - start
     return joined(patches, [output * np.float32(255) for output in outputs], shape), seconds
+
+
+def _only_sides(scores: Sequence[ImageScore]) -> tuple[int, int] | None:
+    found = {(max(score.width, score.height), min(score.width, score.height)) for score in scores}
+    return found.pop() if len(found) == 1 else None
 
 
 def _total(seconds: Sequence[float | None]) -> float | None:

@@ -3,17 +3,20 @@
 Joining happens here alone: results keep every fact by itself, with its own origin.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..results.entries import Entry, Origin
+from ..results.entries import VARIOUS_SIZES, Entry, Origin
 from ..results.result_texts import threads_text
 
 Quality = Literal["psnr_db", "ssim"]
 
 PAPERS_SIZE = "481x321"
 """Width x height of the images of BSD100 and BSD200, on which the papers state the time of a whole data set."""
+_BSDS_IMAGES = re.compile(r"BSD\w* \(.*\)|(train|val|test) \((\d+ of )?[12]00 images\)")
+"""What results call the images of BSDS500 or parts of it. Results of earlier versions tell the size by nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -83,12 +86,14 @@ def super_resolution_entries(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def tradeoff_panels(
-    entries: Iterable[Entry], size: str, *, noisy_input: str, quality: Quality = "psnr_db"
+    entries: Iterable[Entry], size: str | None, *, noisy_input: str, quality: Quality = "psnr_db"
 ) -> list[Panel]:
-    """Panels for the times at `size`, batch 1, ordered by task, kind of image and sigma.
+    """Panels for the times at `size`, batch 1, ordered by task, kind of image and sigma; None: the mean times of whole
+    sets alone, whatever the size of their images.
 
     An entry that states both a time and a quality is a point by itself; the time for a whole set counts only where no
-    latency was measured, for it depends on more than the network. Apart from that a measured quality takes
+    latency was measured, for it depends on more than the network, and only if all images of the set have that size,
+    upright or not. Apart from that a measured quality takes
     - the measured latencies of the same model, kind of image, device, backend and precision, and
     - the projected latencies of the same model, kind of image and precision: points of origin projected.
     Qualities without a finite figure or without a time have no point. The model named `noisy_input` gives the panels'
@@ -207,13 +212,29 @@ def _quality(entry: Entry, quality: Quality) -> float | None:
     return entry.psnr_db if quality == "psnr_db" else entry.ssim
 
 
-def _time_ms(entry: Entry, size: str) -> float | None:
-    """Per image of `size`; None where the entry states none."""
+def _time_ms(entry: Entry, size: str | None) -> float | None:
+    """Per image of `size`, None: of whatever size its set has; None where the entry states none."""
     if entry.latency_ms is not None:
         return entry.latency_ms.p50 if entry.size == size and entry.batch == 1 else None
-    if entry.dataset_time_s is not None and entry.num_images is not None and (entry.size or PAPERS_SIZE) == size:
+    if entry.dataset_time_s is None or entry.num_images is None:
+        return None
+    of_set = _set_size(entry)
+    if size is None or (of_set is not None and _sides(of_set) == _sides(size)):
         return 1000 * entry.dataset_time_s / entry.num_images
     return None
+
+
+def _set_size(entry: Entry) -> str | None:
+    """Of every image in the set that an entry's time is of; None: not known, or not the same."""
+    if entry.origin == "published":
+        return entry.size or PAPERS_SIZE
+    if entry.image_size is None:
+        return PAPERS_SIZE if _BSDS_IMAGES.fullmatch(entry.dataset or "") else None
+    return None if entry.image_size == VARIOUS_SIZES else entry.image_size
+
+
+def _sides(size: str) -> list[int]:
+    return sorted(map(int, size.split("x")))
 
 
 def _join(latency: Entry, quality: Entry) -> bool:
@@ -234,7 +255,7 @@ def _is_of_task(quality: Entry, task: str) -> bool:
     return quality.task == task or (quality.protocol == "task cases" and quality.task.startswith(f"{task} "))
 
 
-def _point(latency: Entry, quality: Entry, size: str, value: float) -> TradeoffPoint:
+def _point(latency: Entry, quality: Entry, size: str | None, value: float) -> TradeoffPoint:
     time_ms = _time_ms(latency, size)
     assert time_ms is not None
     return TradeoffPoint(

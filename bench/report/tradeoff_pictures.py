@@ -13,7 +13,6 @@ from ..results.entries import Results
 from ..results.joining import session_dates
 from .gain_lines import gain_lines, photograph_entries
 from .tradeoff import (
-    PAPERS_SIZE,
     Panel,
     Quality,
     denoising_entries,
@@ -52,7 +51,7 @@ def write_pictures(results: Results, sizes: Sequence[str], out: Path, *, quality
             figure = _drawn(panel, results, f"{size} pixels, batch 1")
             files += [file for name in names for file in write_both(figure, out / name)]
     enlarged = super_resolution_entries(results.entries)
-    found = tradeoff_panels(enlarged, PAPERS_SIZE, noisy_input=BICUBIC, quality=quality)
+    found = tradeoff_panels(enlarged, None, noisy_input=BICUBIC, quality=quality)
     for panel in map(without_slower_times, panels_of_ours(found)):
         grey = "" if panel.channels == 3 else f"-{_KIND_NAMES[panel.channels]}"
         name = f"{begin}-{panel.task.replace(' ', '-')}{grey}"

@@ -13,6 +13,8 @@ from ..devices.environment import Machine
 
 FORMAT = "hinas-bench"
 VERSION = 1
+VARIOUS_SIZES = "various"
+"""In place of a size, where the images of a data set do not have the same."""
 
 Origin = Literal["measured", "published", "projected"]
 Protocol = Literal[
@@ -120,6 +122,9 @@ class Entry(_ResultPart):
     ssim: Annotated[float, Field(ge=-1, le=1)] | None = None
     dataset: str | None = None
     num_images: Annotated[int, Field(ge=1)] | None = None
+    image_size: Annotated[str, Field(pattern=rf"^([1-9]\d*x[1-9]\d*|{VARIOUS_SIZES})$")] | None = None
+    """Of the images of a measured quality: longer x shorter side in pixels, upright or not, or VARIOUS_SIZES. None: not
+    known, as in results of earlier versions and of publications."""
     sigma: Annotated[float, Field(ge=0, le=255)] | None = None
     """Grey levels 0..255, of the quality."""
     protocol: Protocol | None = None

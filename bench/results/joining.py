@@ -17,6 +17,8 @@ from .result_texts import threads_text
 
 _OF_THE_MOMENT = frozenset({"date_utc", "load_average", "affinity", "logical_cores"})
 """What two sessions on one machine may differ in."""
+_ADDED_LATER = ("image_size",)
+"""Fields that results of earlier versions lack; with them they go on to join."""
 _MOST_NAMED = 3
 
 
@@ -137,9 +139,21 @@ def _entries(parts: Sequence[NamedResults]) -> list[Entry]:
             elif subject not in known:
                 known[subject] = part.name, found
                 entries += found
-            elif known[subject][1] != found:
+            elif not _are_alike(known[subject][1], found):
                 raise UserError(_conflict(part.name, found, subject, *known[subject]))
     return entries
+
+
+def _are_alike(before: Sequence[Entry], found: Sequence[Entry]) -> bool:
+    return len(before) == len(found) and all(
+        one == other or _known_to_both(one, other) == _known_to_both(other, one)
+        for one, other in zip(before, found, strict=True)
+    )
+
+
+def _known_to_both(entry: Entry, other: Entry) -> Entry:
+    """Without what the other's version of hinas did not write yet."""
+    return entry.model_copy(update={name: None for name in _ADDED_LATER if getattr(other, name) is None})
 
 
 def _conflict(name: str, found: Sequence[Entry], subject: ComparedEntry, first: str, before: Sequence[Entry]) -> str:

@@ -78,6 +78,15 @@ def test_several_figures_that_papers_print_of_one_method_stay() -> None:
     assert joined.entries == (PAPER, other)
 
 
+def test_results_of_earlier_versions_join_though_they_do_not_say_the_size_of_the_images() -> None:
+    sized = NOISY.model_copy(update={"image_size": "40x30"})
+    assert joined_results([_part("old", NOISY), _part("new", sized)]).entries == (NOISY,)
+    assert joined_results([_part("new", sized), _part("old", NOISY)]).entries == (sized,)
+    other = NOISY.model_copy(update={"image_size": "50x30"})
+    with pytest.raises(UserError, match="another image_size"):
+        joined_results([_part("a", sized), _part("b", other)])
+
+
 @pytest.mark.parametrize(
     ("second", "expected"),
     [

@@ -15,6 +15,7 @@ from hinas.bench.session_output import quality_entries
 from hinas.errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 
 def _method(**changes: Any) -> ScoredMethod:
@@ -134,6 +135,19 @@ def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Pa
             assert entry.dataset_time_s is None
         else:
             assert entry.dataset_time_s == pytest.approx(sum(second or 0 for second in taken))
+
+
+def test_results_say_the_size_of_the_images_where_all_have_one(tmp_path: Path) -> None:
+    def sizes_of(*sizes: tuple[int, int]) -> set[str | None]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for index, size in enumerate(sizes):
+            Image.new("L", size, 128).save(folder / f"{index}.png")
+        scores = measure_quality([_method()], find_images(str(folder)), sigmas=(30,), noise="standard")
+        return {entry.image_size for entry in quality_entries(scores, [_method()], "pictures")}
+
+    assert sizes_of((40, 30), (30, 40)) == {"40x30"}
+    assert sizes_of((40, 30), (40, 31)) == {"various"}
 
 
 def test_a_method_that_fails_is_named_with_the_image(picture_folder: Path) -> None:

@@ -55,18 +55,43 @@ def _published(model: str, psnr_db: float, **changes: Any) -> Entry:
     return _quality(model, psnr_db, **given | {"precision": None, "threads": None, "source": "paper"} | changes)
 
 
-def _panels(*entries: Entry, size: str = "481x321", **options: Any) -> list[Panel]:
+def _panels(*entries: Entry, size: str | None = "481x321", **options: Any) -> list[Panel]:
     return tradeoff_panels(entries, size, noisy_input=NOISY, **options)
 
 
 def test_a_measured_latency_counts_before_the_time_for_the_whole_set() -> None:
     quality = _quality("a", 28.5, dataset_time_s=20.0, num_images=200)
-    program = _quality("b", 28.0, dataset_time_s=20.0, num_images=200)
+    program = _quality("b", 28.0, dataset_time_s=20.0, num_images=200, image_size="481x321")
     (panel,) = _panels(_latency("a"), quality, program)
     assert [(point.model, point.time_ms) for point in panel.points] == [("a", 11.0), ("b", 100.0)]
     projected = _latency("a", 2.0, origin="projected", latency_range_ms=(1.0, 5.0), device="gpu", backend=None)
     (panel,) = _panels(_latency("a"), projected, quality)
     assert [(point.group.origin, point.time_ms) for point in panel.points] == [("measured", 11.0), ("projected", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "size", "is_point"),
+    [
+        ({"image_size": "481x321"}, "481x321", True),
+        ({"image_size": "481x321"}, "321x481", True),
+        ({"image_size": "64x48"}, "64x48", True),
+        ({"image_size": "64x48"}, "481x321", False),
+        ({"image_size": "various", "dataset": "test (200 images)"}, "481x321", False),
+        # Results of earlier versions say no size: that of BSDS500's images is known.
+        ({"dataset": "test (200 images)"}, "481x321", True),
+        ({"dataset": "test (25 of 200 images)"}, "481x321", True),
+        ({"dataset": "BSD68 (68 images)"}, "481x321", True),
+        ({"dataset": "test (200 images)"}, "64x48", False),
+        ({"dataset": "test (2 images)"}, "481x321", False),
+        ({"dataset": "photos (200 images)"}, "481x321", False),
+    ],
+)
+def test_the_time_for_a_set_counts_for_the_size_of_its_images_alone(
+    facts: dict[str, Any], size: str, is_point: bool
+) -> None:
+    quality = _quality("program", 28.0, dataset_time_s=20.0, num_images=200, **facts)
+    times = [point.time_ms for panel in _panels(quality, size=size) for point in panel.points]
+    assert times == ([100.0] if is_point else [])
 
 
 def test_a_latency_meets_the_quality_of_the_same_run() -> None:
@@ -145,9 +170,9 @@ def test_measured_super_resolution_stands_beside_the_published_by_the_time_of_it
         # Of a small picture of this size, which is another thing than the time to make a large one of it.
         _latency("ours", **given),
     ]
-    (panel,) = _panels(*super_resolution_entries(entries), size="481x321")
+    (panel,) = _panels(*super_resolution_entries(entries), size=None)
     assert {(point.model, point.time_ms) for point in panel.points} == {("a", 100.0), ("ours", 200.0)}
-    (panel,) = tradeoff_panels(super_resolution_entries(entries), "481x321", noisy_input="bicubic")
+    (panel,) = tradeoff_panels(super_resolution_entries(entries), None, noisy_input="bicubic")
     assert panel.noisy_quality == 30.4
 
 
