@@ -271,7 +271,8 @@ def _samples(entry: Entry) -> tuple[float, ...]:
 def _time_ms(entry: Entry) -> float | None:
     if entry.latency_ms is not None:
         return entry.latency_ms.p50
-    if entry.dataset_time_s is not None:
+    # Measured, it is a single pass beside the quality, whatever else ran: no latency that could have changed.
+    if entry.origin == "published" and entry.dataset_time_s is not None:
         return 1000 * entry.dataset_time_s / (entry.num_images or 1)
     return None
 

@@ -130,6 +130,13 @@ def test_figures_without_samples_are_compared_as_they_stand() -> None:
     assert comparison.drifts == ()
 
 
+def test_the_wall_time_of_a_quality_is_no_latency() -> None:
+    old, new = (_quality("a", 28.5).model_copy(update={"dataset_time_s": seconds}) for seconds in (16.0, 19.0))
+    comparison = compare_results(_results(old), _results(new))
+    assert comparison.latencies == ()
+    assert [change.measure for change in comparison.qualities] == ["PSNR dB", "SSIM"]
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 10])
 def test_medians_are_drawn_as_if_samples_were_drawn_again(count: int) -> None:
     samples = np.random.default_rng(count).lognormal(0, 1, count)
