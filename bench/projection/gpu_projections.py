@@ -1,5 +1,6 @@
 """What `hinas-bench --gpu` adds: latencies on GPUs that are not here, as entries of the results and as pictures."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def project_networks(
                     try:
                         projection = project_latency(model, size, profile, precision)
                     except UserError as error:
-                        raise UserError(f"{network.name} on {profile.name}: {error}") from error
+                        raise UserError(f"{network.model} on {profile.name}: {error}") from error
                     found.append(ProjectedNetwork(network=network, profile=profile, projection=projection))
     return found
 
@@ -51,16 +52,16 @@ def _precisions(network: OpenNetwork, profile: DeviceProfile) -> tuple[Precision
     return profile.precisions if precision == "fp32" else (precision,)
 
 
+_FACTS = ("model", "task", "channels", "weights", "parameters", "macs_per_pixel")
+"""Of a network, whatever its file was opened on here."""
+
+
 def projected_entry(item: ProjectedNetwork) -> Entry:
     """A projection as a line of the results."""
     network, projection = item.network, item.projection
     pixels = projection.size.width * projection.size.height
     return Entry(
-        model=network.name,
-        channels=1 if network.manifest.channels == 1 else 3,
-        weights=network.manifest.weights,
-        parameters=network.cost.parameters,
-        macs_per_pixel=network.cost.macs_per_pixel,
+        **{name: network.facts[name] for name in _FACTS},
         precision=projection.roof.precision,
         device=projection.roof.device,
         size=str(projection.size),
@@ -79,14 +80,26 @@ def write_rooflines(items: Sequence[ProjectedNetwork], out: Path) -> list[Path]:
     from ...figures import write_figure
     from .roofline_plot import roofline_figure
 
-    first_gpu = items[0].profile if items else None
-    chosen: dict[Path, ProjectedNetwork] = {}
+    chosen: dict[tuple[str, str], ProjectedNetwork] = {}
     for item in items:
-        gpu = "" if item.profile == first_gpu else f"-{item.profile.aliases[0]}"
-        # A network's name may be the path it was given by.
-        chosen.setdefault(out / f"roofline-{Path(item.network.name).stem}{gpu}.png", item)
-    for path, item in chosen.items():
+        chosen.setdefault((item.network.model, item.profile.name), item)
+    files: list[Path] = []
+    for item in chosen.values():
+        gpu = "" if item.profile == items[0].profile else f"-{item.profile.aliases[0]}"
+        path = _unused(f"roofline-{_file_name(item.network.model)}{gpu}", out, files)
         roof = item.projection.roof
-        title = f"{item.network.name} on {roof.device}, {roof.precision}, {item.projection.size} pixels, batch 1"
+        title = f"{item.network.model} on {roof.device}, {roof.precision}, {item.projection.size} pixels, batch 1"
         write_figure(roofline_figure(item.projection, title=title), path)
-    return list(chosen)
+        files.append(path)
+    return files
+
+
+def _file_name(model: str) -> str:
+    """A model's name may be the path it was given by, where several files are called alike."""
+    return re.sub(r"[/\\:]+", "-", model.removesuffix(".onnx")).strip("-.")
+
+
+def _unused(stem: str, out: Path, taken: Sequence[Path]) -> Path:
+    """`a/b.onnx` and `a-b.onnx` would write the same file."""
+    names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 2)))
+    return next(path for name in names if (path := out / f"{name}.png") not in taken)

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency.timed_method import Size
 from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
-from hinas.bench.projection.gpu_projections import project_networks
+from hinas.bench.projection.gpu_projections import ProjectedNetwork, project_networks, projected_entry, write_rooflines
 from hinas.bench.projection.known_networks import separable_chain
 from hinas.bench.projection.roofline import project_latency
 from hinas.bench.projection.roofline_plot import roofline_figure
@@ -64,6 +65,33 @@ def test_projections_stand_beside_measurements_and_say_what_they_are(
     for name in ("roofline-gray.png", "roofline-gray-h200.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.width > 300
+
+
+def test_a_projection_says_which_network_it_is_of_whatever_the_file_was_opened_on(
+    tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    raw, larger = (
+        tiny(tmp_path / "raw.onnx", channels=4, conditioned=False, sigma_range=None),
+        tiny(tmp_path / "larger.onnx", scale=2),
+    )
+    files = network_files([str(raw), str(larger)], tmp_path)
+    networks = open_networks(files, Variants(backends=("cpu", "openvino")), tmp_path)
+    assert {network.name for network in networks} >= {"raw openvino fp32", "larger cpu fp32"}
+    entries = map(projected_entry, project_networks(networks, [SIZE], [device_profile("1080ti")]))
+    assert {(entry.model, entry.task, entry.channels) for entry in entries} == {
+        ("raw", "raw", 4),
+        ("larger", "super-resolution x2", 1),
+    }
+
+
+def test_every_model_has_a_roofline_of_its_own(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    items: list[ProjectedNetwork] = []
+    for name in ("net.1.onnx", "net.2.onnx", "a/net.onnx", "b/net.onnx", "a-net.onnx"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (network,) = open_networks(network_files([str(tiny(tmp_path / name))], tmp_path), Variants(), tmp_path)
+        items += project_networks([replace(network, model=name)], [SIZE], [device_profile("1080ti")])
+    written = [file.name for file in write_rooflines(items, tmp_path)]
+    assert written == [f"roofline-{name}.png" for name in ("net.1", "net.2", "a-net", "b-net", "a-net-2")]
 
 
 def test_an_unknown_gpu_is_refused_before_anything_is_measured(
