@@ -28,6 +28,14 @@ _MADE: dict[str, tuple[Precision, ...]] = {
     "cuda": ("fp16",),
     "tensorrt": ("fp16", "bf16", "int8"),
 }
+_COMPUTED: dict[str, tuple[Precision, ...]] = {
+    "cpu": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+    # ONNX Runtime has no int8 convolutions for GPUs.
+    "cuda": ("fp32", "fp16", "bf16"),
+    "tensorrt": ("fp32", "fp16", "bf16", "int8"),
+}
+"""What a backend truly computes in, given a file for it; others it refuses or, worse, computes in fp32."""
 _TARGETS: dict[str, Target] = {"cpu": "ort", "openvino": "openvino", "cuda": "tensorrt", "tensorrt": "tensorrt"}
 _NO_GENOTYPE = "{}"
 _USUAL_RANGE = (0.0, 75.0)
@@ -42,11 +50,23 @@ def manifest_of(model: onnx.ModelProto) -> ModelManifest:
     return ModelManifest.from_metadata({item.key: item.value for item in model.metadata_props})
 
 
+def require_computed(precision: Precision, backend: str) -> None:
+    """Raise UserError where figures of a backend in a precision would be those of another precision, or none."""
+    if precision not in _COMPUTED[backend]:
+        others = ", ".join(name for name, computed in _COMPUTED.items() if precision in computed)
+        raise UserError(
+            f"backend {backend} does not compute in {precision}, but in {', '.join(_COMPUTED[backend])}; "
+            f"take one of these, or for {precision} --backend {others}"
+        )
+
+
 def in_precision(model: onnx.ModelProto, precision: Precision, backend: str, calibration: CalibrationOf) -> bytes:
     """The model's file in another precision for a backend.
 
-    Raises UserError, with the way to export it, where that cannot be made of this file.
+    Raises UserError where the backend does not compute in it and, with the way to export it, where that cannot be made
+    of this file.
     """
+    require_computed(precision, backend)
     manifest, target = manifest_of(model), _TARGETS[backend]
     export = (
         f"export it: hinas-export GENOTYPE --target {target} --precision {precision}, then give that file with --model"

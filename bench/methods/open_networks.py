@@ -26,7 +26,7 @@ from ...runtime.model.model_bytes import model_bytes
 from ..devices.environment import Machine, device_name
 from ..latency.timed_method import TimedMethod
 from ..quality.measure_quality import ScoredMethod
-from .lower_precision import CalibrationOf, calibration_on, in_precision, manifest_of
+from .lower_precision import CalibrationOf, calibration_on, in_precision, manifest_of, require_computed
 from .network_files import NetworkFile, loaded_model, source_of
 
 
@@ -128,7 +128,8 @@ class OpenNetwork:
 def open_networks(files: Sequence[NetworkFile], variants: Variants, folder: Path) -> list[OpenNetwork]:
     """Open every file on every backend in every precision; files in other precisions are written to `folder`.
 
-    Raises UserError where a backend cannot run here, or a model not on it or in a precision: nothing is replaced.
+    Raises UserError where a backend cannot run here, or a model not on it or in a precision: nothing is replaced, not
+    even where the library would run the file in another precision than its own.
     """
     networks: list[OpenNetwork] = []
     is_only_one = len(variants.backends) == 1 and len(variants.precisions) <= 1
@@ -141,6 +142,10 @@ def open_networks(files: Sequence[NetworkFile], variants: Variants, folder: Path
             if backend == "tensorrt":
                 file = with_engine(file, tile=variants.tile, folder=folder)
             opened = open_backend(backend, file, threads=variants.threads, listener=warnings.warn)
+            try:
+                require_computed(opened.manifest.precision, backend)
+            except UserError as error:
+                raise UserError(f"{given.file}: {error}") from error
             label = given.model if is_only_one else f"{given.model} {backend} {opened.manifest.precision}"
             networks.append(
                 OpenNetwork(

@@ -107,12 +107,12 @@ def test_an_unknown_gpu_is_refused_before_anything_is_measured(
 def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
     model = onnx.load(models["gray"])
     precision = next(item for item in model.metadata_props if item.key == "hinas.precision")
-    precision.value = "fp16"
-    onnx.save(model, tmp_path / "half.onnx")
-    networks = open_networks(network_files([str(tmp_path / "half.onnx")], tmp_path), Variants(), tmp_path)
+    precision.value = "int8"
+    onnx.save(model, tmp_path / "reduced.onnx")
+    networks = open_networks(network_files([str(tmp_path / "reduced.onnx")], tmp_path), Variants(), tmp_path)
     assert len(project_networks(networks, [SIZE], [device_profile("h200")])) == 1
-    with pytest.raises(UserError, match=r"half on GeForce GTX 1080 Ti: .*no usable fp16"):
-        project_networks(networks, [SIZE], [device_profile("1080ti")])
+    with pytest.raises(UserError, match=r"reduced on GeForce GTX 980: .*no usable int8"):
+        project_networks(networks, [SIZE], [device_profile("980")])
 
 
 def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

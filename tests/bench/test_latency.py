@@ -183,18 +183,40 @@ def test_an_fp32_file_becomes_what_its_backend_computes_in(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("precision", "backend", "export"),
+    ("precision", "backend", "others"),
     [
-        ("fp16", "cpu", "--target ort --precision fp16"),
-        ("bf16", "cpu", "--target ort --precision bf16"),
-        ("fp16", "openvino", "--target openvino --precision fp16"),
-        ("int8", "cuda", "--target tensorrt --precision int8"),
+        ("fp16", "cpu", "cuda, tensorrt"),
+        ("bf16", "cpu", "openvino, cuda, tensorrt"),
+        ("fp16", "openvino", "cuda, tensorrt"),
+        ("int8", "cuda", "cpu, openvino, tensorrt"),
     ],
 )
-def test_what_cannot_be_made_names_the_export(precision: Any, backend: str, export: str) -> None:
+def test_what_a_backend_does_not_compute_names_those_that_do_and_no_export(
+    precision: Any, backend: str, others: str
+) -> None:
     model = peer_model(PEERS["dncnn"], RANDOM)
-    with pytest.raises(UserError, match=f"hinas-export GENOTYPE {export}, then"):
+    with pytest.raises(UserError, match=f"for {precision} --backend {others}$") as raised:
         in_precision(model, precision, backend, _crops)
+    assert "hinas-export" not in str(raised.value)
+
+
+def test_what_cannot_be_made_names_the_export() -> None:
+    model = peer_model(PEERS["dncnn"], RANDOM)
+    with pytest.raises(UserError, match="hinas-export GENOTYPE --target tensorrt --precision bf16, then"):
+        in_precision(model, "bf16", "cuda", _crops)
+
+
+@pytest.mark.parametrize(("precision", "backend"), [("fp16", "cpu"), ("bf16", "cpu"), ("fp16", "openvino")])
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_file_is_not_measured_in_another_precision_than_its_own(
+    models: dict[str, Path], tmp_path: Path, precision: Any, backend: str, asked: bool
+) -> None:
+    model = onnx.load(models["gray"])
+    onnx.helper.set_model_props(model, replace(manifest_of(model), precision=precision).to_metadata())
+    onnx.save(model, tmp_path / "reduced.onnx")
+    variants = Variants(backends=(backend,), precisions=(precision,) if asked else ())
+    with pytest.raises(UserError, match=f"reduced.*: backend {backend} does not compute in {precision}, but in fp32"):
+        open_networks(network_files([str(tmp_path / "reduced.onnx")], tmp_path), variants, tmp_path)
 
 
 def test_int8_is_not_made_of_a_file_that_was_rewritten_for_fp32() -> None:
