@@ -91,7 +91,7 @@ def _run(settings: BenchSettings, folder: Path, listener: Listener) -> BenchOutc
             threads=settings.threads,
             note=listener.note,
         )
-    projected = project_networks(_one_of_each(found.networks), settings.sizes, gpus.projected)
+    projected = project_networks(_one_of_each(found.networks), settings.sizes, gpus.projected, note=listener.note)
     published = (
         [entry for entry in published_entries(read_published()) if entry.dataset_time_s] if settings.gpus else []
     )

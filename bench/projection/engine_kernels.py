@@ -145,7 +145,7 @@ class KernelWork:
 def layers_of(model: onnx.ModelProto, size: Size, *, value_bytes: int) -> list[KernelWork]:
     """The kernels of a model for one image of `size`, batch 1, in the order they run.
 
-    `value_bytes`: of one value of a feature map or a weight. Raises UserError as `static_graph` does.
+    `value_bytes`: of one value of a feature map or a weight. Raises NoProjectionError as `static_graph` does.
     """
     graph = static_graph(model, size)
     return [_layer(kernel, graph, value_bytes) for kernel in kernels_of(graph)]

@@ -1,8 +1,9 @@
 """What `hinas-bench --gpu` adds: latencies on GPUs that are not here, as entries of the results and as pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import onnx
@@ -14,6 +15,7 @@ from ..latency.timed_method import Size
 from ..methods.open_networks import OpenNetwork
 from ..results.entries import Entry, Latency
 from .roofline import Projection, project_latency
+from .static_graph import NoProjectionError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,25 +28,40 @@ class ProjectedNetwork:
 
 
 def project_networks(
-    networks: Sequence[OpenNetwork], sizes: Sequence[Size], gpus: Sequence[DeviceProfile]
+    networks: Sequence[OpenNetwork],
+    sizes: Sequence[Size],
+    gpus: Sequence[DeviceProfile],
+    *,
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[ProjectedNetwork]:
     """Project every model on every GPU at every size, in every precision that applies.
 
-    A model file in fp32 stands for all precisions its GPU has, any other file for its own. Raises UserError for a
-    model that cannot be projected, and for a file in a precision the GPU lacks.
+    A model file in fp32 stands for all precisions its GPU has, any other file for its own. `note` gets a line for each
+    model whose graph cannot be projected: what is measured must not end with that. Raises UserError for a file in a
+    precision the GPU lacks, and for a size that its memory cannot hold.
     """
     found: list[ProjectedNetwork] = []
     for network in networks if gpus else ():
-        model = onnx.load(network.file)
-        for profile in gpus:
-            for size in sizes:
-                for precision in _precisions(network, profile):
-                    try:
-                        projection = project_latency(model, size, profile, precision)
-                    except UserError as error:
-                        raise UserError(f"{network.model} on {profile.name}: {error}") from error
-                    found.append(ProjectedNetwork(network=network, profile=profile, projection=projection))
+        try:
+            found += list(_projections(network, sizes, gpus))
+        except NoProjectionError as error:
+            note(f"note: {network.model} is not projected: {error}")
     return found
+
+
+def _projections(
+    network: OpenNetwork, sizes: Sequence[Size], gpus: Sequence[DeviceProfile]
+) -> Iterator[ProjectedNetwork]:
+    model = onnx.load(network.file)
+    for profile, size in product(gpus, sizes):
+        for precision in _precisions(network, profile):
+            try:
+                projection = project_latency(model, size, profile, precision)
+            except NoProjectionError:
+                raise
+            except UserError as error:
+                raise UserError(f"{network.model} on {profile.name}: {error}") from error
+            yield ProjectedNetwork(network=network, profile=profile, projection=projection)
 
 
 def _precisions(network: OpenNetwork, profile: DeviceProfile) -> tuple[Precision, ...]:

@@ -137,8 +137,8 @@ def project_latency(
 ) -> Projection:
     """Project the latency of one run on one image of `size`, batch 1, transfers to and from the device not counted.
 
-    Raises UserError where the GPU lacks the precision, the graph's shapes cannot be inferred, or the network cannot
-    fit into the GPU's memory.
+    Raises NoProjectionError where the graph's shapes cannot be inferred, UserError where the GPU lacks the precision or
+    the network cannot fit into the GPU's memory.
     """
     roof = roof_of(profile, precision)
     layers = layers_of(model, size, value_bytes=VALUE_BYTES[precision])

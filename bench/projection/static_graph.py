@@ -15,6 +15,10 @@ _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BF
 _SHORT = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 
+class NoProjectionError(UserError):
+    """A model whose graph cannot be read for a projection, on whatever device; it may run all the same."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StaticGraph:
     """Nodes in the order they run, with what is known of their tensors."""
@@ -36,11 +40,11 @@ def static_graph(model: onnx.ModelProto, size: Size) -> StaticGraph:
     """The graph for one image of `size`, filled up to the model's alignment, batch 1.
 
     Shapes come from ONNX's shape inference with the sizes fixed and shape arithmetic folded.
-    Raises UserError where a shape cannot be inferred, and for models with uint8 pixels.
+    Raises NoProjectionError where a shape cannot be inferred, and for models with uint8 pixels.
     """
     metadata = {item.key: item.value for item in model.metadata_props}
     if any(item.type.tensor_type.elem_type not in _FLOATS for item in model.graph.input):
-        raise UserError("a model that takes uint8 pixels cannot be projected; export it with --io float")
+        raise NoProjectionError("a model that takes uint8 pixels cannot be projected; export it with --io float")
     alignment = int(metadata.get(PREFIX + "alignment", "1"))
     height, width = rounded_up(size.height, alignment), rounded_up(size.width, alignment)
     fixed = with_fixed_shape(model, FixedShape(batch=1, height=height, width=width))
@@ -64,7 +68,8 @@ def static_graph(model: onnx.ModelProto, size: Size) -> StaticGraph:
     for node in nodes:
         for name in (*node.input, node.output[0]):
             if name and name not in known:
-                raise UserError(f"the shape of {name!r} at node {node.name or node.op_type!r} cannot be inferred")
+                where = f"the shape of {name!r} at node {node.name or node.op_type!r} cannot be inferred"
+                raise NoProjectionError(f"{where}; export it without --any-size, if it was exported so")
     return StaticGraph(
         nodes=tuple(nodes),
         shapes=shapes,

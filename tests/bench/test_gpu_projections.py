@@ -12,6 +12,7 @@ from hinas.bench.commands import app
 from hinas.bench.devices.gpu_plan import gpu_plan
 from hinas.bench.devices.profile import device_profile
 from hinas.bench.latency.timed_method import Size
+from hinas.bench.methods.lower_precision import manifest_of
 from hinas.bench.methods.network_files import network_files
 from hinas.bench.methods.open_networks import Variants, open_networks
 from hinas.bench.projection.gpu_projections import ProjectedNetwork, project_networks, projected_entry, write_rooflines
@@ -20,7 +21,9 @@ from hinas.bench.projection.roofline import project_latency
 from hinas.bench.projection.roofline_plot import roofline_figure
 from hinas.bench.results.results_file import read_results
 from hinas.errors import UserError
+from hinas.export.graph.any_size import with_any_size
 from hinas.figures import write_figure
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
 from PIL import Image
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -113,6 +116,22 @@ def test_a_file_in_a_precision_the_gpu_lacks_is_refused(models: dict[str, Path],
     assert len(project_networks(networks, [SIZE], [device_profile("h200")])) == 1
     with pytest.raises(UserError, match=r"reduced on GeForce GTX 980: .*no usable int8"):
         project_networks(networks, [SIZE], [device_profile("980")])
+
+
+def test_a_model_that_cannot_be_projected_is_left_out_and_said_to_be(models: dict[str, Path], tmp_path: Path) -> None:
+    usual = onnx.load(MODELS_FOLDER / "gray-fast.onnx")
+    model = with_any_size(usual, alignment=manifest_of(usual).alignment, scale=1)
+    entries = [item for item in model.metadata_props if item.key != "hinas.checksum"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(entries)
+    onnx.save(model, tmp_path / "any.onnx")
+    files = network_files([str(tmp_path / "any.onnx"), str(models["gray"])], tmp_path)
+    notes: list[str] = []
+    networks = open_networks(files, Variants(), tmp_path)
+    found = project_networks(networks, [SIZE], [device_profile("980")], note=notes.append)
+    assert [item.network.model for item in found] == ["gray"]
+    [note] = notes
+    assert note.startswith("note: any is not projected: the shape of ") and "without --any-size" in note
 
 
 def test_a_gpu_that_is_here_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
