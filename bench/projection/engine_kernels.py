@@ -73,7 +73,7 @@ class Kernel:
     reads: list[str] = field(default_factory=list)
     """Tensors from outside, constants among them, views seen through; twice read, twice listed."""
     writes: str
-    """The one tensor that leaves it."""
+    """The tensor that leaves it, the first of several."""
 
 
 def kernels_of(graph: StaticGraph) -> list[Kernel]:
@@ -158,7 +158,8 @@ def _layer(kernel: Kernel, graph: StaticGraph, value_bytes: int) -> KernelWork:
         width = _PICTURE_BYTES if name in graph.inputs or name in graph.outputs else value_bytes
         return width * graph.values(name)
 
-    written = moved(kernel.writes)
+    # A Split has several outputs; the first, or what was made of it, is what the kernel is said to write.
+    written = moved(kernel.writes) + sum(moved(name) for node in kernel.nodes for name in node.output[1:] if name)
     read = sum(moved(name) for name in kernel.reads)
     if first.op_type in _READS_WHAT_IT_WRITES:
         read = written

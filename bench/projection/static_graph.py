@@ -66,7 +66,7 @@ def static_graph(model: onnx.ModelProto, size: Size) -> StaticGraph:
             nodes.append(node)
     known = frozenset(shapes)
     for node in nodes:
-        for name in (*node.input, node.output[0]):
+        for name in (*node.input, *node.output):
             if name and name not in known:
                 where = f"the shape of {name!r} at node {node.name or node.op_type!r} cannot be inferred"
                 raise NoProjectionError(f"{where}; export it without --any-size, if it was exported so")

@@ -104,6 +104,16 @@ def test_a_value_read_twice_is_not_fused_away() -> None:
     assert layers[2].bytes == 2 * 4 * 8 * PIXELS
 
 
+def test_a_split_moves_all_of_its_parts() -> None:
+    def build(graph: Layers) -> str:
+        one, three = graph.split(graph.conv("noisy", "a", (1, 4)), (1, 3))
+        return graph.conv(graph.node("Concat", graph.relu(one), three, axis=1), "b", (4, 1))
+
+    layers = layers_of(timed_model(build, NetworkInput(channels=1)), SIZE, value_bytes=4)
+    assert [layer.operator for layer in layers] == ["Conv", "Split+Relu", "Concat", "Conv"]
+    assert layers[1].bytes_read == layers[1].bytes_written == 4 * (1 + 3) * PIXELS
+
+
 def test_a_sum_joins_the_later_of_two_convolutions_and_reads_the_other() -> None:
     def build(graph: Layers) -> str:
         left, right = graph.conv("noisy", "a", (1, 4)), graph.conv("noisy", "b", (1, 4))
