@@ -13,6 +13,7 @@ from ..pairs.pair_pictures import PairPicture
 from ..quality.measure_quality import NOISY_INPUT
 from ..quality.sample_pictures import SamplePicture
 from ..results.entries import Protocol, Results
+from ..results.joining import session_dates
 from ..results.result_texts import parameters_text, time_text
 from .advice import advice_of
 from .report_tables import report_tables
@@ -90,6 +91,7 @@ def _report_page(
     body = template.render(
         machine=results.machine,
         sessions=results.sessions,
+        dates=session_dates(results),
         size=size,
         advice=[]
         if size is None
@@ -105,7 +107,7 @@ def _report_page(
         tables=report_tables(results),
         protocols={name: text for name, text in _PROTOCOLS.items() if name in protocols},
     )
-    title = f"hinas-bench: speed and quality, {results.machine.date_utc:%Y-%m-%d}"
+    title = f"hinas-bench: speed and quality, {session_dates(results)}"
     return html_page(title=title, body=[body], style=style, script=script)
 
 

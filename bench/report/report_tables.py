@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...runtime.pictures.picture import KINDS
 from ..results.entries import Entry, Results
+from ..results.joining import session_dates
 from ..results.pairs_texts import improved_text, level_text
 from ..results.result_texts import number_text
 
@@ -28,7 +29,7 @@ class Table:
 def report_tables(results: Results) -> list[Table]:
     """Latencies, qualities, published and projected figures, those of them that there are."""
     measured = [entry for entry in results.entries if entry.origin == "measured"]
-    date = f"{results.machine.date_utc:%Y-%m-%d}"
+    date = session_dates(results)
     tables = [
         _table(
             "Measured latency",

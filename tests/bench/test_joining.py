@@ -157,6 +157,9 @@ def test_the_command_writes_one_session_with_its_pictures(files: tuple[Path, Pat
     drawing = (out / "what-time-buys.svg").read_text(encoding="utf-8")
     assert "gray +11.50" in drawing and "photo +3.60" in drawing and "2026-01-05 (2" in drawing
     report = (out / "report.html").read_text(encoding="utf-8")
+    dates = "2026-01-02 to 2026-01-05 (2 sessions)"
+    assert f"<title>hinas-bench: speed and quality, {dates}</title>" in report
+    assert f"Measured {dates}." in report and f"hinas-bench 0, {dates}, Testing 1000" in report
     assert "2 sessions of this machine" in report and "2026-01-05 00:00 UTC (0.25)" in report
     for name in ("results.csv", "tradeoff-gray-sigma-50.png", "what-time-buys.png"):
         assert (out / name).stat().st_size > 100
