@@ -18,7 +18,7 @@ from .methods.peak_probes import peak_probes, shares_of_peak
 from .methods.session_methods import SessionMethods, scored_methods, session_methods
 from .projection.gpu_projections import project_networks, projected_entry
 from .published.published_figures import published_entries, read_published
-from .quality.clean_images import ImageSet, find_images
+from .quality.clean_images import ImageSet, find_images, images_digest
 from .quality.enlarging import measure_enlarging
 from .quality.measure_quality import ImageScore, ScoredMethod, measure_quality
 from .quality.sample_pictures import SamplePicture, best_method, sample_pictures
@@ -173,7 +173,7 @@ def _quality(
         scores += measure_task_cases(others, images, progress=listener.step, warn=listener.warn)
     return _Quality(
         scores=tuple(scores),
-        entries=tuple(quality_entries(scores, methods, images.name)),
+        entries=tuple(quality_entries(scores, methods, images.name, images_digest(images))),
         samples=tuple(_samples(methods, images, scores, settings)),
     )
 

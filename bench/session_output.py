@@ -37,9 +37,12 @@ def latency_entry(item: MeasuredLatency, share_of_peak: float | None, machine: M
     )
 
 
-def quality_entries(scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str) -> list[Entry]:
+def quality_entries(
+    scores: Iterable[ImageScore], methods: Sequence[ScoredMethod], dataset: str, images_digest: str | None = None
+) -> list[Entry]:
     """The means of the scores, the baselines' among them, each with its time for all images.
 
+    `dataset` and `images_digest` say which images: for people, and to tell those apart that are called alike.
     As the papers give it: the denoising alone, image after image.
     """
     facts = {method.name: method.facts for method in methods}
@@ -56,6 +59,7 @@ def quality_entries(scores: Iterable[ImageScore], methods: Sequence[ScoredMethod
             "dataset": dataset,
             "num_images": mean.num_images,
             "image_size": VARIOUS_SIZES if mean.sides is None else "x".join(map(str, mean.sides)),
+            "images_digest": images_digest,
             "dataset_time_s": mean.total_seconds,
             "sigma": sigma,
             "protocol": protocol,

@@ -116,17 +116,22 @@ def subject_of(entry: Entry, machine: Machine) -> ComparedEntry:
 
 
 def compare_results(old: Results, new: Results) -> Comparison:
-    """Pair the entries by subject (in their order, where several agree) and judge every pair."""
+    """Pair the entries by subject (in their order, where several agree) and judge every pair.
+
+    Qualities on sets that are called alike and hold other images are no pair; a warning names the sets.
+    """
     olds, news = _by_compared(old), _by_compared(new)
-    pairs = [(subject, olds[subject, turn], news[subject, turn]) for subject, turn in olds if (subject, turn) in news]
+    of_other_images = {key for key in olds if key in news and _are_of_other_images(olds[key], news[key])}
+    both = (olds.keys() & news.keys()) - of_other_images
+    pairs = [(key[0], olds[key], news[key]) for key in olds if key in both]
     drifts, latencies = _latency_changes(pairs)
     return Comparison(
-        warnings=tuple(_warnings(old, new)),
+        warnings=(*_warnings(old, new), *_image_warnings(of_other_images)),
         drifts=tuple(drifts),
         latencies=tuple(latencies),
         qualities=tuple(_quality_changes(pairs)),
-        only_old=tuple(subject for subject, turn in olds if (subject, turn) not in news),
-        only_new=tuple(subject for subject, turn in news if (subject, turn) not in olds),
+        only_old=tuple(key[0] for key in olds if key not in both),
+        only_new=tuple(key[0] for key in news if key not in both),
     )
 
 
@@ -252,6 +257,16 @@ def _warnings(old: Results, new: Results) -> list[str]:
         if results.machine.is_busy:
             lines.append(f"the {which} file was measured on a busy machine (load {results.machine.load_average})")
     return lines
+
+
+def _are_of_other_images(before: Entry, after: Entry) -> bool:
+    """Results of earlier versions do not tell."""
+    return None not in (before.images_digest, after.images_digest) and before.images_digest != after.images_digest
+
+
+def _image_warnings(keys: Iterable[tuple[ComparedEntry, int]]) -> list[str]:
+    sets = sorted({str(subject.dataset) for subject, _ in keys})
+    return [f"{name}: other images in the two files, though called alike; qualities are not compared" for name in sets]
 
 
 def _shown(value: Any) -> str:

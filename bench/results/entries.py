@@ -125,6 +125,8 @@ class Entry(_ResultPart):
     image_size: Annotated[str, Field(pattern=rf"^([1-9]\d*x[1-9]\d*|{VARIOUS_SIZES})$")] | None = None
     """Of the images of a measured quality: longer x shorter side in pixels, upright or not, or VARIOUS_SIZES. None: not
     known, as in results of earlier versions and of publications."""
+    images_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Of names and contents of the images of a measured quality; None as above."""
     sigma: Annotated[float, Field(ge=0, le=255)] | None = None
     """Grey levels 0..255, of the quality."""
     protocol: Protocol | None = None

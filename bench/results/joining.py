@@ -17,7 +17,7 @@ from .result_texts import threads_text
 
 _OF_THE_MOMENT = frozenset({"date_utc", "load_average", "affinity", "logical_cores"})
 """What two sessions on one machine may differ in."""
-_ADDED_LATER = ("image_size",)
+_ADDED_LATER = ("image_size", "images_digest")
 """Fields that results of earlier versions lack; with them they go on to join."""
 _MOST_NAMED = 3
 
@@ -41,6 +41,7 @@ def joined_results(parts: Sequence[NamedResults]) -> Results:
     assert parts, "nothing to join"
     _require_one_machine(parts)
     _require_same_conditions(parts)
+    _require_same_images(parts)
     sessions: list[Machine] = []
     for part in parts:
         sessions += [session for session in sessions_of(part.results) if session not in sessions]
@@ -100,6 +101,27 @@ def _require_same_conditions(parts: Sequence[NamedResults]) -> None:
                 )
 
 
+def _require_same_images(parts: Sequence[NamedResults]) -> None:
+    """After their names: sets may be called alike. Results of earlier versions do not tell, and go with any."""
+    known: dict[str, tuple[str, set[str]]] = {}
+    for part in parts:
+        found: dict[str, set[str]] = {}
+        for entry in part.results.entries:
+            if entry.images_digest is not None:
+                found.setdefault(_quality_of(entry), set()).add(entry.images_digest)
+        for what, digests in found.items():
+            name, before = known.setdefault(what, (part.name, digests))
+            if digests != before:
+                raise UserError(
+                    f"{part.name}: {what} is measured on other images than in {name}, though the sets are called "
+                    "alike, so they cannot be compared; measure them on the same images"
+                )
+
+
+def _quality_of(entry: Entry) -> str:
+    return f"quality of {entry.task}{'' if entry.sigma is None else f' at sigma {entry.sigma:g}'}"
+
+
 def _conditions(entries: Iterable[Entry]) -> Mapping[str, set[str]]:
     """What measured figures must have in common with those of other parts, by what they are figures of."""
     conditions: dict[str, set[str]] = {}
@@ -108,9 +130,8 @@ def _conditions(entries: Iterable[Entry]) -> Mapping[str, set[str]]:
             continue
         # Sets of pairs are whole by themselves, each with a protocol and images of its own.
         if entry.protocol not in (None, "pairs"):
-            level = "" if entry.sigma is None else f" at sigma {entry.sigma:g}"
             how = f"by the protocol {entry.protocol} on {entry.dataset}"
-            conditions.setdefault(f"quality of {entry.task}{level} is measured", set()).add(how)
+            conditions.setdefault(f"{_quality_of(entry)} is measured", set()).add(how)
         if entry.latency_ms is not None:
             # What enlarges is timed on small pictures, which become as large as the others' are.
             of = f" of {entry.task}" if is_enlarging(entry) else ""

@@ -137,6 +137,19 @@ def test_the_wall_time_of_a_quality_is_no_latency() -> None:
     assert [change.measure for change in comparison.qualities] == ["PSNR dB", "SSIM"]
 
 
+def test_qualities_on_other_images_of_the_same_name_are_not_compared() -> None:
+    def quality(psnr_db: float, digest: str | None) -> Results:
+        return _results(_quality("a", psnr_db).model_copy(update={"images_digest": digest}))
+
+    one, other = "0123456789abcdef", "f" * 16
+    comparison = compare_results(quality(28.0, one), quality(35.0, other))
+    assert comparison.qualities == ()
+    assert [subject.model for subject in (*comparison.only_old, *comparison.only_new)] == ["a", "a"]
+    assert "warning: pictures: other images in the two files" in comparison_table(comparison)
+    for known in (one, None):
+        assert len(compare_results(quality(28.0, one), quality(35.0, known)).qualities) == 2
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 10])
 def test_medians_are_drawn_as_if_samples_were_drawn_again(count: int) -> None:
     samples = np.random.default_rng(count).lognormal(0, 1, count)

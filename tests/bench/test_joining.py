@@ -87,6 +87,14 @@ def test_results_of_earlier_versions_join_though_they_do_not_say_the_size_of_the
         joined_results([_part("a", sized), _part("b", other)])
 
 
+def test_other_images_of_the_same_name_are_not_joined() -> None:
+    one, other = (_quality("color", 3, 28.0, images_digest=digest * 16) for digest in "ab")
+    with pytest.raises(UserError, match=r"^b\.json: quality of denoise at sigma 50 is .* other images than in a\.json"):
+        joined_results([_part("old.json", *GREY), _part("a.json", one), _part("b.json", other)])
+    elsewhere = other.model_copy(update={"sigma": 30.0})
+    assert len(joined_results([_part("old.json", *GREY), _part("a", one), _part("b", elsewhere)]).entries) == 6
+
+
 @pytest.mark.parametrize(
     ("second", "expected"),
     [

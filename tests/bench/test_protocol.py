@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hinas.bench.quality.clean_images import find_images
+from hinas.bench.quality.clean_images import find_images, images_digest
 from hinas.bench.quality.measure_quality import NOISY_INPUT, ScoredMethod, measure_quality
 from hinas.bench.quality.noise_protocols import Noise
 from hinas.bench.quality.protocol import joined, noisy_image, noisy_patches, patch_origins
@@ -135,6 +135,17 @@ def test_a_method_is_scored_in_its_range_and_its_time_is_kept(picture_folder: Pa
             assert entry.dataset_time_s is None
         else:
             assert entry.dataset_time_s == pytest.approx(sum(second or 0 for second in taken))
+
+
+def test_images_are_told_apart_by_their_names_and_contents(tmp_path: Path) -> None:
+    def digest(folder: str, name: str, grey: int) -> str:
+        (tmp_path / folder / "test").mkdir(parents=True)
+        Image.new("L", (40, 30), grey).save(tmp_path / folder / "test" / name)
+        return images_digest(find_images(str(tmp_path / folder / "test")))
+
+    first = digest("a", "one.png", 128)
+    assert digest("b", "one.png", 128) == first
+    assert len({first, digest("c", "one.png", 129), digest("d", "two.png", 128)}) == 3
 
 
 def test_results_say_the_size_of_the_images_where_all_have_one(tmp_path: Path) -> None:
