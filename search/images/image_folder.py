@@ -63,16 +63,35 @@ def load_images(source: Path, *, channels: int, smallest_side: int) -> LoadedIma
 
 
 def read_clean(path: Path, *, channels: int, smallest_side: int) -> np.ndarray:
-    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small."""
+    """One image as (H, W, C) uint8, as `load_images` reads it; UserError where it is none, damaged or too small.
+
+    Grey pictures of 16 bits, and of floating-point values in 0..1, are rounded to 8 bits.
+    """
     try:
         with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+            pixels = np.asarray(_with_8_bits(picture, path).convert("L" if channels == 1 else "RGB"))
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: cannot be read as an image ({error})") from error
     if min(pixels.shape[:2]) < smallest_side:
         height, width = pixels.shape[:2]
         raise UserError(f"{path}: {width}x{height} is smaller than {smallest_side}x{smallest_side}")
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _with_8_bits(picture: Image.Image, path: Path) -> Image.Image:
+    """The picture itself unless its grey values are of 16 bits or floating-point: Pillow would clip those to 0..255."""
+    if picture.mode == "F":
+        whites, what = 1.0, "floating-point values"
+    elif picture.mode == "I" or picture.mode.startswith("I;16"):
+        whites, what = 65535.0, "whole numbers"
+    else:
+        return picture
+    values = np.asarray(picture).astype(np.float64)
+    low, high = values.min(), values.max()
+    # Written so that NaN is refused too.
+    if not (low >= 0 and high <= whites):
+        raise UserError(f"{path}: {what} from {low:g} to {high:g}, expected 0 to {whites:g}; save it with 8 bits")
+    return Image.fromarray(np.rint(values * (255 / whites)).astype(np.uint8))
 
 
 def evenly_chosen(files: Sequence[Path], limit: int | None) -> list[Path]:

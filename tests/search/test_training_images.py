@@ -44,6 +44,35 @@ def test_grey_is_itu_601_luma(picture_folder: Path) -> None:
     assert np.abs(luma - grey).max() <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("suffix", "white"), [(".png", 65535), (".tif", 65535), (".pgm", 65535), (".tif", 1.0)])
+def test_grey_pictures_of_more_than_8_bits_are_rounded_to_8(
+    tmp_path: Path, channels: int, suffix: str, white: float
+) -> None:
+    eight = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    kind = np.uint16 if white > 1 else np.float32
+    # A third of a grey level more is rounded off; white stays white.
+    deep = np.minimum((eight + 1 / 3) * (white / 255), white).astype(kind)
+    Image.fromarray(deep).save(tmp_path / f"deep{suffix}")
+    (pixels,) = load_images(tmp_path, channels=channels, smallest_side=16).images
+    assert pixels.shape == (16, 16, channels)
+    assert (pixels == eight[..., None]).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (np.linspace(0, 255, 256, dtype=np.float32), "floating-point values from 0 to 255, expected 0 to 1"),
+        (np.full(256, np.nan, np.float32), "floating-point values from nan to nan"),
+        (np.linspace(0, 70_000, 256, dtype=np.int32), "whole numbers from 0 to 70000, expected 0 to 65535"),
+    ],
+)
+def test_values_whose_white_is_not_known_are_refused(tmp_path: Path, values: np.ndarray, found: str) -> None:
+    Image.fromarray(values.reshape(16, 16)).save(tmp_path / "deep.tif")
+    with pytest.raises(UserError, match=rf"deep\.tif: {found}.*save it with 8 bits"):
+        load_images(tmp_path, channels=1, smallest_side=16)
+
+
 def test_every_patch_is_a_flipped_or_turned_window_of_an_image_and_all_eight_ways_occur() -> None:
     random = np.random.default_rng(0)
     # The first channel numbers the pixels of both images, so a patch tells where it came from.
