@@ -47,6 +47,8 @@ class TrainingState:
     optimizers: list[torch.optim.Optimizer]
     generator: torch.Generator
     iteration: int = 0
+    losses: list[Tensor] = field(default_factory=list)
+    """Of the iterations since the last line of the history."""
     seconds: float = 0.0
     history: list[HistoryRow] = field(default_factory=list)
     started_from: dict[str, Any] | None = None
@@ -99,6 +101,20 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
     state.started_from = content.get("started_from")
 
 
+def check_finite(state: TrainingState) -> None:
+    """FloatingPointError where a loss since the last line of the history, or a weight, is no longer finite.
+
+    It waits for the device: it is for what is about to be kept or scored, not for every step.
+    """
+    if state.losses:
+        loss = torch.stack(state.losses).mean().item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
+    # A gradient may overflow under a loss that does not.
+    if not torch.stack([weight.isfinite().all() for weight in state.network.parameters()]).all():
+        raise FloatingPointError(f"a weight is infinite or not a number at iteration {state.iteration}")
+
+
 def train(
     state: TrainingState,
     settings: TrainingSettings,
@@ -124,8 +140,9 @@ def train(
     validation images nothing is scored. A teacher's output counts as much as the clean images. `save` is called every
     `save_every_seconds` and at the end; `report` at every history row, and with a loss of the last iteration in
     between; `step_done` after every iteration, with how many are planned, None as long as that is not known;
-    `after_step` last of all, when the state is whole; `clock` gives seconds. Raises FloatingPointError when the loss is
-    no longer finite (the last checkpoint is from before).
+    `after_step` last of all, when the state is whole; `clock` gives seconds. Raises FloatingPointError when the loss or
+    a weight is no longer finite: at the next history row, or before that instead of `save`, so that the last checkpoint
+    is from before.
     """
     assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
@@ -133,14 +150,13 @@ def train(
     forward = torch.compile(together, mode="reduce-overhead") if compiled else together
     started = last_saved = last_time = clock()
     first_iteration, times = state.iteration, _RunTimes(earlier=state.seconds, limit=max_seconds)
-    losses: list[Tensor] = []
     state.network.train()
     while settings.iterations is None or state.iteration < settings.iterations:
         factor = _rate_factor(settings, state.iteration, times)
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        losses.append(_step(state, settings, forward, patches, task, network_input, teacher, ranks).detach())
+        state.losses.append(_step(state, settings, forward, patches, task, network_input, teacher, ranks).detach())
         state.iteration += 1
         now = clock()
         state.seconds += now - last_time
@@ -154,10 +170,11 @@ def train(
         finished = out_of_time or state.iteration == settings.iterations
         step_done(_num_planned(settings, state.iteration, state.iteration - first_iteration, times))
         if finished or state.iteration % settings.log_every == 0:
-            loss = ranks.mean(torch.stack(losses).mean()).item()
-            losses.clear()
+            loss = ranks.mean(torch.stack(state.losses).mean()).item()
+            state.losses.clear()
             if not math.isfinite(loss):
                 raise FloatingPointError(f"the loss is {loss} at iteration {state.iteration}")
+            check_finite(state)
             score = None
             if validation_images and (finished or state.iteration % settings.validation_every == 0):
                 score = validate(
@@ -179,6 +196,7 @@ def train(
             )
             report(state, loss, score)
         if ranks.is_first and (finished or now - last_saved >= save_every_seconds):
+            check_finite(state)
             save()
             last_saved = now
         after_step()

@@ -33,7 +33,7 @@ from ..tasks.interface import Task
 from ..tasks.registry import configured_task
 from .given_pairs import GivenPairs, load_pairs
 from .teacher import opened_teacher
-from .train_loop import HistoryRow, TrainingState, new_state, restore_state, state_content, train
+from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
 from .training_record import recorded_task, training_record
 from .training_settings import TrainingSettings
@@ -109,6 +109,8 @@ def _run(
         nonlocal kept
         if not ranks.is_first:
             return
+        # A signal may ask for it between two lines of the history.
+        check_finite(state)
         save_checkpoint(state_content(state, recorded, genotype.identity), checkpoint)
         _write_history(state.history, request.out / "history.csv")
         save_weights(
