@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from ...errors import UserError
 from .choices import PixelLoss
 
+SSIM_WINDOW = 11
+"""Pixels of the side of the smallest images that have a structural similarity."""
 _C1 = 0.01**2
 _C2 = 0.03**2
 _UNSEEN_ERROR = (0.5 / 255) ** 2
@@ -31,7 +33,7 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
     Only windows that lie wholly inside the image count. H and W are at least 11.
     """
     channels = x_BCHW.shape[1]
-    line = _window(11, 1.5, x_BCHW)
+    line = _window(SSIM_WINDOW, 1.5, x_BCHW)
     down = line.reshape(1, 1, -1, 1).expand(channels, 1, -1, 1)
     across = line.reshape(1, 1, 1, -1).expand(channels, 1, 1, -1)
 

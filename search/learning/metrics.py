@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...network_input import NetworkInput
 from ..tasks.interface import Task
-from .losses import ssim
+from .losses import SSIM_WINDOW, ssim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,23 @@ def psnr_db(output: Tensor, clean: Tensor) -> float:
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
+def smallest_scored_side(task: Task, network_input: NetworkInput) -> int:
+    """Pixels of a clean picture's smaller side from which on `validate` can score it.
+
+    What is compared must hold a window of SSIM: in the network's pixels, and without a border that the task leaves out.
+    """
+    side = multiple = network_input.picture_multiple
+    while _compared_side(task, network_input, side) < SSIM_WINDOW:
+        side += multiple
+    return side
+
+
+def _compared_side(task: Task, network_input: NetworkInput, side: int) -> int:
+    output_side = side // network_input.picture_scale * network_input.scale
+    blank = torch.zeros(1, network_input.channels, output_side, output_side)
+    return min(task.compared(blank, blank)[0].shape[2:])
+
+
 @torch.no_grad()
 def validate(
     network: nn.Module,
@@ -37,7 +54,10 @@ def validate(
     network_input: NetworkInput,
     device: torch.device,
 ) -> ValidationScore:
-    """Score a network on clean images (H, W, C) uint8 under each case of its task, degraded alike on every call."""
+    """Score a network on clean images (H, W, C) uint8 under each case of its task, degraded alike on every call.
+
+    No side is below `smallest_scored_side`.
+    """
     was_training = network.training
     network.eval()
     similarity: list[float] = []

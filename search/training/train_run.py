@@ -1,15 +1,15 @@
 """One run of hinas-train: genotype and images in; weights, history and checkpoint out."""
 
 import csv
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ...atomic_files import written_whole
@@ -17,11 +17,10 @@ from ...errors import UserError
 from ...network_input import NetworkInput
 from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
-from ..images.image_folder import load_images
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
-from ..learning.losses import check_pixel_loss
+from ..learning.losses import SSIM_WINDOW, check_pixel_loss
 from ..learning.metrics import ValidationScore
 from ..learning.weights import load_fitting_weights, load_weights, save_weights
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
@@ -31,7 +30,8 @@ from ..runs.run_log import run_log
 from ..runs.step_signals import signals_wait_for_steps
 from ..tasks.interface import Task
 from ..tasks.registry import configured_task
-from .given_pairs import GivenPairs, load_pairs
+from .chosen_images import chosen_images
+from .given_pairs import GivenPairs
 from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
@@ -88,7 +88,7 @@ def _run(
     teacher = None
     if request.teacher is not None:
         teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
-    images = _images(request, network_input.picture_channels)
+    images = chosen_images(request, task, network_input)
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks, until_end=until_end)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
@@ -174,31 +174,6 @@ def _planned_minutes(request: TrainRequest, state: TrainingState) -> float | Non
     return round(state.seconds / 60 + request.max_minutes, 2)
 
 
-@dataclass(frozen=True)
-class _Images:
-    training: Sequence[np.ndarray]
-    validation: Sequence[np.ndarray]
-
-
-def _images(request: TrainRequest, channels: int) -> _Images:
-    smallest_side = request.settings.crop
-    if request.degraded is not None:
-        pairs = load_pairs(request.images, request.degraded, channels=channels, smallest_side=smallest_side)
-        return _Images(*_held_out(pairs.images))
-    loaded = load_images(request.images, channels=channels, smallest_side=smallest_side)
-    warnings = list(loaded.warnings)
-    if request.validation is None:
-        images = _Images(*_held_out(loaded.images))
-    else:
-        validation = load_images(request.validation, channels=channels, smallest_side=16)
-        warnings += validation.warnings
-        images = _Images(loaded.images, validation.images)
-    if not request.quiet:
-        for warning in warnings:
-            print(f"warning: {warning}", file=sys.stderr)
-    return images
-
-
 def _check_request(request: TrainRequest, task: Task, network_input: NetworkInput) -> None:
     if request.degraded is not None:
         if request.validation is not None:
@@ -218,6 +193,7 @@ def _check_request(request: TrainRequest, task: Task, network_input: NetworkInpu
     multiple = network_input.picture_multiple
     if request.settings.crop % multiple:
         raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")
+    _check_ssim(request, network_input)
     allowed = network_input.level_range
     if task.level_range is None:
         if allowed is not None:
@@ -234,6 +210,18 @@ def _check_request(request: TrainRequest, task: Task, network_input: NetworkInpu
         )
 
 
+def _check_ssim(request: TrainRequest, network_input: NetworkInput) -> None:
+    """UserError where patches are smaller than the window of the loss's SSIM."""
+    crop, multiple = request.settings.crop, network_input.picture_multiple
+    side = crop // network_input.picture_scale * network_input.scale
+    if request.settings.ssim_weight > 0 and side < SSIM_WINDOW:
+        smallest = math.ceil(SSIM_WINDOW * crop / side / multiple) * multiple
+        raise UserError(
+            f"--crop: got {crop}, of which a network makes {side}x{side}, but the loss's SSIM needs "
+            f"{SSIM_WINDOW}x{SSIM_WINDOW}; expected at least {smallest}, or --ssim-weight 0"
+        )
+
+
 def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genotype: Genotype, path: Path) -> None:
     if content.get("format") != "hinas-training":
         raise UserError(f"{path}: not a checkpoint of hinas-train")
@@ -247,15 +235,6 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
         then = content["settings"].get(name, _BEFORE_THERE_WAS.get(name))
         if name not in free and now != then:
             raise UserError(f"{path}: trained with {name.replace('_', ' ')} {then}, asked to go on with {now}")
-
-
-def _held_out(images: tuple[np.ndarray, ...]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Every 50th image validates (2 %, as the papers' V); with under 10 images the first one does both."""
-    if len(images) < 10:
-        return images, images[:1]
-    kept = tuple(image for index, image in enumerate(images) if index % 50 != 25 % len(images))
-    held = tuple(image for index, image in enumerate(images) if index % 50 == 25 % len(images))
-    return (kept, held) if held else (images[1:], images[:1])
 
 
 def _write_history(history: list[HistoryRow], path: Path) -> None:
