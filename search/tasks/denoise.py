@@ -31,6 +31,7 @@ class Denoise(Task):
     """
     name: str = "denoise"
     same_when_turned: ClassVar[bool] = True
+    draws_level_range: ClassVar[bool] = True
     search_levels: ClassVar[tuple[float, ...] | None] = (30.0, 50.0, 70.0)
     search_quantised_share: ClassVar[float | None] = 0.0
 

@@ -74,13 +74,15 @@ class Task(ABC):
     """`quantised_share` of a search where none is asked for; None: the task's own."""
     same_when_turned: ClassVar[bool] = False
     """Whether a degraded image is as likely turned by 90 degrees as upright; a teacher sees it turned then."""
+    draws_level_range: ClassVar[bool] = False
+    """Whether `level_range` decides what is drawn in training; else it only bounds the strength a network is told."""
     usual_ssim_weight: ClassVar[float] = 0.0
     """lambda of lambda * log10(1 / SSIM) in a training where none is asked for; 0: the term is left out."""
 
     @property
     @abstractmethod
     def level_range(self) -> tuple[float, float] | None:
-        """The strengths drawn in training, in grey levels; None: a blind task."""
+        """The strengths that training draws, or else tells a network, in grey levels; None: a blind task."""
 
     @property
     @abstractmethod

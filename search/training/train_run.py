@@ -1,7 +1,6 @@
 """One run of hinas-train: genotype and images in; weights, history and checkpoint out."""
 
 import csv
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,13 +13,12 @@ import torch
 
 from ...atomic_files import written_whole
 from ...errors import UserError
-from ...network_input import NetworkInput
 from ...stop_signals import STOPS
 from ..genotype import Genotype, read_genotype, write_genotype
 from ..images.training_images import PatchSource
 from ..learning.device import chosen_device, chosen_precision, denormals_as_zero
 from ..learning.distributed import Ranks, check_batch, joined_ranks, own_device
-from ..learning.losses import SSIM_WINDOW, check_pixel_loss
+from ..learning.losses import check_pixel_loss
 from ..learning.metrics import ValidationScore
 from ..learning.weights import load_fitting_weights, load_weights, save_weights
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
@@ -28,14 +26,14 @@ from ..runs.progress import Progress, duration_text
 from ..runs.run_folder import prepared_run_folder
 from ..runs.run_log import run_log
 from ..runs.step_signals import signals_wait_for_steps
-from ..tasks.interface import Task
 from ..tasks.registry import configured_task
+from .check_request import check_request
 from .chosen_images import chosen_images
 from .given_pairs import GivenPairs
 from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
-from .training_record import recorded_task, training_record
+from .training_record import recorded_levels, recorded_task, training_record
 from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
@@ -74,7 +72,7 @@ def _run(
     if request.degraded is not None:
         task = GivenPairs(task=task)
     check_pixel_loss(settings.pixel_loss, task.level_range)
-    _check_request(request, task, network_input)
+    check_request(request, task, network_input)
     torch.manual_seed(settings.seed)
     network = genotype.built()
     earlier = None
@@ -93,6 +91,7 @@ def _run(
     state = new_state(network, settings, device=device)
     state.started_from = earlier
     recorded = {**asdict(settings), **recorded_task(task, request.task)}
+    recorded["sigma_range"] = recorded_levels(task, network_input)
     recorded["pairs"] = "simulated" if request.degraded is None else "of files"
     recorded["teacher"] = None if teacher is None else teacher.identity
     if request.resume:
@@ -174,54 +173,6 @@ def _planned_minutes(request: TrainRequest, state: TrainingState) -> float | Non
     return round(state.seconds / 60 + request.max_minutes, 2)
 
 
-def _check_request(request: TrainRequest, task: Task, network_input: NetworkInput) -> None:
-    if request.degraded is not None:
-        if request.validation is not None:
-            raise UserError("--validation: of pairs every 50th is held out; leave it out")
-        if network_input.picture_scale != 1:
-            raise UserError(f"--degraded: pairs for {task.name} are always simulated; leave it out")
-    if request.resume and request.start_from is not None:
-        raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
-    if request.warm_start is not None and (request.resume or request.start_from is not None):
-        raise UserError("--warm-start begins with another network's weights: give neither --resume nor --start-from")
-    rate, decay = request.settings.learning_rate, request.settings.weight_decay
-    if rate * decay >= 1:
-        raise UserError(
-            f"--weight-decay: got {decay:g}, which at a learning rate of {rate:g} leaves nothing of the weights; "
-            f"expected less than {1 / rate:g}"
-        )
-    multiple = network_input.picture_multiple
-    if request.settings.crop % multiple:
-        raise UserError(f"--crop: got {request.settings.crop}, expected a multiple of {multiple}, the network's stride")
-    _check_ssim(request, network_input)
-    allowed = network_input.level_range
-    if task.level_range is None:
-        if allowed is not None:
-            raise UserError(f"{request.genotype}: conditioned on a strength, but the task {task.name} has none")
-        return
-    low, high = task.level_range
-    if allowed is None and low < high:
-        raise UserError(
-            f"--sigma: got {low:g}:{high:g}, but {request.genotype} is not conditioned on sigma; give one level"
-        )
-    if allowed is not None and not (allowed[0] <= low and high <= allowed[1]):
-        raise UserError(
-            f"--sigma: got {low:g}:{high:g}, but {request.genotype} is conditioned on {allowed[0]:g}:{allowed[1]:g}"
-        )
-
-
-def _check_ssim(request: TrainRequest, network_input: NetworkInput) -> None:
-    """UserError where patches are smaller than the window of the loss's SSIM."""
-    crop, multiple = request.settings.crop, network_input.picture_multiple
-    side = crop // network_input.picture_scale * network_input.scale
-    if request.settings.ssim_weight > 0 and side < SSIM_WINDOW:
-        smallest = math.ceil(SSIM_WINDOW * crop / side / multiple) * multiple
-        raise UserError(
-            f"--crop: got {crop}, of which a network makes {side}x{side}, but the loss's SSIM needs "
-            f"{SSIM_WINDOW}x{SSIM_WINDOW}; expected at least {smallest}, or --ssim-weight 0"
-        )
-
-
 def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genotype: Genotype, path: Path) -> None:
     if content.get("format") != "hinas-training":
         raise UserError(f"{path}: not a checkpoint of hinas-train")
@@ -233,6 +184,9 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
     free = {"iterations", "learning_rate", "weight_decay", "warmup", "schedule", "validation_every", "log_every"}
     for name, now in recorded.items():
         then = content["settings"].get(name, _BEFORE_THERE_WAS.get(name))
+        if name == "sigma_range" and now is None:
+            # Nothing depends on it; earlier versions recorded what --sigma said nevertheless.
+            continue
         if name not in free and now != then:
             raise UserError(f"{path}: trained with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ... import __version__
+from ...network_input import NetworkInput
 from ..tasks.interface import Task, TaskOptions
 from .train_loop import TrainingState
 
@@ -18,6 +19,16 @@ def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
         "sigma_range": None if task.level_range is None else list(task.level_range),
         "quantised_share": options.quantised_share,
     }
+
+
+def recorded_levels(task: Task, network_input: NetworkInput) -> list[float] | None:
+    """The strengths in grey levels that a network is trained for: those drawn, or those it is told; None: neither.
+
+    A model file that says None is of any strength, one that names a range is used within it.
+    """
+    if task.level_range is None or not (task.draws_level_range or network_input.conditioned):
+        return None
+    return list(task.level_range)
 
 
 def training_record(
