@@ -47,7 +47,9 @@ def train(
         ),
     ] = None,
     optimizer: Annotated[TrainingOptimizer, typer.Option()] = "muon",
-    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.", show_default=False)
+    ] = None,
     weight_decay: Annotated[
         float | None,
         typer.Option(

@@ -21,6 +21,8 @@ def check_request(request: TrainRequest, task: Task, network_input: NetworkInput
     if request.warm_start is not None and (request.resume or request.start_from is not None):
         raise UserError("--warm-start begins with another network's weights: give neither --resume nor --start-from")
     rate, decay = request.settings.learning_rate, request.settings.weight_decay
+    if rate == math.inf:
+        raise UserError("--learning-rate: got inf, expected a finite number")
     if rate * decay >= 1:
         raise UserError(
             f"--weight-decay: got {decay:g}, which at a learning rate of {rate:g} leaves nothing of the weights; "
