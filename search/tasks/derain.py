@@ -120,6 +120,8 @@ class Derain(Task):
             raise UserError(f"--scale: got {options.scale}, but de-raining keeps the size; leave it out")
         if options.levels is not None or options.level_range is not None:
             raise UserError("--sigma: de-raining takes no noise level; leave it out")
+        if options.quantised_share is not None:
+            raise UserError("quantised share: rain is always stored as an 8-bit file; leave it out")
         return cls()
 
 

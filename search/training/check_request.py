@@ -14,6 +14,8 @@ def check_request(request: TrainRequest, task: Task, network_input: NetworkInput
     if request.degraded is not None:
         if request.validation is not None:
             raise UserError("--validation: of pairs every 50th is held out; leave it out")
+        if request.task.quantised_share is not None:
+            raise UserError("--quantised-share: given pairs are taken as they are stored; leave it out")
         if network_input.picture_scale != 1:
             raise UserError(f"--degraded: pairs for {task.name} are always simulated; leave it out")
     if request.resume and request.start_from is not None:

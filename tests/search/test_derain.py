@@ -94,7 +94,12 @@ def test_a_tenth_of_the_pictures_stay_dry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "named"), [(TaskOptions(scale=2), "--scale"), (TaskOptions(level_range=(0, 50)), "--sigma")]
+    ("options", "named"),
+    [
+        (TaskOptions(scale=2), "--scale"),
+        (TaskOptions(level_range=(0, 50)), "--sigma"),
+        (TaskOptions(quantised_share=0.5), "quantised share"),
+    ],
 )
 def test_options_of_other_tasks_are_refused(options: TaskOptions, named: str) -> None:
     with pytest.raises(UserError, match=named):

@@ -102,9 +102,8 @@ def test_the_command_trains_on_pairs_and_says_so(
         record = json.loads(weights.metadata()["hinas.training"])
     assert record["settings"]["pairs"] == "of files" and record["images"] == 3
     assert "trained with pairs of files" in mistake(app, *run, "--iterations", "5", "--resume")
-    assert "--validation" in mistake(
-        app, *run, "--iterations", "5", "--degraded", str(inverted_folder), "--validation", str(picture_folder)
-    )
+    for refused in (("--validation", str(picture_folder)), ("--quantised-share", "0.5")):
+        assert refused[0] in mistake(app, *run, "--iterations", "5", "--degraded", str(inverted_folder), *refused)
 
 
 def _state(document: dict[str, Any], settings: TrainingSettings) -> TrainingState:
