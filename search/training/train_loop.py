@@ -78,6 +78,7 @@ def state_content(state: TrainingState, settings: Mapping[str, Any], identity: s
         "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
         "generator": state.generator.get_state(),
         "iteration": state.iteration,
+        "losses": torch.stack(state.losses) if state.losses else torch.empty(0),
         "seconds": state.seconds,
         "history": [asdict(row) for row in state.history],
         "started_from": state.started_from,
@@ -96,6 +97,8 @@ def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
             group.update(settings)
     state.generator.set_state(content["generator"].cpu())
     state.iteration = content["iteration"]
+    # Checkpoints of earlier versions leave them out.
+    state.losses = list(content.get("losses", ()))
     state.seconds = content["seconds"]
     state.history = [HistoryRow(**row) for row in content["history"]]
     state.started_from = content.get("started_from")

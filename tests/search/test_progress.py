@@ -179,6 +179,12 @@ def test_ctrl_c_in_a_training_keeps_the_step_it_came_in_and_says_how_to_go_on(
     assert "checkpoint.pt: iteration 3 is kept; go on with --resume" in stopped.stderr
     resumed = weights(tmp_path / "run", "--resume")
     assert all(torch.equal(value, resumed[name]) for name, value in through.items())
+    # The line of the history is of the iterations before the signal too.
+    assert _without_seconds(tmp_path / "run") == _without_seconds(tmp_path / "through")
+
+
+def _without_seconds(run: Path) -> list[dict[str, str]]:
+    return [row | {"seconds": ""} for row in csv.DictReader((run / "history.csv").open())]
 
 
 SMALL_SPACE = ("layers=1", "nodes=1", "width=4", "compact_width=8", "width_search=fixed", "steps=2", "warm_up_epochs=1")

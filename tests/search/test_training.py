@@ -107,6 +107,20 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     assert [row.iteration for row in second.history] == [1, 4, 8]
 
 
+def test_a_checkpoint_of_an_earlier_version_holds_no_losses(
+    small_document: Any, picture_folder: Path, one_thread: None
+) -> None:
+    settings = _settings(iterations=3)
+    first = _state(settings, small_document(1))
+    _run(first, settings, picture_folder, max_seconds=0)
+    content = state_content(first, {}, "id")
+    del content["losses"]
+    resumed = _state(settings, small_document(1))
+    restore_state(resumed, content)
+    _run(resumed, settings, picture_folder)
+    assert [row.iteration for row in resumed.history] == [1, 3]
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
 def test_weight_decay_keeps_kernels_small_and_may_change_when_a_training_goes_on(
     small_document: Any, picture_folder: Path, one_thread: None, optimizer: str
