@@ -41,6 +41,11 @@ class Denoise(Task):
         return self.range if self.levels is None else (min(self.levels), max(self.levels))
 
     @property
+    def drawn_quantised_share(self) -> float:
+        """As given."""
+        return self.quantised_share
+
+    @property
     def cases(self) -> tuple[Case, ...]:
         """The levels drawn; of a range a fifth, two fifths and two thirds of the way up: 15, 30, 50 for 0 to 75."""
         low, high = self.range

@@ -85,6 +85,11 @@ class Task(ABC):
         """The strengths that training draws, or else tells a network, in grey levels; None: a blind task."""
 
     @property
+    def drawn_quantised_share(self) -> float | None:
+        """Share of training patches that are stored as an 8-bit file would hold them; None: nothing to choose."""
+        return None
+
+    @property
     @abstractmethod
     def cases(self) -> tuple[Case, ...]:
         """What a network is scored on; never empty."""

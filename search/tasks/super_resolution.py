@@ -33,6 +33,11 @@ class SuperResolution(Task):
         return None
 
     @property
+    def drawn_quantised_share(self) -> float:
+        """As given."""
+        return self.quantised_share
+
+    @property
     def cases(self) -> tuple[Case, ...]:
         """The scale."""
         return (Case(name=f"x{self.scale}"),)

@@ -26,6 +26,7 @@ from ..runs.progress import Progress, duration_text
 from ..runs.run_folder import prepared_run_folder
 from ..runs.run_log import run_log
 from ..runs.step_signals import signals_wait_for_steps
+from ..tasks.interface import TaskOptions
 from ..tasks.registry import configured_task
 from .check_request import check_request
 from .chosen_images import chosen_images
@@ -33,11 +34,11 @@ from .given_pairs import GivenPairs
 from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
-from .training_record import recorded_levels, recorded_task, training_record
+from .training_record import recorded_task_of, training_record
 from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
-_BEFORE_THERE_WAS = {"pairs": "simulated"}
+_BEFORE_THERE_WAS = {"pairs": "simulated", "quantised_share": None}
 """What checkpoints of earlier versions do not say."""
 
 
@@ -90,8 +91,7 @@ def _run(
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks, until_end=until_end)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
-    recorded = {**asdict(settings), **recorded_task(task, request.task)}
-    recorded["sigma_range"] = recorded_levels(task, network_input)
+    recorded = {**asdict(settings), **recorded_task_of(network_input, task)}
     recorded["pairs"] = "simulated" if request.degraded is None else "of files"
     recorded["teacher"] = None if teacher is None else teacher.identity
     if request.resume:
@@ -180,13 +180,17 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
         raise UserError(
             f"{path}: a checkpoint of genotype {content['genotype']}, not of {genotype.identity}; choose another --out"
         )
+    before = {**_BEFORE_THERE_WAS, **content["settings"]}
+    if before["quantised_share"] is None:
+        # Earlier versions recorded what was asked for, not what was drawn.
+        usual = configured_task(genotype.task.name, TaskOptions(scale=genotype.task.scale))
+        before["quantised_share"] = usual.drawn_quantised_share
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
     free = {"iterations", "learning_rate", "weight_decay", "warmup", "schedule", "validation_every", "log_every"}
+    # Where there is nothing to choose, nothing depends on what earlier versions took and recorded nevertheless.
+    free |= {name for name in ("sigma_range", "quantised_share") if recorded[name] is None}
     for name, now in recorded.items():
-        then = content["settings"].get(name, _BEFORE_THERE_WAS.get(name))
-        if name == "sigma_range" and now is None:
-            # Nothing depends on it; earlier versions recorded what --sigma said nevertheless.
-            continue
+        then = before.get(name)
         if name not in free and now != then:
             raise UserError(f"{path}: trained with {name.replace('_', ' ')} {then}, asked to go on with {now}")
 

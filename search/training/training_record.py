@@ -13,7 +13,7 @@ from .train_loop import TrainingState
 
 
 def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
-    """What a record of a training says of its task."""
+    """What a record of a short training in a search says of its task."""
     return {
         "task": task.name,
         "sigma_range": None if task.level_range is None else list(task.level_range),
@@ -21,14 +21,18 @@ def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
     }
 
 
-def recorded_levels(task: Task, network_input: NetworkInput) -> list[float] | None:
-    """The strengths in grey levels that a network is trained for: those drawn, or those it is told; None: neither.
+def recorded_task_of(network_input: NetworkInput, task: Task) -> dict[str, Any]:
+    """What a record says of the task that a network with these inputs was trained for, whatever was asked for by name.
 
-    A model file that says None is of any strength, one that names a range is used within it.
+    The range is of the strengths that were drawn, or that the network was told; None where neither was, so that a model
+    file is for any strength. None is the share of a task that has none to choose.
     """
-    if task.level_range is None or not (task.draws_level_range or network_input.conditioned):
-        return None
-    return list(task.level_range)
+    drawn_or_told = task.draws_level_range or network_input.conditioned
+    return {
+        "task": task.name,
+        "sigma_range": list(task.level_range) if task.level_range is not None and drawn_or_told else None,
+        "quantised_share": task.drawn_quantised_share,
+    }
 
 
 def training_record(

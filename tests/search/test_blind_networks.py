@@ -71,11 +71,11 @@ def test_noise_that_sigma_draws_still_needs_one_level(train: Train) -> None:
     assert "not conditioned on sigma; give one level" in result.stderr
 
 
-def test_a_training_that_recorded_a_level_without_meaning_goes_on(train: Train, tmp_path: Path) -> None:
+def test_a_training_that_recorded_options_without_meaning_goes_on(train: Train, tmp_path: Path) -> None:
     assert train("camera", "--iterations", "1").returncode == 0
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     content = torch.load(checkpoint, weights_only=True)
-    content["settings"]["sigma_range"] = [10.0, 10.0]
+    content["settings"] |= {"sigma_range": [10.0, 10.0], "quantised_share": 0.5}
     torch.save(content, checkpoint)
     resumed = train("camera", "--iterations", "2", "--resume")
     assert resumed.returncode == 0, resumed.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hinas.search.train_command import app
 from safetensors import safe_open
 
@@ -171,6 +172,26 @@ def test_a_mistake_is_one_line_exit_code_2_and_leaves_nothing(
     assert expected in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(out.glob("*")) if out.exists() else True
+
+
+@pytest.mark.parametrize("recorded", [0.5, None])
+def test_the_share_that_was_drawn_may_be_named_when_a_training_goes_on(
+    train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path, recorded: float | None
+) -> None:
+    out = tmp_path / "run"
+    run = (genotype_file, picture_folder, "--out", out, "--batch", "1", "--crop", "16", "--device", "cpu")
+    assert train(*run, "--iterations", "1").returncode == 0
+    content = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert content["settings"]["quantised_share"] == 0.5
+    # Earlier versions recorded None where no share was asked for.
+    content["settings"]["quantised_share"] = recorded
+    torch.save(content, out / "checkpoint.pt")
+    other = train(*run, "--iterations", "2", "--resume", "--quantised-share", "0.2")
+    assert other.returncode == 2
+    assert "trained with quantised share 0.5, asked to go on with 0.2" in other.stderr
+    for number, share in enumerate(((), ("--quantised-share", "0.5")), start=2):
+        resumed = train(*run, "--iterations", str(number), "--resume", *share)
+        assert resumed.returncode == 0, resumed.stderr
 
 
 def test_a_damaged_checkpoint_is_named(train: Train, genotype_file: Path, picture_folder: Path, tmp_path: Path) -> None:
