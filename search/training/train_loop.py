@@ -19,9 +19,9 @@ from ..learning.device import autocast
 from ..learning.distributed import Ranks
 from ..learning.losses import denoising_loss
 from ..learning.metrics import ValidationScore, validate
-from ..learning.muon import Muon
 from ..tasks.interface import Task
 from .learning_rate import learning_rate_factor, learning_rate_factor_at
+from .optimizers import is_of_the_same_weights, optimizers_of
 from .teacher import Teacher
 from .training_settings import TrainingSettings
 
@@ -62,7 +62,7 @@ def new_state(network: nn.Module, settings: TrainingSettings, *, device: torch.d
     return TrainingState(
         network=network,
         average=average,
-        optimizers=_optimizers(network, settings),
+        optimizers=optimizers_of(network, settings),
         generator=torch.Generator(device=device).manual_seed(settings.seed),
     )
 
@@ -86,7 +86,15 @@ def state_content(state: TrainingState, settings: Mapping[str, Any], identity: s
 
 
 def restore_state(state: TrainingState, content: dict[str, Any]) -> None:
-    """Put a checkpoint's content into a new state of the same network and optimizer."""
+    """Put a checkpoint's content into a new state of the same network and optimizer.
+
+    UserError where an earlier version of hinas chose other weights for an optimizer.
+    """
+    if not all(map(is_of_the_same_weights, state.optimizers, content["optimizers"])):
+        raise UserError(
+            "the checkpoint is of an earlier version of hinas, which trained other convolutions with Muon; begin anew "
+            "with another --out, hinas-train with the weights as --start-from"
+        )
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     for optimizer, saved in zip(state.optimizers, content["optimizers"], strict=True):
@@ -314,31 +322,3 @@ def _follow(average: nn.Module, network: nn.Module, *, decay: float) -> None:
         kept.lerp_(current, 1 - decay)
     for kept, current in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(current)
-
-
-def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
-    rate, decay = settings.learning_rate, settings.weight_decay
-    optimizers: list[torch.optim.Optimizer]
-    if settings.optimizer == "sgd":
-        optimizers = [torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=decay)]
-    elif settings.optimizer == "adam":
-        optimizers = [torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay)]
-    else:
-        kernels, rest = _kernels_and_rest(network)
-        # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
-        optimizers = [torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
-        if kernels:
-            # A network of two convolutions has none between them.
-            optimizers.insert(0, Muon(kernels, lr=rate, weight_decay=decay))
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
-    return optimizers
-
-
-def _kernels_and_rest(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Hidden dense kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    kernels: list[Tensor] = [module.weight for module in convolutions[1:-1] if module.groups == 1]
-    chosen = {id(weight) for weight in kernels}
-    return kernels, [parameter for parameter in network.parameters() if id(parameter) not in chosen]

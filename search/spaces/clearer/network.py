@@ -58,6 +58,11 @@ class ClearerNetwork(nn.Module):
             for stage, kinds in enumerate(description.stages)
         )
 
+    @property
+    def output_convolution(self) -> nn.Conv2d:
+        """The one that makes the image; the modules of the stages are registered behind it."""
+        return self.frame.last
+
     def forward(self, noisy_BCHW: Tensor, sigma_B: Tensor | None = None) -> Tensor:
         """Denoise: (B, C, H, W) in 0..1 and, if conditioned, (B,) sigma in grey levels -> (B, C, H, W), not clipped.
 
