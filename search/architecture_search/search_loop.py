@@ -58,8 +58,8 @@ def search(
     """Run epochs until the schedule's end, or until `max_seconds` of this run are over.
 
     `save` and `report` are called after every epoch, `save` also every `save_every_seconds`, `step_done` after every
-    step of a phase, `after_step` after a step of all phases, when the state is whole. Raises FloatingPointError when a
-    loss is no longer finite.
+    step of a phase, `after_step` after a step of all phases, when the state is whole. Raises FloatingPointError when
+    an epoch's loss is no longer finite; `save` is to look at what it keeps.
     """
     schedule, method = searched.schedule, searched.method
     started = last_saved = last_time = time.monotonic()

@@ -34,7 +34,15 @@ from .search_history import curves_of, write_search_history
 from .search_loop import Searched, num_steps, search, temperature_of
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
-from .search_state import Found, LatencyGoal, SearchState, new_search, restore_search, search_content
+from .search_state import (
+    Found,
+    LatencyGoal,
+    SearchState,
+    check_finite,
+    new_search,
+    restore_search,
+    search_content,
+)
 from .undecided import undecided_choices
 
 _SAVE_EVERY_SECONDS = 120.0
@@ -89,6 +97,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: 
 
     def save() -> None:
         nonlocal kept
+        check_finite(state)
         if not ranks.is_first:
             return
         save_checkpoint(search_content(state, settings, _identity(space)), checkpoint)

@@ -1,5 +1,6 @@
 """A search's resumable state, and what latency adds to its loss."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -93,6 +94,21 @@ def new_search(
         generator=torch.Generator(device=device).manual_seed(seed),
         draw=Random(seed),
     )
+
+
+def check_finite(state: SearchState) -> None:
+    """Raise FloatingPointError where a loss of the epoch begun, or a weight, is no longer finite.
+
+    Asked before a state is kept and not after every step: on a GPU every look waits for what is still computing.
+    """
+    for name, losses in state.losses.items():
+        loss = torch.stack(losses).mean().item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss of the {name} phase is {loss} in epoch {state.epoch + 1}")
+    # A step may break the weights although its own loss, which was computed before, is finite.
+    finite = torch.stack([parameter.isfinite().all() for parameter in state.searcher.parameters()])
+    if not finite.all():
+        raise FloatingPointError(f"weights are no longer finite in epoch {state.epoch + 1}")
 
 
 def search_content(state: SearchState, settings: Mapping[str, Any], identity: str) -> dict[str, Any]:
