@@ -127,7 +127,8 @@ def shared_scores(content: Mapping[str, Any], folder: Path, truth_folder: Path, 
     identity: dict[str, Any] = content["identity"]
     truth = _truth(truth_folder)
     request = _request(identity, images, folder)
-    trainer = trainer_of(request, request.space.halving, torch.device("cpu"))
+    halving, shared = request.space.halving, request.space.supernet
+    trainer = trainer_of(request, halving, torch.device("cpu"), largest_crop=max(halving.crop, shared.crop))
     cases = [case.name for case in trainer.task.cases]
     for name, wanted in {"seed": truth["seed"], "cases": truth["cases"]}.items():
         if identity[name] != wanted:

@@ -36,7 +36,8 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: 
     if request.computing.threads is not None:
         torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
-    trainer = trainer_of(request, request.space.halving, device)
+    schedule = request.space.halving
+    trainer = trainer_of(request, schedule, device, largest_crop=schedule.crop)
     is_there = ranks.agreed(files.list_of_candidates.exists())
     drawn = () if is_there or request.resume else _drawn(request, trainer)
     prepared_run_folder(

@@ -17,11 +17,16 @@ from ..tasks.registry import configured_task, options_for_search, task_for_searc
 from .candidate_training import Trainer
 
 
-def trainer_of(request: SearchRequest, schedule: HalvingSchedule, device: torch.device) -> Trainer:
-    """Patches of all images but those of V, and the middle of each of V's. Warnings of the images are printed."""
+def trainer_of(
+    request: SearchRequest, schedule: HalvingSchedule, device: torch.device, *, largest_crop: int
+) -> Trainer:
+    """Patches of all images but those of V, and the middle of each of V's. Warnings of the images are printed.
+
+    Images smaller than `largest_crop`, the side of the largest patches that the search draws, are left out.
+    """
     described = request.space.task
     loaded = load_images(
-        request.images, channels=described.network_input().picture_channels, smallest_side=schedule.crop
+        request.images, channels=described.network_input().picture_channels, smallest_side=largest_crop
     )
     if not request.quiet:
         for warning in loaded.warnings:

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import UserError
+
 
 class PatchSource:
     """Random patches, flipped and turned, gathered on the device that holds the images.
@@ -17,6 +19,8 @@ class PatchSource:
         heights = torch.tensor([image.shape[0] for image in images])
         widths = torch.tensor([image.shape[1] for image in images])
         sizes = heights * widths
+        # Kept as a number of the host, so that no draw waits for the device.
+        self.smallest_side = int(torch.minimum(heights, widths).min())
         self.channels = images[0].shape[2]
         self.heights = heights.to(device)
         self.widths = widths.to(device)
@@ -25,7 +29,15 @@ class PatchSource:
         self.pixels = torch.from_numpy(flat).to(device)
 
     def draw(self, batch: int, crop: int, generator: torch.Generator) -> Tensor:
-        """A batch of clean patches, (batch, C, crop, crop) float32 in 0..1, channels-last in memory."""
+        """A batch of clean patches, (batch, C, crop, crop) float32 in 0..1, channels-last in memory.
+
+        UserError where an image is smaller than a patch, which would reach into the image after it.
+        """
+        if crop > self.smallest_side:
+            raise UserError(
+                f"crop: got {crop}, but an image has a side of {self.smallest_side} pixels; give a smaller crop or "
+                "larger images"
+            )
         device = self.pixels.device
         uniform = torch.rand(4, batch, generator=generator, device=device)
         which = _index_below(uniform[0], torch.tensor(len(self.offsets), device=device))

@@ -52,7 +52,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: 
         torch.set_num_threads(request.computing.threads)
     files = CandidateFiles(request.out)
     final = request.space.halving.model_copy(update={"candidates": schedule.finalists})
-    trainer = trainer_of(request, final, device)
+    trainer = trainer_of(request, final, device, largest_crop=max(schedule.crop, final.crop))
     are_chosen = ranks.agreed(files.list_of_candidates.exists())
     if are_chosen and request.resume:
         prepared_run_folder(

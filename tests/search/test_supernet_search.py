@@ -206,6 +206,16 @@ def test_what_the_method_cannot_do_is_said(picture_folder: Path, tmp_path: Path,
     assert not out.exists()
 
 
+def test_images_hold_the_patches_of_the_shared_kernels_and_of_the_finalists(
+    picture_folder: Path, tmp_path: Path, mistake: Any
+) -> None:
+    for large, small in (("supernet.crop", "halving.crop"), ("halving.crop", "supernet.crop")):
+        sides = ("--set", f"{large}=512", "--set", f"{small}=32")
+        said = mistake(app, *_arguments(picture_folder, tmp_path / "run", *sides))
+        assert "no usable training image" in said and "expected sides of 512 pixels" in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_ctrl_c_keeps_the_step_of_the_shared_kernels_and_their_curve_goes_on(
     picture_folder: Path, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,3 +104,10 @@ def test_patches_may_be_as_large_as_the_image_and_repeat_with_the_generator() ->
     again = source.draw(3, 8, torch.Generator().manual_seed(7))
     assert torch.equal(first, again)
     assert set(np.rint(first[0].numpy().ravel() * 255).astype(int)) == set(range(64))
+
+
+def test_a_patch_larger_than_an_image_is_refused_instead_of_made_of_two_images() -> None:
+    images = [np.full((9, 40, 1), 50, np.uint8), np.full((40, 40, 1), 200, np.uint8)]
+    source = PatchSource(images, device=torch.device("cpu"))
+    with pytest.raises(UserError, match="crop: got 10, but an image has a side of 9 pixels; give a smaller crop"):
+        source.draw(4, 10, torch.Generator().manual_seed(0))
