@@ -36,10 +36,15 @@ def search(
             help="Change a setting, such as layers=2; --print-space shows their names. Repeatable.",
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="What the network is for.")] = "denoise",
+    task: Annotated[
+        str | None, typer.Option(help="What the network is for. Default: denoise.", show_default=False)
+    ] = None,
     scale: Annotated[
-        int, typer.Option(min=1, max=4, help="super-resolution: how many times pictures are enlarged: 2, 3 or 4.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, max=4, help="super-resolution: how many times pictures are enlarged: 2, 3 or 4.", show_default=False
+        ),
+    ] = None,
     channels: Annotated[
         int | None,
         typer.Option(help="1 grey, 3 colour, 4 packed Bayer. Default: 4 for raw, else 3.", show_default=False),
@@ -106,36 +111,17 @@ def search(
     if log is not None:
         require_libraries(f"--log {log}", "tensorboard", extras="tensorboard")
     require_libraries("hinas-search", "torch", "pydantic", "matplotlib", extras="search")
+    from .architecture_search.chosen_space import SpaceOptions, chosen_space
     from .architecture_search.search_request import SearchRequest, latency_request
-    from .architecture_search.search_space import (
-        DEFAULT_PRESET,
-        changed_space,
-        changes_from_texts,
-        check_conditioning,
-        preset_space,
-        read_search_space,
-        scheduled_space,
-    )
+    from .architecture_search.search_space import check_conditioning, scheduled_space
     from .learning.computing import Computing
-    from .spaces.interface import TaskDescription
     from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
-    from .tasks.registry import channels_of, task_for_search, task_names
+    from .tasks.registry import task_for_search
 
-    if task not in task_names():
-        raise UserError(f"--task: got {task!r}, expected {', '.join(task_names())}")
-    wanted = changes_from_texts(changes or ())
-    if Path(space).suffix == ".json":
-        if preset is not None:
-            raise UserError("--preset: a space file has all its settings; leave out one of the two")
-        described = changed_space(read_search_space(Path(space)), wanted)
-    else:
-        described = preset_space(
-            space,
-            TaskDescription(name=task, channels=channels_of(task, channels), scale=scale),
-            DEFAULT_PRESET if preset is None else preset,
-            wanted,
-        )
+    described = chosen_space(
+        SpaceOptions(space=space, preset=preset, task=task, channels=channels, scale=scale, changes=changes or ())
+    )
     chosen = space_named(described.space).methods[0] if method is None else method
     given = {"epochs": epochs, "batch": batch, "crop": crop}
     options = TaskOptions(

@@ -104,6 +104,18 @@ def test_what_is_printed_of_a_space_is_read_again_and_can_be_changed(search: Sea
     assert (changed["settings"]["nodes"], changed["schedule"]["epochs"], changed["task"]["channels"]) == (2, 7, 1)
 
 
+def test_a_space_file_is_not_contradicted_by_options(search: Search, tmp_path: Path) -> None:
+    path = tmp_path / "space.json"
+    path.write_text(search("--print-space", "--channels", "1").stdout)
+    same = search("--space", path, "--print-space", "--channels", "1", "--task", "denoise", "--scale", "1")
+    assert same.stdout == path.read_text()
+    for option, value, stands_there in (("channels", "3", "1"), ("task", "derain", "denoise"), ("scale", "2", "1")):
+        refused = search("--space", path, "--print-space", f"--{option}", value)
+        assert refused.returncode == 2
+        said = f"--{option}: got {value}, but {path} is a space with {option} {stands_there}; leave one of the two out"
+        assert said in " ".join(refused.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
