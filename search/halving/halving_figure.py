@@ -1,5 +1,6 @@
 """A halving as a picture: scores over iterations, and early scores beside late ones."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +37,14 @@ def halving_figure(standings: Sequence[Standing], iterations: Sequence[int], agr
 def _draw_scores(axes: "Axes", standings: Sequence[Standing], iterations: Sequence[int]) -> None:
     best = leader(standings)
     for standing in standings:
-        if not standing.is_finite or not standing.scores:
+        by_round = zip(iterations, standing.scores, strict=False)
+        finite = [(count, score.psnr_db) for count, score in by_round if math.isfinite(score.psnr_db)]
+        if not finite:
             continue
         is_best = standing is best
         axes.plot(
-            iterations[: len(standing.scores)],
-            [score.psnr_db for score in standing.scores],
+            [count for count, _ in finite],
+            [psnr_db for _, psnr_db in finite],
             color=COLOURS[1] if is_best else COLOURS[0],
             linewidth=1.8 if is_best else 0.8,
             alpha=1.0 if is_best else 0.6,
@@ -54,7 +57,7 @@ def _draw_scores(axes: "Axes", standings: Sequence[Standing], iterations: Sequen
     axes.minorticks_off()
     axes.set_xlabel("iterations")
     axes.set_ylabel("PSNR on V (dB)")
-    if best is not None and best.is_finite:
+    if best is not None:
         axes.legend(fontsize=8, frameon=False, loc="lower right")
 
 

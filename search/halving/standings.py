@@ -24,17 +24,28 @@ class Standing:
         """Whether no training has diverged."""
         return all(math.isfinite(score.psnr_db) for score in self.scores)
 
+    @property
+    def last_finite_round(self) -> int | None:
+        """The last round, counted from 0, whose training did not diverge: its weights are kept. None: no such."""
+        finite = [index for index, score in enumerate(self.scores) if math.isfinite(score.psnr_db)]
+        return max(finite, default=None)
+
 
 def best_first(standings: Sequence[Standing], round_index: int) -> list[Standing]:
     """Those that have finished a round, the highest PSNR first; equal ones in the order of their numbers."""
-    finished = [standing for standing in standings if len(standing.scores) > round_index]
-    return sorted(finished, key=lambda one: (-one.scores[round_index].psnr_db, one.candidate.number))
+
+    def rank(one: Standing) -> tuple[float, int]:
+        psnr_db = one.scores[round_index].psnr_db
+        # What is not a number has no place of its own in an order: it comes last, as what diverged.
+        return (-psnr_db if math.isfinite(psnr_db) else math.inf, one.candidate.number)
+
+    return sorted((standing for standing in standings if len(standing.scores) > round_index), key=rank)
 
 
 def leader(standings: Sequence[Standing]) -> Standing | None:
-    """The best of those that have come furthest; None before the first score."""
-    furthest = max((len(standing.scores) for standing in standings), default=0)
-    return best_first(standings, furthest - 1)[0] if furthest else None
+    """The best of those with a finite score in the last round that has one; None where no score is finite."""
+    rounds = [one.last_finite_round for one in standings if one.last_finite_round is not None]
+    return best_first(standings, max(rounds))[0] if rounds else None
 
 
 def write_standings(standings: Sequence[Standing], iterations: Sequence[int], path: Path) -> None:

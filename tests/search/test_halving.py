@@ -210,6 +210,16 @@ def test_the_leader_is_the_best_of_those_that_came_furthest() -> None:
     assert leader(_standings({1: [], 2: []})) is None
 
 
+@pytest.mark.parametrize("diverged", [-math.inf, math.nan])
+def test_the_leader_has_a_finite_score_in_the_last_round_that_has_one(diverged: float) -> None:
+    best = leader(_standings({1: [29.0, 30.0, diverged], 2: [31.0, diverged], 3: [30.0, 29.0, diverged]}))
+    assert best is not None and (best.candidate.number, best.last_finite_round) == (1, 1)
+    # A rate that falls may bring back what diverged before.
+    best = leader(_standings({1: [diverged, 28.0], 2: [31.0, diverged]}))
+    assert best is not None and (best.candidate.number, best.last_finite_round) == (1, 1)
+    assert leader(_standings({1: [diverged], 2: [diverged, diverged]})) is None
+
+
 @pytest.mark.parametrize(("late", "tau"), [([1, 2, 3, 4], 1.0), ([4, 3, 2, 1], -1.0), ([2, 1, 3, 4], 2 / 3)])
 def test_kendalls_tau_counts_pairs_in_and_out_of_order(late: list[float], tau: float) -> None:
     found = rank_agreement(_standings({i + 1: [float(i), value] for i, value in enumerate(late)}), [10, 30])
