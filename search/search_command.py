@@ -50,7 +50,11 @@ def search(
         typer.Option(help="1 grey, 3 colour, 4 packed Bayer. Default: 4 for raw, else 3.", show_default=False),
     ] = None,
     sigma: Annotated[
-        str | None, typer.Option(help="Noise levels drawn, grey levels. Default: 30,50,70 for denoise.", metavar="LIST")
+        str | None,
+        typer.Option(
+            help="Noise levels drawn, grey levels. For denoise 30,50,70, or 0 to 75 in halving and supernet.",
+            metavar="LIST",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the preset's.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Default: the preset's.")] = None,
@@ -112,12 +116,12 @@ def search(
         require_libraries(f"--log {log}", "tensorboard", extras="tensorboard")
     require_libraries("hinas-search", "torch", "pydantic", "matplotlib", extras="search")
     from .architecture_search.chosen_space import SpaceOptions, chosen_space
+    from .architecture_search.drawn_levels import check_conditioning, drawn_task
     from .architecture_search.search_request import SearchRequest, latency_request
-    from .architecture_search.search_space import check_conditioning, scheduled_space
+    from .architecture_search.search_space import scheduled_space
     from .learning.computing import Computing
     from .spaces.registry import space_named
     from .tasks.interface import TaskOptions
-    from .tasks.registry import task_for_search
 
     described = chosen_space(
         SpaceOptions(space=space, preset=preset, task=task, channels=channels, scale=scale, changes=changes or ())
@@ -127,7 +131,7 @@ def search(
     options = TaskOptions(
         scale=described.task.scale, levels=None if sigma is None else levels_from_text("--sigma", sigma)
     )
-    check_conditioning(described, task_for_search(described.task.name, options))
+    check_conditioning(described, drawn_task(described, options, chosen))
     described = scheduled_space(described, {name: value for name, value in given.items() if value is not None}, chosen)
     if print_space:
         print(described.to_json(), end="")

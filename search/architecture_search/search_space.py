@@ -15,7 +15,6 @@ from ..spaces.registry import check_enlarging, space_named, space_names, space_s
 from ..spaces.schedule import SearchSchedule
 from ..spaces.space import PresetValues, Space
 from ..spaces.supernet_schedule import SupernetSchedule
-from ..tasks.interface import Task
 from ..tasks.registry import is_blind
 
 FORMAT = "hinas-space"
@@ -167,15 +166,6 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
     if not isinstance(group, dict):
         raise UserError(f"--set {name}: {head} is a single value; leave out .{rest}")
     values[head] = {**group, rest: value}
-
-
-def check_conditioning(space: SearchSpace, task: Task) -> None:
-    """Raise UserError where networks are to be told a strength that the task does not have."""
-    if task.level_range is None and space.settings.is_conditioned:
-        raise UserError(
-            f"conditioning: the task {task.name} has no strength that a network could be told; "
-            "give --set conditioning=null"
-        )
 
 
 def changes_from_texts(texts: Sequence[str]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What all candidates of a search are trained and scored on."""
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import torch
 
+from ..architecture_search.drawn_levels import options_for_training
 from ..architecture_search.search_request import SearchRequest
 from ..images.image_folder import load_images
 from ..images.splits import split_images
@@ -13,7 +13,7 @@ from ..images.training_images import PatchSource
 from ..learning.device import chosen_precision
 from ..learning.losses import check_pixel_loss
 from ..spaces.halving_schedule import HalvingSchedule
-from ..tasks.registry import configured_task, options_for_search, task_for_search
+from ..tasks.registry import configured_task
 from .candidate_training import Trainer
 
 
@@ -32,9 +32,8 @@ def trainer_of(
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)
     kernels, architecture, validation = split_images(loaded.images, seed=request.seed)
-    options = options_for_search(described.name, replace(request.task, scale=described.scale))
-    chosen = task_for_search if options.levels is not None else configured_task
-    task = chosen(described.name, options)
+    options = options_for_training(request.space, request.task)
+    task = configured_task(described.name, options)
     check_pixel_loss(schedule.pixel_loss, task.level_range)
     training = (*kernels, *architecture) if len(loaded.images) >= 3 else kernels
     return Trainer(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from hinas.search.architecture_search.search_space import check_conditioning, preset_space
+from hinas.search.architecture_search.drawn_levels import check_conditioning
+from hinas.search.architecture_search.search_space import preset_space
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.search.architecture_search.search_space import check_conditioning, preset_space
+from hinas.search.architecture_search.drawn_levels import check_conditioning
+from hinas.search.architecture_search.search_space import preset_space
 from hinas.search.bicubic import ENLARGEMENT_REACH, enlarged, reduced, resampling_matrix
 from hinas.search.search_command import app as search_app
 from hinas.search.spaces.hinas.search_settings import Settings as HinasSettings
