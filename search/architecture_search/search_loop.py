@@ -55,60 +55,72 @@ def search(
     step_done: Callable[[], None] = lambda: None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run epochs until the schedule's end, or until `max_seconds` of this run are over.
+    """Run steps until the schedule's last epoch ends, or until `max_seconds` of this run are over.
 
-    `save` and `report` are called after every epoch, `save` also every `save_every_seconds`, `step_done` after every
-    step of a phase, `after_step` after a step of all phases, when the state is whole. Raises FloatingPointError when
-    an epoch's loss is no longer finite; `save` is to look at what it keeps.
+    At least one step is run. `save` is called after every epoch, every `save_every_seconds`, and where the time is over
+    within an epoch; `report` after every epoch; `step_done` after every step of a phase; `after_step` after a step of
+    all phases, when the state is whole. Raises FloatingPointError when an epoch's loss is no longer finite; `save`
+    itself is to look at what it keeps.
     """
-    schedule, method = searched.schedule, searched.method
     started = last_saved = last_time = time.monotonic()
 
-    def step_ended() -> None:
-        nonlocal last_saved, last_time
-        now = time.monotonic()
-        state.seconds += now - last_time
-        last_time = now
-        if now - last_saved >= save_every_seconds:
-            save()
-            last_saved = now
-        after_step()
+    def is_over() -> bool:
+        return max_seconds < math.inf and searched.ranks.agreed(time.monotonic() - started >= max_seconds)
 
     if state.best is not None:
         # A resumed search may have another latency goal.
         predicted = predicted_ms(state.searcher, state.best.description, searched.latency)
         state.best = replace(state.best, latency_ms=predicted)
-    while state.epoch < schedule.epochs:
+    while state.epoch < searched.schedule.epochs:
         last_time = time.monotonic()
-        losses, latency_ms = _epoch(state, searched, step_done, step_ended)
-        state.epoch, state.step, state.losses = state.epoch + 1, 0, {}
-        for name, loss in losses.items():
-            if loss is not None and not math.isfinite(loss):
-                raise FloatingPointError(f"the loss of the {name} phase is {loss} in epoch {state.epoch}")
-        found = None
-        if method == "gradient" and state.epoch >= schedule.validate_from:
-            found = _judged(state, searched)
-            if state.best is None or _merit(found, searched.latency) > _merit(state.best, searched.latency):
-                state.best = found
-        state.history.append(
-            SearchRow(
-                epoch=state.epoch,
-                seconds=round(state.seconds, 1),
-                losses=losses,
-                psnr_db=found.psnr_db if found else None,
-                ssim=found.ssim if found else None,
-                entropies=dict(state.searcher.entropies_bits()) if method == "gradient" else {},
-                latency_ms=latency_ms,
-            )
-        )
-        if method == "random" and state.epoch == schedule.epochs:
-            state.best = _best_of_samples(state, searched)
+        _begin_epoch(state, searched)
+        while state.step < searched.steps_per_epoch:
+            _step_of_all_phases(state, searched, step_done)
+            now = time.monotonic()
+            state.seconds += now - last_time
+            last_time = now
+            leaves = state.step < searched.steps_per_epoch and is_over()
+            if leaves or now - last_saved >= save_every_seconds:
+                save()
+                last_saved = now
+            after_step()
+            if leaves:
+                return
+        _end_epoch(state, searched)
         save()
         last_saved = time.monotonic()
         report(state)
         after_step()
-        if max_seconds < math.inf and searched.ranks.agreed(time.monotonic() - started >= max_seconds):
-            break
+        if is_over():
+            return
+
+
+def _end_epoch(state: SearchState, searched: Searched) -> None:
+    """Judge what the epoch has come to, and write its row of the history."""
+    schedule, method = searched.schedule, searched.method
+    losses, latency_ms = _results_of_epoch(state, searched)
+    state.epoch, state.step, state.losses = state.epoch + 1, 0, {}
+    for name, loss in losses.items():
+        if loss is not None and not math.isfinite(loss):
+            raise FloatingPointError(f"the loss of the {name} phase is {loss} in epoch {state.epoch}")
+    found = None
+    if method == "gradient" and state.epoch >= schedule.validate_from:
+        found = _judged(state, searched)
+        if state.best is None or _merit(found, searched.latency) > _merit(state.best, searched.latency):
+            state.best = found
+    state.history.append(
+        SearchRow(
+            epoch=state.epoch,
+            seconds=round(state.seconds, 1),
+            losses=losses,
+            psnr_db=found.psnr_db if found else None,
+            ssim=found.ssim if found else None,
+            entropies=dict(state.searcher.entropies_bits()) if method == "gradient" else {},
+            latency_ms=latency_ms,
+        )
+    )
+    if method == "random" and state.epoch == schedule.epochs:
+        state.best = _best_of_samples(state, searched)
 
 
 def num_steps(state: SearchState, searched: Searched, *, epochs: int, steps: int = 0) -> int:
@@ -125,26 +137,28 @@ def _taking_part(state: SearchState, searched: Searched) -> list[Phase]:
     return [phase for phase in state.phases if searched.method == "gradient" or "kernels" in phase.learns]
 
 
-def _epoch(
-    state: SearchState, searched: Searched, step_done: Callable[[], None], step_ended: Callable[[], None]
-) -> tuple[Mapping[str, float | None], float | None]:
-    """Mean loss of each phase, and the expected latency in ms at the end."""
+def _begin_epoch(state: SearchState, searched: Searched) -> None:
+    """Set what changes from epoch to epoch, also where one is gone on with."""
     schedule = searched.schedule
     state.searcher.set_temperature(temperature_of(state.epoch, schedule))
     state.searcher.set_mixing(Mixing(mixture=schedule.mixture, skip_dropout=skip_dropout_of(state.epoch, schedule)))
-    taking_part = _taking_part(state, searched)
-    for phase in taking_part:
+    for phase in _taking_part(state, searched):
         factor = phase.rate_factor(state.epoch / schedule.epochs)
         for group in (group for optimizer in phase.optimizers for group in optimizer.param_groups):
             group["lr"] = group["initial_lr"] * factor
     state.searcher.train()
-    while state.step < searched.steps_per_epoch:
-        for phase in taking_part:
-            if state.epoch >= phase.first_epoch:
-                state.losses.setdefault(phase.name, []).append(_step(state, searched, phase).detach())
-                step_done()
-        state.step += 1
-        step_ended()
+
+
+def _step_of_all_phases(state: SearchState, searched: Searched, step_done: Callable[[], None]) -> None:
+    for phase in _taking_part(state, searched):
+        if state.epoch >= phase.first_epoch:
+            state.losses.setdefault(phase.name, []).append(_step(state, searched, phase).detach())
+            step_done()
+    state.step += 1
+
+
+def _results_of_epoch(state: SearchState, searched: Searched) -> tuple[Mapping[str, float | None], float | None]:
+    """Mean loss of each phase, and the expected latency in ms at the end."""
     expected = None
     if searched.latency is not None and searched.method == "gradient":
         with torch.no_grad():
@@ -153,7 +167,7 @@ def _epoch(
         phase.name: searched.ranks.mean(torch.stack(values).mean()).item()
         if (values := state.losses.get(phase.name))
         else None
-        for phase in taking_part
+        for phase in _taking_part(state, searched)
     }
     return means, expected
 

@@ -215,7 +215,7 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
     else:
         score = None if found is None else Score(psnr_db=round(found.psnr_db, 4), ssim=round(found.ssim, 5))
     if found is None:
-        return f"{request.out}: epoch {state.epoch} of {epochs}; go on with --resume"
+        return f"{request.out}: {_place(state, epochs)}; go on with --resume"
     path = request.out / "genotype.json"
     genotype = found_genotype(request, found.description, score, images=images)
     write_genotype(genotype, path)
@@ -227,7 +227,7 @@ def _write_result(request: SearchRequest, state: SearchState, *, images: int) ->
         for name, changed in changes.items():
             path_of_change = request.out / f"genotype-{name}.json"
             write_genotype(found_genotype(request, changed, None, images=images), path_of_change)
-    more = "" if state.epoch >= epochs else f" (epoch {state.epoch} of {epochs}; go on with --resume)"
+    more = "" if state.epoch >= epochs else f" ({_place(state, epochs)}; go on with --resume)"
     reached = "" if score is None else f", {score.psnr_db:.2f} dB and SSIM {score.ssim:.4f} on V with shared kernels"
     expected = "" if found.latency_ms is None else f", predicted {found.latency_ms:.1f} ms"
     return f"{path}: found in epoch {found.epoch}{reached}{expected}{more}"

@@ -77,6 +77,16 @@ def test_a_search_writes_genotype_pictures_and_history_and_can_be_gone_on_with(
     assert {path.suffix for path in out.iterdir()} == {".json", ".png", ".svg", ".csv", ".pt"}
 
 
+def test_the_time_ends_a_search_within_an_epoch_and_it_says_where(
+    search: Search, picture_folder: Path, tmp_path: Path
+) -> None:
+    run = (picture_folder, "--out", tmp_path / "run", *SMALL, "--set", "steps=2", "--max-minutes", "0")
+    stopped = search(*run)
+    assert stopped.returncode == 0, stopped.stderr
+    assert "epoch 0 of 3 and step 1 of the next; go on with --resume" in stopped.stdout
+    assert "epoch 1 of 3; go on with --resume" in search(*run, "--resume").stdout
+
+
 def test_random_search_finds_a_genotype(search: Search, picture_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = search(picture_folder, "--out", out, *SMALL, "--method", "random", "--set", "samples=3")

@@ -175,7 +175,8 @@ def test_a_resumed_search_is_the_uninterrupted_one(
     _search(through, schedule, picture_folder, method=method)
 
     halves = _new(schedule)
-    for _ in range(2):
+    # The last one ends in the middle of an epoch.
+    for _ in range(3):
         assert len(_search(halves, schedule, picture_folder, method=method, max_seconds=0)) == 1
     save_checkpoint(search_content(halves, {}, "test"), tmp_path / "checkpoint.pt")
     resumed = _new(schedule)
@@ -184,11 +185,35 @@ def test_a_resumed_search_is_the_uninterrupted_one(
         load_checkpoint(tmp_path / "checkpoint.pt", device=CPU),
         lambda document: network_description("hinas", document),
     )
-    assert _search(resumed, schedule, picture_folder, method=method) == [3, 4]
+    assert _search(resumed, schedule, picture_folder, method=method) == [2, 3, 4]
     for name, value in through.searcher.state_dict().items():
         assert torch.equal(value, resumed.searcher.state_dict()[name]), name
     assert through.best == resumed.best
     assert through.best is not None and through.best.psnr_db > 5
+
+
+@pytest.mark.parametrize("method", ["gradient", "random"])
+def test_the_time_ends_a_search_within_an_epoch_and_saves(method: Any, picture_folder: Path) -> None:
+    state = _new(SCHEDULE)
+    assert _search(state, SCHEDULE, picture_folder, method=method, max_seconds=0) == [0]
+    assert (state.epoch, state.step, state.history) == (0, 1, [])
+    # An epoch that is over is judged all the same.
+    assert _search(state, SCHEDULE, picture_folder, method=method, max_seconds=0) == [1]
+    assert (state.epoch, state.step, len(state.history)) == (1, 0, 1)
+
+
+def test_all_processes_leave_in_the_step_in_which_the_first_one_does(picture_folder: Path) -> None:
+    class SecondOfTwo(Ranks):
+        def agreed(self, decision: Any) -> Any:
+            assert decision is False
+            return True
+
+    state = _new(SCHEDULE)
+    search(
+        state, replace(_searched(picture_folder, SCHEDULE), ranks=SecondOfTwo()), max_seconds=1e9,
+        save=lambda: None, report=lambda _: None,
+    )  # fmt: skip
+    assert (state.epoch, state.step) == (0, 1)
 
 
 def test_latency_in_the_loss_makes_the_expected_network_faster(picture_folder: Path) -> None:
