@@ -190,6 +190,18 @@ SEARCHED = [(name, {}) for name in space_names() if "gradient" in space_named(na
 SEARCHED += [("superkernel", {"choice": choice}) for choice in ("factorized", "filterwise", "filterwise_attention")]
 
 
+@pytest.mark.parametrize("space", [name for name in space_names() if "gradient" in space_named(name).methods])
+def test_in_every_space_the_architecture_learns_with_the_schedules_settings_of_adam(space: str) -> None:
+    changes = {
+        "architecture_betas": [0.5, 0.9], "architecture_learning_rate": 0.02, "architecture_weight_decay": 0.01,
+    }  # fmt: skip
+    described = preset_space(space, TaskDescription(channels=1), "fast", changes)
+    phases = space_named(space).searcher(described.settings, described.task).phases(described.schedule)
+    # A phase that learns the kernels too has their optimizers before it.
+    groups = [p.optimizers[-1].param_groups[0] for p in phases if "architecture" in p.learns]
+    assert [(group["betas"], group["lr"], group["weight_decay"]) for group in groups] == [((0.5, 0.9), 0.02, 0.01)]
+
+
 @pytest.mark.parametrize(("space", "changes"), SEARCHED)
 def test_in_every_space_an_architecture_that_has_learnt_nothing_is_undecided(
     space: str, changes: dict[str, object]

@@ -48,7 +48,10 @@ class SuperkernelSearcher(SamplingSearcher):
         """One: the paper learns weights and structure at once, on the same images."""
         kernels, logits = list(self.network.parameters()), list(self.choices.parameters())
         adam = torch.optim.Adam(
-            logits, lr=schedule.architecture_learning_rate, weight_decay=schedule.architecture_weight_decay
+            logits,
+            lr=schedule.architecture_learning_rate,
+            betas=schedule.architecture_betas,
+            weight_decay=schedule.architecture_weight_decay,
         )
         return (
             Phase(
