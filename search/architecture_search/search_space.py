@@ -129,6 +129,9 @@ def changed_space(space: SearchSpace, changes: Mapping[str, Any]) -> SearchSpace
             _put(settings, name, value)
         elif head in schedule:
             _put(schedule, name, value)
+        elif name in groups and not isinstance(value, dict):
+            parts = ", ".join(groups[name])
+            raise UserError(f"--set {name}: got {value}, but it is a group; give --set {name}.NAME=VALUE with {parts}")
         elif head in groups:
             _put(groups, name, value)
         else:

@@ -136,6 +136,11 @@ def test_a_space_file_is_not_contradicted_by_options(search: Search, tmp_path: P
         (("--set", "depth=3"), "--set depth: no such setting; there are layers"),
         (("--set", "layers"), "expected NAME=VALUE"),
         (("--set", "layers.x=3"), "layers is a single value"),
+        (
+            ("--set", "halving=3"),
+            "--set halving: got 3, but it is a group; give --set halving.NAME=VALUE with candidates",
+        ),
+        (("--set", "supernet=a,b"), "--set supernet: got ['a', 'b'], but it is a group"),
         (("--preset", "none-such"), "the space hinas has fast, paper"),
         (("--scale", "2"), "denoising keeps the size"),
         (("--sigma", "300"), "expected grey levels"),
