@@ -56,6 +56,11 @@ def test_tiles_are_the_networks_multiply_adds(kind: str, skips: str) -> None:
         {"levels": [1, 1], "middle": [4, 24]},
         {"levels": [3, 3], "resolutions": ["half"], "kinds": ["chain"]},
         {"convolutions": ["3x3", "5x5"], "downs": ["strided", "unshuffle"], "ups": ["shuffle", "transposed"]},
+        # Steps before plain blocks keep their channels, others do not.
+        {"kinds": ["plain", "residual"], "downs": ["max_pool"]},
+        {"kinds": ["residual", "plain"], "downs": ["strided", "max_pool"]},
+        {"kinds": ["plain"], "downs": ["max_pool"]},
+        {"kinds": ["plain", "chain"], "downs": ["max_pool"], "ups": ["nearest"], "skips": ["concatenate"]},
     ],
 )
 def test_the_latencies_of_the_probes_fix_the_price_of_every_network(changes: Any) -> None:

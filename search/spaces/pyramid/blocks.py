@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ..interface import Block
 from .layout import Down, Layout, Run, Up, layout
 from .search_settings import Settings
-from .space import Level, NetworkDescription, Steps
+from .space import BlockKind, Level, NetworkDescription, Steps
 
 _TILE = 16
 
@@ -89,41 +89,65 @@ def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     For each resolution of the stem: levels of each width; for each number of levels and each way to join them, narrow,
     wide, and narrow down to each level; and for each level more blocks of each kind on it, narrow and wide.
     Stacks of one level fix the frames, also where a search has none.
+
+    Plain blocks take any channels, so that a step before them may keep its own. Where there are other kinds, widths and
+    ways to join are tried with those, and with plain blocks only where these make a difference.
     """
     found: list[NetworkDescription] = []
+    others: list[BlockKind] = [kind for kind in settings.kinds if kind != "plain"]
+    usual: BlockKind = others[0] if others else "plain"
     plain = Steps(down=settings.downs[0], up=settings.ups[0], skips=settings.skips[0])
     narrow, wide = settings.widths[0], settings.widths[-1]
     most = settings.levels[1]
     for resolution in settings.resolutions:
         for width in settings.widths:
             for num_levels in {1, most}:
-                levels = _levels(settings, (width,) * num_levels)
+                levels = _levels(settings, (width,) * num_levels, (usual,) * num_levels)
                 found.append(settings.description(levels, resolution=resolution, steps=plain))
         for num_levels in range(1, most + 1):
             for num_narrow in range(num_levels + 1):
                 widths = (narrow,) * num_narrow + (wide,) * (num_levels - num_narrow)
-                levels = _levels(settings, widths)
+                levels = _levels(settings, widths, (usual,) * num_levels)
                 for steps in _ways_to_join(settings, plain):
                     found.append(settings.description(levels, resolution=resolution, steps=steps))
+                for above, below, steps in _steps_that_keep_channels(settings, plain, usual):
+                    kinds = (above,) * num_narrow + (below,) * (num_levels - num_narrow)
+                    levels = _levels(settings, widths, kinds)
+                    found.append(settings.description(levels, resolution=resolution, steps=steps))
         for widths in ((narrow,) * most, (wide,) * most):
-            for levels in _with_more_blocks(settings, _levels(settings, widths)):
+            for levels in _with_more_blocks(settings, _levels(settings, widths, (usual,) * most)):
                 found.append(settings.description(levels, resolution=resolution, steps=plain))
     return tuple(dict.fromkeys(found))
 
 
-def _levels(settings: Settings, widths: Sequence[int]) -> tuple[Level, ...]:
-    """As few blocks as may be, of the first kind."""
+def _levels(settings: Settings, widths: Sequence[int], kinds: Sequence[BlockKind]) -> tuple[Level, ...]:
+    """As few blocks as may be."""
     deepest = len(widths) - 1
     return tuple(
         Level(
             width=width,
             blocks=settings.middle[0] if index == deepest else settings.blocks[0],
             blocks_after=0 if index == deepest else settings.blocks[0],
-            kind=settings.kinds[0],
+            kind=kinds[index],
             convolution=settings.convolutions[0],
         )
         for index, width in enumerate(widths)
     )
+
+
+def _steps_that_keep_channels(
+    settings: Settings, plain: Steps, usual: BlockKind
+) -> list[tuple[BlockKind, BlockKind, Steps]]:
+    """The kinds of the narrow and of the wide levels with which a step, down or up, does not change the channels."""
+    found: list[tuple[BlockKind, BlockKind, Steps]] = []
+    if "plain" not in settings.kinds:
+        return found
+    if "nearest" in settings.ups and "concatenate" in settings.skips:
+        found.append(("plain", "plain", plain.model_copy(update={"up": "nearest", "skips": "concatenate"})))
+    if "max_pool" in settings.downs and usual != "plain":
+        # Down without tiles and up with them.
+        found.append((usual, "plain", plain.model_copy(update={"down": "max_pool"})))
+    return found
 
 
 def _ways_to_join(settings: Settings, plain: Steps) -> list[Steps]:
