@@ -16,6 +16,11 @@ class CandidateFiles:
         """Who takes part, and what the search was."""
         return self.out / "networks.json"
 
+    @property
+    def scores_of_evolution(self) -> Path:
+        """With shared kernels, as long as an evolution goes on."""
+        return self.out / "evolution.json"
+
     def make_folder(self) -> None:
         """Make it where it is missing."""
         (self.out / "networks").mkdir(exist_ok=True)

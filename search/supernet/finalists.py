@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from ...atomic_files import written_whole
 from ...errors import UserError
 from ...figures import COLOURS, STYLE, new_figure, write_both
+from ...stop_signals import STOPS
 from ..architecture_search.search_request import SearchRequest
 from ..genotype import Genotype
 from ..halving.candidate_files import CandidateFiles
@@ -24,6 +25,7 @@ from ..runs.progress import Progress
 from ..spaces.interface import SpaceDescription
 from ..spaces.single_path import SinglePathSupernet
 from .evolution import Breeding, Scored, evolved
+from .kept_scores import keep_scores, kept_scores
 
 
 def chosen_finalists(
@@ -31,29 +33,41 @@ def chosen_finalists(
 ) -> Sequence[Candidate]:
     """Evolve networks of the band by their scores with the shared kernels; write supernet.csv and its picture.
 
-    The finalists' parts of the kernels are written beside them. UserError where the band is empty.
+    The finalists' parts of the kernels are written beside them. Every score is kept: an evolution that is gone on with
+    takes the same way. UserError where the band is empty.
     """
     schedule, band = request.space.supernet, latency_band(request)
     total = schedule.population + schedule.generations * (schedule.population - schedule.parents)
     everyone: Sequence[Scored[Genotype]] = ()
+    kept = ranks.agreed(kept_scores(files.scores_of_evolution) if request.resume else {})
     with Progress(unit="network", total=total, is_quiet=request.quiet) as progress:
 
         def score(genotype: Genotype) -> float:
+            if genotype.identity in kept:
+                progress.skip(1)
+                return kept[genotype.identity]
             found = shared_score(supernet, genotype, trainer, num_images=schedule.validation_images)
+            kept[genotype.identity] = found
+            if ranks.is_first:
+                keep_scores(kept, files.scores_of_evolution)
             progress.step()
             return found
 
-        for everyone in evolved(
-            _breeding(request, supernet, band),
-            score,
-            population=schedule.population,
-            generations=schedule.generations,
-            parents=schedule.parents,
-            draw=Random(request.seed),
-        ):
-            if everyone:
-                newest = max(one.generation for one in everyone)
-                progress.note(f"generation {newest}: best {everyone[0].score:.2f} dB{progress.left_text}")
+        try:
+            for everyone in evolved(
+                _breeding(request, supernet, band),
+                score,
+                population=schedule.population,
+                generations=schedule.generations,
+                parents=schedule.parents,
+                draw=Random(request.seed),
+            ):
+                if everyone:
+                    newest = max(one.generation for one in everyone)
+                    progress.note(f"generation {newest}: best {everyone[0].score:.2f} dB{progress.left_text}")
+        except STOPS:
+            progress.note(f"{request.out}: the scores of {len(kept)} networks are kept; go on with --resume")
+            raise
     if not everyone:
         raise UserError(f"--latency-band: no network {band} was found; widen the band or the space")
     finalists = [

@@ -72,6 +72,7 @@ def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: 
         candidates = chosen_finalists(request, state.supernet, trainer, files, ranks)
         if ranks.is_first:
             keep_candidates(candidates, request, trainer, files)
+            files.scores_of_evolution.unlink(missing_ok=True)
         ranks.agreed(True)
     left_s = request.max_seconds - (time.monotonic() - started)
     standings = compare(
@@ -104,6 +105,9 @@ def _trained_supernet(
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, identity, checkpoint)
         restore_state(state, content)
+    elif ranks.is_first:
+        # Those of other kernels, where a person has deleted a checkpoint.
+        CandidateFiles(request.out).scores_of_evolution.unlink(missing_ok=True)
 
     kept: int | None = None
 

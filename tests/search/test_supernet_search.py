@@ -21,7 +21,7 @@ from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.pyramid.search_settings import Settings
 from hinas.search.spaces.registry import space_named
 from hinas.search.spaces.supernet_schedule import SupernetSchedule
-from hinas.search.supernet import supernet_training
+from hinas.search.supernet import finalists, supernet_training
 from hinas.search.supernet.evolution import Breeding, evolved
 from hinas.search.supernet.supernet_training import (
     SupernetState,
@@ -168,6 +168,33 @@ def test_the_command_finds_a_network_and_can_be_gone_on_with(
 
     again = in_process(app, *_arguments(picture_folder, out, "--resume"))
     assert again.stdout == found.stdout
+
+
+def test_ctrl_c_in_the_evolution_keeps_the_scores_of_all_networks_before_it(
+    picture_folder: Path, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, scored = finalists.shared_score, list[str]()
+
+    def noting(supernet: Any, genotype: Any, *given: Any, **named: Any) -> float:
+        if stops and len(scored) == 7:
+            raise KeyboardInterrupt
+        scored.append(genotype.identity)
+        return real(supernet, genotype, *given, **named)
+
+    monkeypatch.setattr(finalists, "shared_score", noting)
+    stops, out = True, tmp_path / "run"
+    stopped = in_process(app, *_arguments(picture_folder, out))
+    assert stopped.returncode == 130
+    assert "the scores of 7 networks are kept; go on with --resume" in stopped.stderr
+    stops = False
+    resumed = in_process(app, *_arguments(picture_folder, out, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+    # All of the first generation, and three children in each of the two after it.
+    assert len(set(scored)) == len(scored) == 5 + 3 + 3
+    through = in_process(app, *_arguments(picture_folder, tmp_path / "through"))
+    assert through.stdout.replace("through", "run") == resumed.stdout
+    assert (tmp_path / "through" / "supernet.csv").read_text() == (out / "supernet.csv").read_text()
+    assert not list(out.glob("evolution*"))
 
 
 def test_the_minutes_are_those_of_the_whole_search(
