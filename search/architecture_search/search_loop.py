@@ -141,7 +141,8 @@ def _begin_epoch(state: SearchState, searched: Searched) -> None:
     """Set what changes from epoch to epoch, also where one is gone on with."""
     schedule = searched.schedule
     state.searcher.set_temperature(temperature_of(state.epoch, schedule))
-    state.searcher.set_mixing(Mixing(mixture=schedule.mixture, skip_dropout=skip_dropout_of(state.epoch, schedule)))
+    rate = skip_dropout_of(state.epoch, schedule)
+    state.searcher.set_mixing(Mixing(mixture=schedule.mixture, skip_dropout=rate, ranks=searched.ranks))
     for phase in _taking_part(state, searched):
         factor = phase.rate_factor(state.epoch / schedule.epochs)
         for group in (group for optimizer in phase.optimizers for group in optimizer.param_groups):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..learning.choices import Mixture
+from ..learning.distributed import Ranks
 from .interface import Block, SpaceDescription
 from .schedule import SearchSchedule
 
@@ -42,6 +43,8 @@ class Mixing:
     mixture: Mixture = "softmax"
     skip_dropout: float = 0.0
     """How often a skip is left out, 0..1 without 1."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that learn together: what is drawn for each picture is this one's share of the global batch's."""
 
 
 class Searcher(nn.Module, ABC):

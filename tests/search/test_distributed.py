@@ -18,6 +18,7 @@ from stand_ins.commands import COMMANDS
 
 HINAS_CHANGES = (
     "layers=2", "nodes=2", "width=4", "compact_width=8", "stem.channels=6", "end.channels=6", "end.early_channels=4",
+    "skip_dropout=0.5", "residual=false",
 )  # fmt: skip
 CLEARER_CHANGES = ("width=4", "branches=2", "modules=2", "stem.channels=4")
 SEARCHED_CHANGES = (
@@ -118,10 +119,14 @@ def test_training_in_two_processes_equals_training_in_one(both: Callable[[str], 
 def test_searching_in_two_processes_equals_searching_in_one(
     space: str, moving: str, both: Callable[[str], tuple[Path, Path]]
 ) -> None:
-    one, two = (torch.load(folder / "checkpoint.pt", weights_only=True)["searcher"] for folder in both(space))
+    folders = both(space)
+    one, two = (torch.load(folder / "checkpoint.pt", weights_only=True)["searcher"] for folder in folders)
     assert one[moving].abs().max() > 1e-3, "the architecture has moved"
     for name, value in one.items():
         assert torch.allclose(value.float(), two[name].float(), atol=2e-4, rtol=1e-3), name
+    # So closely that other skips left out would be seen, which hardly move the weights in these few steps.
+    losses = [float(next(csv.DictReader((folder / "history.csv").open()))["kernel_loss"]) for folder in folders]
+    assert losses[0] == pytest.approx(losses[1], rel=5e-6)
 
 
 @pytest.mark.slow

@@ -182,12 +182,26 @@ def test_operations_and_exits_are_drawn_by_their_probabilities() -> None:
 
 def test_a_skip_is_left_out_at_the_rate_and_its_mean_stays() -> None:
     searcher = _searcher()
-    dropped = with_skips_left_out(searcher.architecture(), 0.25, batch=500, generator=torch.Generator().manual_seed(1))
+    drawn = torch.Generator().manual_seed(1)
+    dropped = with_skips_left_out(searcher.architecture(), 0.25, batch=500, generator=drawn, ranks=Ranks())
     assert dropped.skips is not None
     factors = torch.stack(dropped.skips)
     assert factors.shape == (3, searcher.settings.num_edges, 500)
     assert torch.equal(factors.unique(), torch.tensor([0.0, 1 / 0.75]))
     assert (factors == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_processes_leave_out_the_skips_that_one_process_leaves_out_of_the_same_batch() -> None:
+    searcher = _searcher()
+
+    def left_out(ranks: Ranks, batch: int) -> torch.Tensor:
+        drawn = torch.Generator().manual_seed(1)
+        dropped = with_skips_left_out(searcher.architecture(), 0.5, batch=batch, generator=drawn, ranks=ranks)
+        assert dropped.skips is not None
+        return torch.stack(dropped.skips)
+
+    shares = [left_out(Ranks(rank=rank, count=3), 4) for rank in range(3)]
+    assert torch.equal(torch.cat(shares, -1), left_out(Ranks(), 12))
 
 
 def test_each_picture_loses_skips_of_its_own() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ....learning.distributed import Ranks
 from ....learning.draws import gumbel_like, straight_through
 from ..space import Cell
 from .architecture import Architecture, ArchitectureParameters, one_hot_architecture, strongest_edges
@@ -47,20 +48,22 @@ def drawn_architecture(parameters: ArchitectureParameters, generator: torch.Gene
 
 
 def with_skips_left_out(
-    architecture: Architecture, rate: float, *, batch: int, generator: torch.Generator
+    architecture: Architecture, rate: float, *, batch: int, generator: torch.Generator, ranks: Ranks
 ) -> Architecture:
-    """The architecture with every skip left out at this rate, for each picture of a batch on its own.
+    """The architecture with every skip left out at this rate, for each of a process's `batch` pictures on its own.
 
     Those that stay are 1 / (1 - rate) as strong, so that the mean does not change. It is the operation-level dropout of
     P-DARTS (arXiv 1904.12760), but of whole maps: dropout of single values would be noise in the picture.
     """
-    shapes = [(len(operations_EO), batch) for operations_EO in architecture.operations]
-    stays: list[Tensor] = _stays(rate, shapes, generator)  # pyright: ignore  (the decorator's types are unknown)
+    # Every process draws for the global batch and takes its own pictures: the result is that of one process.
+    shapes = [(len(operations_EO), batch * ranks.count) for operations_EO in architecture.operations]
+    stays: list[Tensor] = _stays(rate, shapes, generator, ranks)  # pyright: ignore  (the decorator's types are unknown)
     like = architecture.operations[0]
     return replace(architecture, skips=tuple(layer.to(like) / (1 - rate) for layer in stays))
 
 
 # Random numbers of the CPU do not go into a compiled graph.
 @torch.compiler.disable
-def _stays(rate: float, shapes: Sequence[tuple[int, int]], generator: torch.Generator) -> list[Tensor]:
-    return [torch.rand(shape, generator=generator) >= rate for shape in shapes]
+def _stays(rate: float, shapes: Sequence[tuple[int, int]], generator: torch.Generator, ranks: Ranks) -> list[Tensor]:
+    """(E, B) for each layer, whether a skip stays for a picture of this process."""
+    return [ranks.share((torch.rand(shape, generator=generator) >= rate).T).T for shape in shapes]

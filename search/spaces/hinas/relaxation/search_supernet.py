@@ -81,8 +81,8 @@ class HinasSearcher(SamplingSearcher):
             if self.mixing.mixture == "softmax"
             else drawn_architecture(self.architecture, self.generator)
         )
-        rate = self.mixing.skip_dropout
-        return with_skips_left_out(mixed, rate, batch=batch, generator=self.generator) if rate else mixed
+        rate, ranks = self.mixing.skip_dropout, self.mixing.ranks
+        return with_skips_left_out(mixed, rate, batch=batch, generator=self.generator, ranks=ranks) if rate else mixed
 
     def forward_single(self, noisy_BCHW: Tensor, sigma_B: Tensor | None, description: SpaceDescription) -> Tensor:
         """Denoise with the one-hot architecture of a description."""
