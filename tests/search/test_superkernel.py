@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
@@ -382,3 +383,25 @@ def test_a_mistake_in_a_description_is_named_by_its_path(change: Any, said: str)
 def test_a_mistake_in_the_settings_is_named(change: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         preset_space("superkernel", GREY, "fast", change)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes"),
+    [
+        ("fast", {}),
+        ("fast", {"choice": "filterwise"}),
+        ("fast", {"kernels": [3]}),
+        ("paper", {}),
+        ("paper-attention", {}),
+    ],
+)
+def test_the_latencies_of_the_probes_fix_every_price(preset: str, changes: Any) -> None:
+    space = preset_space("superkernel", GREY, preset, changes)
+    assert SUPERKERNEL.pricing is not None
+    rows = [SUPERKERNEL.pricing.blocks(probe, GREY) for probe in SUPERKERNEL.pricing.probes(space.settings)]
+    names = sorted({block for row in rows for block in row})
+    matrix = np.array([[row.get(block, 0) for block in names] for row in rows], np.float64)
+    # In shares of the largest count: a price is to stand out from the others, not only from rounding errors.
+    assert np.linalg.matrix_rank(matrix / matrix.max(0), tol=1e-3) == len(names)
+    for seed in range(20):
+        assert set(SUPERKERNEL.pricing.blocks(SUPERKERNEL.random(space.settings, Random(seed)), GREY)) <= set(names)

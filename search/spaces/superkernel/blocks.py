@@ -4,10 +4,11 @@ What a convolution costs grows with the product of its channels, so a block is 4
 resolution, or one filter's map beside it (activation, concatenation, memory). All that no search changes is the frame.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 from ..interface import Block
 from .search_settings import Settings
@@ -59,7 +60,9 @@ def _frame(net: BaseNet, channels: int) -> Block:
 def latency_probes(settings: Settings) -> Sequence[NetworkDescription]:
     """Networks that differ from each other by the superkernels of one level: their latencies fix every price.
 
-    For each kernel size all superkernels small and all large; and for each level its own large, all others small.
+    For each kernel size all superkernels small and all large; and for each level its own large, all others small. Once
+    more for each level with only the first superkernel of a block large: what the convolutions cost grows with the
+    product of both numbers of filters, what the maps beside them cost with their sum.
     """
     return tuple(dict.fromkeys(_probes(settings)))
 
@@ -71,9 +74,19 @@ def _probes(settings: Settings) -> Iterator[NetworkDescription]:
         yield settings.uniform(kernel, largest=False)
         yield largest
         for level in range(settings.depth + 1):
-            yield settings.description(
-                [
-                    large if own == level else small
-                    for own, large, small in zip(settings.slice_levels, largest.slices, smallest.slices, strict=True)
-                ]
-            )
+            yield _with_large(settings, smallest, largest, {(level, "first"), (level, "second")})
+    largest = settings.uniform(settings.kernels[0], largest=True)
+    for level in range(settings.depth + 1):
+        yield _with_large(settings, smallest, largest, {(level, "first")})
+
+
+def _with_large(
+    settings: Settings,
+    smallest: NetworkDescription,
+    largest: NetworkDescription,
+    which: Set[tuple[int, Literal["first", "second"]]],
+) -> NetworkDescription:
+    """The smallest network with some superkernels, by level and place within their block, from the largest."""
+    places = itertools.cycle(("first", "second"))
+    parts = zip(settings.slice_levels, places, smallest.slices, largest.slices, strict=False)
+    return settings.description([large if (level, place) in which else small for level, place, small, large in parts])
