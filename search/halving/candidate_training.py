@@ -16,7 +16,7 @@ from ..learning.weights import load_weights, save_weights
 from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.halving_schedule import HalvingSchedule
-from ..tasks.interface import Task, TaskOptions
+from ..tasks.interface import Task
 from ..training.train_loop import TrainingState, new_state, restore_state, state_content, train
 from ..training.training_record import recorded_task, training_record
 from ..training.training_settings import TrainingSettings
@@ -31,8 +31,6 @@ class Trainer:
 
     schedule: HalvingSchedule
     task: Task
-    options: TaskOptions
-    """What was asked of the task, for the record."""
     patches: PatchSource
     validation_images: Sequence[np.ndarray]
     device: torch.device
@@ -81,7 +79,7 @@ def train_round(
     state, scores = _opened_state(candidate, trainer, checkpoint), finished_scores(checkpoint, trainer)
     total = trainer.schedule.iterations[round_index]
     settings = _settings(trainer, total)
-    recorded = {**asdict(settings), **recorded_task(trainer.task, trainer.options)}
+    recorded = {**asdict(settings), **recorded_task(candidate.genotype.network_input, trainer.task)}
 
     def save() -> None:
         content = state_content(state, recorded, candidate.genotype.identity)

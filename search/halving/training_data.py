@@ -39,7 +39,6 @@ def trainer_of(
     return Trainer(
         schedule=schedule,
         task=task,
-        options=options,
         patches=PatchSource(training, device=device),
         validation_images=[_middle(image, schedule.validation_side) for image in validation],
         device=device,

@@ -34,7 +34,7 @@ from .given_pairs import GivenPairs
 from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
-from .training_record import recorded_task_of, training_record
+from .training_record import recorded_task, training_record
 from .training_settings import TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
@@ -91,7 +91,7 @@ def _run(
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks, until_end=until_end)
     state = new_state(network, settings, device=device)
     state.started_from = earlier
-    recorded = {**asdict(settings), **recorded_task_of(network_input, task)}
+    recorded = {**asdict(settings), **recorded_task(network_input, task)}
     recorded["pairs"] = "simulated" if request.degraded is None else "of files"
     recorded["teacher"] = None if teacher is None else teacher.identity
     if request.resume:

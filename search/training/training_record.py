@@ -8,20 +8,11 @@ import torch
 
 from ... import __version__
 from ...network_input import NetworkInput
-from ..tasks.interface import Task, TaskOptions
+from ..tasks.interface import Task
 from .train_loop import TrainingState
 
 
-def recorded_task(task: Task, options: TaskOptions) -> dict[str, Any]:
-    """What a record of a short training in a search says of its task."""
-    return {
-        "task": task.name,
-        "sigma_range": None if task.level_range is None else list(task.level_range),
-        "quantised_share": options.quantised_share,
-    }
-
-
-def recorded_task_of(network_input: NetworkInput, task: Task) -> dict[str, Any]:
+def recorded_task(network_input: NetworkInput, task: Task) -> dict[str, Any]:
     """What a record says of the task that a network with these inputs was trained for, whatever was asked for by name.
 
     The range is of the strengths that were drawn, or that the network was told; None where neither was, so that a model

@@ -27,7 +27,6 @@ from hinas.search.spaces.halving_schedule import HalvingSchedule
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named
 from hinas.search.tasks.denoise import Denoise
-from hinas.search.tasks.interface import TaskOptions
 from hinas.search.training.train_loop import new_state, train
 from hinas.search.training.training_settings import TrainingSettings
 from hypothesis import given
@@ -69,7 +68,7 @@ def _table(space: SearchSpace) -> LatencyTable:
 def _trainer(schedule: HalvingSchedule, folder: Path) -> Trainer:
     images = load_images(folder, channels=1, smallest_side=32).images
     return Trainer(
-        schedule=schedule, task=Denoise(), options=TaskOptions(), patches=PatchSource(images, device=CPU),
+        schedule=schedule, task=Denoise(), patches=PatchSource(images, device=CPU),
         validation_images=images[:1],
         device=CPU, arithmetic="fp32", compiled=False, seed=3, images=len(images),
     )  # fmt: skip
