@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from hinas.errors import UserError
-from hinas.export.checks.check_numerics import check_numerics, probed_halo
+from hinas.export.checks.check_numerics import check_numerics, largest_difference, probed_halo
 from hinas.export.commands import app
 from hinas.export.freeze import finished_model, frozen_model, plain_export
 from hinas.export.graph.onnx_from_network import OPSET, onnx_from_network
@@ -153,6 +153,19 @@ def test_a_model_that_differs_from_its_network_is_refused(random_document: Any) 
     kernel.CopyFrom(numpy_helper.from_array(changed, kernel.name))
     with pytest.raises(UserError, match=r"differs from the network by .*, more than 1e-04; nothing was written"):
         check_numerics(model, network, given)
+
+
+def test_an_output_that_is_not_a_number_is_seen_wherever_it_comes() -> None:
+    feeds = [{"noisy": np.zeros(1, np.float32)} for _ in range(3)]
+
+    def differing(*values: float) -> float:
+        answers = iter(values)
+        return largest_difference(lambda _: np.float32([next(answers)]), lambda item: item["noisy"], feeds)
+
+    assert differing(0.25, -0.5, 0.125) == 0.5
+    for values in ((np.nan, 0, 0), (0.25, np.nan, 0.5), (0.25, 0.5, np.nan), (0.25, np.inf, 0.5)):
+        with pytest.raises(UserError, match="in the reduced precision the output is not finite"):
+            differing(*values)
 
 
 def test_the_probe_sees_what_a_known_network_sees() -> None:

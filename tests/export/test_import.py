@@ -13,8 +13,11 @@ import pytest
 import torch
 from hinas.export import import_network
 from hinas.export.commands import app
+from hinas.export.foreign import imported_network
 from hinas.export.foreign.foreign_use import ForeignUse
 from hinas.export.foreign.imported_network import imported
+from hinas.export.foreign.trial import run_of
+from hinas.export.reach.seen_halo import Run
 from hinas.runtime.denoiser import Denoiser
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto, helper, numpy_helper
@@ -214,6 +217,21 @@ def test_the_noise_input_gets_what_the_condition_says(condition: str, factor: fl
     feeds = {"noisy": np.zeros((2, 1, 3, 3), np.float32), "sigma": np.array([10, 50], np.float32)}
     found = _run(network.model, feeds)[0]
     np.testing.assert_allclose(found[:, 0, 0, 0], np.array([10, 50]) * factor, rtol=1e-6)
+
+
+def test_an_answer_that_is_not_a_number_is_seen_at_the_last_size_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoilt_run_of(model: onnx.ModelProto) -> Run:
+        run = run_of(model)
+
+        def spoilt(feeds: Any) -> Any:
+            is_last = "noisy" in feeds and feeds["noisy"].shape[2:] == (64, 96)
+            return run(feeds) * np.float32(np.nan if is_last else 1)
+
+        return spoilt
+
+    monkeypatch.setattr(imported_network, "run_of", spoilt_run_of)
+    with pytest.raises(RuntimeError, match="differs from the original by nan"):
+        imported(dncnn(), BLIND)
 
 
 def test_a_network_that_sees_the_whole_image_is_approximate() -> None:
