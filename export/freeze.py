@@ -20,7 +20,7 @@ from ..search.tasks.interface import Task, TaskOptions
 from ..search.tasks.registry import configured_task
 from .checks.accuracy_gate import Gate, PrecisionTrial, passed
 from .checks.check_numerics import check_numerics, checked_feeds, largest_difference, probed_halo
-from .checks.model_runs import opened, opened_in_onnxruntime, runnable
+from .checks.model_runs import opened, opened_in_onnxruntime, runnable_as_written
 from .export_report import ExportReport, Report
 from .graph.graph_cost import cost_of_graph
 from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm, with_folded_branches
@@ -135,7 +135,7 @@ def finished_model(
         training=json.dumps(plain.training or {}, separators=(",", ":"), sort_keys=True),
         certificate=None if certificate is None else certificate.to_json(),
     )
-    content = self_describing(model, manifest, given, interface, partial(runnable, precision=precision, target=target))
+    content = self_describing(model, manifest, given, interface, partial(runnable_as_written, precision=precision))
     report = ExportReport(
         genotype_id=genotype.identity,
         weights=manifest.weights,

@@ -89,6 +89,15 @@ def runnable(model: onnx.ModelProto, precision: Precision, target: Target) -> on
     """What ONNX Runtime can run of a model: its kernels for processors know neither fp16 nor bf16."""
     if (target, precision) == ("openvino", "bf16"):
         model = bf16(model, frozenset())  # the file holds fp32, which OpenVINO rounds by itself
+    return runnable_as_written(model, precision)
+
+
+def runnable_as_written(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+    """What ONNX Runtime can run of a file's graph, in the types that stand in it.
+
+    So two graphs are compared. OpenVINO's bf16 file holds fp32: lowered here, two graphs of one function would differ,
+    for a node stays in fp32 by its place between the graph's input and output.
+    """
     return emulated(model) if precision in _EMULATED else model
 
 

@@ -15,7 +15,7 @@ from ...runtime.model.manifest import Precision
 from ...search.tasks.interface import Task, TaskOptions
 from ...search.tasks.registry import configured_task
 from ..checks.accuracy_gate import Gate, PrecisionTrial, passed
-from ..checks.model_runs import runnable
+from ..checks.model_runs import runnable_as_written
 from ..graph.graph_cost import cost_of_graph
 from ..graph.self_describing import self_describing
 from ..graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
@@ -108,7 +108,7 @@ def finished_import(
         through = _applied(asked, lambda: passed(trial, gate))
         model, certificate = through.model, through.certificate
         manifest = replace(manifest, certificate=certificate.to_json(), float_arithmetic=through.floating)
-    runs_as = partial(runnable, precision=precision, target=target)
+    runs_as = partial(runnable_as_written, precision=precision)
     content = _applied(asked, lambda: self_describing(model, manifest, given, interface, runs_as))
     report = ImportReport(
         source=source.source,

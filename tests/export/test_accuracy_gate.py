@@ -23,7 +23,7 @@ from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
 from hinas.export.freeze import PlainExport, finished_model, plain_export
 from hinas.export.graph.graph_cost import macs_of_layers
-from hinas.export.graph.variants import Target
+from hinas.export.graph.variants import ModelInterface, Target
 from hinas.export.precisions.half_precision import fp16
 from hinas.export.precisions.table import Reduction
 from hinas.network_input import NetworkInput
@@ -116,6 +116,13 @@ def test_bf16_is_what_the_target_takes(plain: PlainExport, gate: Gate, target: A
     assert report.precision == "bf16"
     assert report.difference_from_fp32 is not None
     assert 0 < report.difference_from_fp32 < 0.1
+
+
+@pytest.mark.parametrize("interface", [ModelInterface(sizes="any"), ModelInterface(io="uint8")], ids=["any", "uint8"])
+def test_bf16_for_openvino_has_every_interface(plain: PlainExport, interface: ModelInterface) -> None:
+    content, report = finished_model(plain, "openvino", "bf16", interface=interface)
+    assert report.interface == interface
+    assert {item.data_type for item in onnx.load_from_string(content).graph.initializer} >= {onnx.TensorProto.FLOAT}
 
 
 def test_the_spoilt_layer_alone_is_found_and_kept(plain: PlainExport, gate: Gate) -> None:

@@ -48,8 +48,11 @@ def _run(session: onnxruntime.InferenceSession, given: np.ndarray) -> np.ndarray
         (("--io", "uint8"), (32, 48)),
         (("--any-size",), (7, 5)),
         (("--fixed-shape", "--tile", "48x32"), (32, 48)),
+        # The file holds fp32, which OpenVINO rounds by itself.
+        (("--io", "uint8", "--target", "openvino", "--precision", "bf16"), (32, 48)),
+        (("--any-size", "--target", "openvino", "--precision", "bf16"), (7, 5)),
     ],
-    ids=["runtime", "pixels", "any size", "one window"],
+    ids=["runtime", "pixels", "any size", "one window", "pixels, bf16", "any size, bf16"],
 )
 def test_every_interface_computes_what_the_original_does(
     options: Sequence[str], size: tuple[int, int], tmp_path: Path, in_process: Callable[..., Any]
