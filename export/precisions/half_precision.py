@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import version_converter
-from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnx_ir.passes.common import LiftConstantsToInitializersPass, RemoveUnusedNodesPass
 
 from ..graph.convolutions import graph_of
 from ..graph.graph_cost import LAYERS
@@ -48,12 +48,22 @@ def beyond_bf16(model: onnx.ModelProto) -> frozenset[str]:
 
 
 def _beyond(model: onnx.ModelProto, low: ir.DataType) -> frozenset[str]:
-    graph = ir.from_proto(onnx.shape_inference.infer_shapes(model, strict_mode=True)).graph
+    graph = _typed(model).graph
     return frozenset(node.name or "" for node in graph if not _fits_into(node, low))
 
 
-def _lowered(model: onnx.ModelProto, low: ir.DataType, keep: frozenset[str]) -> onnx.ModelProto:
+def _typed(model: onnx.ModelProto) -> ir.Model:
+    """A copy in which every value has a type, and every constant is an initializer.
+
+    Networks from elsewhere hold nodes Constant, whose value would keep its type when their result is given another.
+    """
     edited = ir.from_proto(onnx.shape_inference.infer_shapes(model, strict_mode=True))
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(edited)
+    return edited
+
+
+def _lowered(model: onnx.ModelProto, low: ir.DataType, keep: frozenset[str]) -> onnx.ModelProto:
+    edited = _typed(model)
     graph = edited.graph
     unknown = keep - {node.name for node in graph}
     if unknown:

@@ -183,6 +183,41 @@ def test_weights_that_a_format_cannot_hold_stay_in_fp32(largest: float, stays_in
         assert reduction_for(name, "tensorrt", model, ()).always_kept == named
 
 
+def _with_constant_node(node: onnx.NodeProto) -> onnx.ModelProto:
+    """conv_0, its result times what the node gives, and the residual: as torch's older exporter writes `* 0.1`."""
+    model = _chain(_kernels()[0][:1], residual=False)
+    model.graph.node[-1].output[0] = "r0"
+    model.graph.node.extend(
+        [
+            node,
+            helper.make_node("Mul", ["r0", node.output[0]], ["scaled"], "scale"),
+            helper.make_node("Sub", ["noisy", "scaled"], ["denoised"], "sub"),
+        ]
+    )
+    return model
+
+
+@pytest.mark.parametrize(("write", "low", "torch_type"), FORMATS)
+def test_nodes_that_hold_constants_are_constants_like_others(
+    write: Callable[..., onnx.ModelProto], low: int, torch_type: torch.dtype
+) -> None:
+    noisy = np.random.default_rng(1).random((1, 1, 12, 9), np.float32)
+    for factor in (0.1, 7e4):
+        node = helper.make_node("Constant", [], ["factor"], "factor", value_float=factor)
+        tensor = numpy_helper.from_array(np.float32([factor]), "value")
+        for constant in (node, helper.make_node("Constant", [], ["factor"], "factor", value=tensor)):
+            full = _with_constant_node(constant)
+            model = write(full, NOTHING)
+            is_beyond = factor > 65504 and low == TensorProto.FLOAT16
+            kept = {"sub"} | ({"scale", "relu_0"} if is_beyond else set())
+            assert _is_typed_throughout(model, low, full=kept)
+            expected = opened_in_onnxruntime(full)({"noisy": noisy})
+            found = opened_in_onnxruntime(emulated(model))({"noisy": noisy})
+            assert 0 < np.abs(found - expected).max() < 2**-6 * np.abs(noisy - expected).max()
+            name: Precision = "fp16" if low == TensorProto.FLOAT16 else "bf16"
+            assert ("scale" in reduction_for(name, "tensorrt", full, ()).always_kept) == is_beyond
+
+
 def test_the_given_model_stays_and_the_same_comes_out_twice() -> None:
     model = _chain(*_kernels())
     before = model.SerializeToString(deterministic=True)
