@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UserError
 from ...network_input import NetworkInput
 from ...search.images.image_folder import load_images
 from ...search.tasks.interface import Task
@@ -23,13 +24,29 @@ def calibration_batches(
 ) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Inputs of a model, one crop each: `noisy` (1, C, H, W) and, if conditioned, `sigma` (1,) in grey levels.
 
-    `images`: files or folders of clean images. The strengths are spread over the task's range. Raises UserError where
-    there is no usable image, before the first crop.
+    `images`: files or folders of clean images; images that are too small are left out. The strengths are spread over
+    the task's range. Raises UserError where there is no usable image, before the first crop.
     """
     least = min(CROP_PIXELS, _LARGEST_CLEAN // given.picture_scale)
     side = (least + -least % given.alignment) * given.picture_scale
-    loaded = [load_images(path, channels=given.picture_channels, smallest_side=side) for path in images]
-    return _crops([pixels for found in loaded for pixels in found.images], side, task, given, seed)
+    clean = _usable(images, channels=given.picture_channels, smallest_side=side)
+    return _crops(clean, side, task, given, seed)
+
+
+def _usable(images: Sequence[Path], *, channels: int, smallest_side: int) -> list[NDArray[np.uint8]]:
+    """What can be used of files and folders; UserError where one does not exist or nothing is left."""
+    found: list[NDArray[np.uint8]] = []
+    problems: list[UserError] = []
+    for path in images:
+        try:
+            found += load_images(path, channels=channels, smallest_side=smallest_side).images
+        except UserError as error:
+            if not path.exists():
+                raise
+            problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    return found
 
 
 def _crops(

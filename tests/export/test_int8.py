@@ -13,7 +13,7 @@ import torch
 from hinas.errors import UserError
 from hinas.export.graph.onnx_from_network import onnx_from_network, with_folded_batchnorm
 from hinas.export.graph.variants import TARGETS, Target
-from hinas.export.precisions.calibration import CROP_PIXELS, calibration_batches
+from hinas.export.precisions.calibration import CROP_PIXELS, NUM_CROPS, calibration_batches
 from hinas.export.precisions.int8 import both_ends, quantised, quantised_within, tensor_ranges
 from hinas.export.rewrites.optimise import optimised
 from hinas.export.tensorrt.parser_support import for_older_parser, unsupported_nodes
@@ -212,6 +212,22 @@ def test_calibration_covers_the_noise_levels(picture_folder: Path, tmp_path: Pat
     if conditioned:
         sigmas = [float(batch["sigma"][0]) for batch in batches]
         assert 10 < sigmas[0] < 11 and 59 < sigmas[-1] < 60 and sigmas == sorted(sigmas)
+
+
+def test_images_too_small_to_calibrate_on_are_left_out(tmp_path: Path) -> None:
+    from PIL import Image
+
+    small, large = tmp_path / "a.png", tmp_path / "b.png"
+    Image.new("L", (200, CROP_PIXELS - 1), 10).save(small)
+    Image.new("L", (CROP_PIXELS, CROP_PIXELS), 200).save(large)
+    task, given = Denoise(range=(0, 0)), NetworkInput(channels=1)
+    batches = list(calibration_batches([small, large], task=task, given=given))
+    assert len(batches) == NUM_CROPS
+    assert all(np.allclose(batch["noisy"] * 255, 200) for batch in batches)
+    with pytest.raises(UserError, match=r"a\.png: .*200x95 is smaller than 96x96"):
+        calibration_batches([small], task=task, given=given)
+    with pytest.raises(UserError, match=r"c\.png: no such file or folder"):
+        calibration_batches([large, tmp_path / "c.png"], task=task, given=given)
 
 
 def test_images_too_small_to_calibrate_on_are_refused(picture_folder: Path) -> None:
