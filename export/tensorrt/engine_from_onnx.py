@@ -68,7 +68,10 @@ def engine_for(
     require_gpu_for(version, gpu, precision, hardware_compatible=request.hardware_compatible)
     typing = typing_for(version, model=manifest.precision, asked=precision)
     if version[0] < 10:
-        model = for_older_parser(model)
+        try:
+            model = for_older_parser(model)
+        except UserError as error:
+            raise UserError(f"{model_file}: {error}") from error
     if problems := unsupported_nodes(model, version):
         raise UserError(f"{model_file}: TensorRT {trt.__version__} does not take {'; '.join(problems)}")
     inputs = input_shapes(manifest, request)

@@ -1,85 +1,77 @@
-"""What TensorRT's ONNX parser takes, for the operators our graphs are made of, and graphs rewritten for version 8.6.
-
-Source: docs/operators.md of github.com/onnx/onnx-tensorrt as of TensorRT 8.5 (opset up to 17; its change log names
-nothing about these operators for 8.6), and as of TensorRT 10.15 (opset 9 to 24). For 11 only its opsets, up to 25, are
-known; its operators are taken to be those of 10.15. Each stands here with the types that all of them take.
-"""
+"""Which nodes of a graph TensorRT's ONNX parser does not take, and graphs rewritten for version 8.6."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
+from ...errors import UserError
+from .parser_operators import NEWEST_OPSET, data_of, types_taken, unmet_condition
 from .versions import TensorRtVersion
-
-_INTEGERS = frozenset({TensorProto.INT32, TensorProto.INT64})
-"""TensorRT 8.6 makes INT32 of INT64; sizes of images fit."""
-_ON_FLOATS = (
-    "AveragePool BatchNormalization Ceil Clip Conv ConvTranspose Exp Floor Gemm GlobalAveragePool HardSigmoid "
-    "HardSwish LeakyRelu MatMul MaxPool PRelu Pad Pow QuantizeLinear ReduceMax ReduceMean ReduceSum Relu Resize Round "
-    "Sigmoid Softmax Softplus Sqrt Tanh"
-)
-_ON_NUMBERS = "Abs Add DepthToSpace Div Max Min Mul Neg SpaceToDepth Sub Sum"
-_ON_ANYTHING = (
-    "Cast Concat Constant Expand Flatten Gather Identity Reshape Shape Slice Split Squeeze Transpose Unsqueeze"
-)
-_NEWEST_OPSET = {8: 17, 10: 24, 11: 25}
 
 
 def unsupported_nodes(model: onnx.ModelProto, version: TensorRtVersion) -> list[str]:
     """One line for each node of a graph that this version of the parser does not take, by the documentation.
 
-    A node is judged by its definition's opset, its operator, and the type of its data (its first input).
+    A node is judged by its definition's opset, its operator, the type of its data, and what is asked of the operator.
     """
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    types = {item.name: item.type.tensor_type.elem_type for item in (*inferred.input, *inferred.value_info)}
-    types |= {item.name: item.data_type for item in inferred.initializer}
-    results = {item.name for item in inferred.output}
+    values = _values_of(inferred)
     opset = next(item.version for item in model.opset_import if item.domain == "")
-    zeros = {item.name for item in inferred.initializer if not onnx.numpy_helper.to_array(item).any()}
     found = []
     for node in inferred.node:
-        if problem := _problem(node, types, results, zeros, opset, version):
+        if problem := _problem(node, values, opset, version):
             found.append(f"{node.name or node.output[0]} ({node.op_type}): {problem}")
     return found
 
 
-def _problem(
-    node: onnx.NodeProto,
-    types: dict[str, int],
-    results: set[str],
-    zeros: set[str],
-    opset: int,
-    version: TensorRtVersion,
-) -> str | None:
-    taken = _types_taken(version).get(node.op_type)
+@dataclass(frozen=True, kw_only=True)
+class _Values:
+    """What is known of a graph's values, by their names."""
+
+    types: Mapping[str, int]
+    ranks: Mapping[str, int]
+    """Numbers of axes, where they are known."""
+    results: frozenset[str]
+    """Of the graph itself."""
+    constants: Mapping[str, bool]
+    """Whether it is zero throughout."""
+
+
+def _values_of(inferred: onnx.GraphProto) -> _Values:
+    described = [*inferred.input, *inferred.value_info, *inferred.output]
+    tensors = {item.name: item.type.tensor_type for item in described}
+    held = {item.name: item for item in inferred.initializer}
+    nodes = [node for node in inferred.node if node.op_type == "Constant"]
+    held |= {node.output[0]: node.attribute[0].t for node in nodes if node.attribute[0].name == "value"}
+    return _Values(
+        types={name: tensor.elem_type for name, tensor in tensors.items()}
+        | {name: item.data_type for name, item in held.items()},
+        ranks={name: len(tensor.shape.dim) for name, tensor in tensors.items() if tensor.HasField("shape")}
+        | {name: len(item.dims) for name, item in held.items()},
+        results=frozenset(item.name for item in inferred.output),
+        constants=dict.fromkeys((node.output[0] for node in nodes), False)
+        | {name: not numpy_helper.to_array(item).any() for name, item in held.items()},
+    )
+
+
+def _problem(node: onnx.NodeProto, values: _Values, opset: int, version: TensorRtVersion) -> str | None:
+    taken = types_taken(version).get(node.op_type)
     if taken is None or node.domain:
         return "not an operator that TensorRT's parser is known to take"
-    newest = _NEWEST_OPSET.get(version[0], max(_NEWEST_OPSET.values()))
+    newest = NEWEST_OPSET.get(version[0], max(NEWEST_OPSET.values()))
     since = onnx.defs.get_schema(node.op_type, opset).since_version
     if since > newest:
         return f"defined by opset {since}, the parser takes up to {newest}"
-    data = (*node.input, *node.output)[0]
-    kind = types.get(data, TensorProto.UNDEFINED)
+    data = data_of(node)
+    kind = values.types.get(data, TensorProto.UNDEFINED)
     if kind not in taken:
         return f"the parser does not take it for {TensorProto.DataType.Name(kind)}"
-    if types.get(node.output[0]) == TensorProto.UINT8 and node.output[0] not in results:
+    if values.types.get(node.output[0]) == TensorProto.UINT8 and node.output[0] not in values.results:
         return "UINT8 is for inputs and outputs of the network only"
-    if node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.input) > 2 and node.input[2] not in zeros:
-        return "its zero point must be 0"
-    return None
-
-
-def _types_taken(version: TensorRtVersion) -> Mapping[str, frozenset[int]]:
-    floats = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16})
-    if version[0] >= 10:
-        floats |= {TensorProto.BFLOAT16}
-    numbers = floats | _INTEGERS
-    anything = numbers | {TensorProto.BOOL}
-    groups = ((_ON_FLOATS, floats), (_ON_NUMBERS, numbers), (_ON_ANYTHING, anything))
-    taken = {operator: types for operators, types in groups for operator in operators.split()}
-    return taken | {"Cast": anything | {TensorProto.UINT8}, "DequantizeLinear": frozenset({TensorProto.INT8})}
+    return unmet_condition(node, rank=values.ranks.get(data), constants=values.constants, version=version)
 
 
 _TO_THE_END = 2**31 - 1
@@ -89,9 +81,17 @@ _OLDER_OPSET = 17
 def for_older_parser(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of a model, of opset 18, whose operators are those of opset 17, every Shape one of all axes.
 
-    Raises RuntimeError where an operator does what opset 17 had none for.
+    Raises UserError where an operator does what opset 17 had none for.
     """
-    older = version_converter.convert_version(with_plain_shapes(model), _OLDER_OPSET)
+    try:
+        older = version_converter.convert_version(with_plain_shapes(model), _OLDER_OPSET)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        # In the converter's words the place in its source comes first.
+        reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
+        raise UserError(
+            f"the model does not go back to opset {_OLDER_OPSET}, the newest that TensorRT 8.6 takes ({reason}); take "
+            "TensorRT 10 or later if the GPU allows it, or a network without that operation"
+        ) from error
     del older.metadata_props[:]
     older.metadata_props.extend(model.metadata_props)
     return older

@@ -196,6 +196,25 @@ def test_the_parsers_errors_name_the_node(
     assert not list(tmp_path.rglob("*.engine"))
 
 
+def test_an_operator_that_8_6_had_none_for_is_a_mistake_to_mend(
+    build: Callable[..., Path], stand_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = onnx.load(GRAY)
+    parts = onnx.helper.make_node("Split", ["denoised_whole"], ["top", "bottom"], "halves", axis=2, num_outputs=2)
+    joined = onnx.helper.make_node("Concat", ["top", "bottom"], ["denoised"], "joined", axis=2)
+    for node in model.graph.node:
+        node.output[:] = ["denoised_whole" if name == "denoised" else name for name in node.output]
+    model.graph.node.extend([parts, joined])
+    entries = {item.key: item.value for item in model.metadata_props if item.key != "hinas.checksum"}
+    onnx.helper.set_model_props(model, entries)
+    path = tmp_path / "halves.onnx"
+    onnx.save(model, path)
+    build(stand_in("10.16.1.11"), path)
+    expected = r"halves\.onnx: .* opset 17, the newest that TensorRT 8\.6 takes \(No Adapter .* for Split\); take Tensor"
+    with pytest.raises(UserError, match=expected):
+        build(stand_in("8.6.1"), path)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_the_builder_says_is_shown(
     build: Callable[..., Path], stand_in: Callable[..., Any], version: str, tmp_path: Path
