@@ -33,6 +33,7 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
     known; precisions that do not pass the gate are named when all others are written.
     """
     served = _triton_request(settings)
+    _require_means(settings)
     if settings.measure:
         check_measurable(settings.targets)
     plain, finished = _source(settings)
@@ -91,6 +92,17 @@ def _source(settings: ExportSettings) -> tuple[Source, Finished]:
     settings.interface.require_aligned(genotype.geometry.alignment)
     plain = plain_export(genotype, weights)
     return plain, partial(finished_model, plain)
+
+
+def _require_means(settings: ExportSettings) -> None:
+    """Raise UserError for what would stop the run only after the export: the folder, or what engines are built with."""
+    folder = settings.model.parent
+    if not folder.is_dir():
+        raise UserError(f"--out {settings.model}: no such folder {folder}; create it first or choose another file")
+    if settings.engine:
+        from .tensorrt.engine_beside_model import tensorrt_and_gpu
+
+        tensorrt_and_gpu()
 
 
 def _progress_line(number: int, count: int, variant: tuple[Target, Precision], seconds_left: float | None) -> str:

@@ -10,7 +10,7 @@ from ...atomic_files import written_whole
 from ...command_line import require_libraries
 from ...errors import UserError
 from ...runtime.engines.engine_file import Engine, read_engine
-from ...runtime.engines.gpu import first_gpu
+from ...runtime.engines.gpu import Gpu, first_gpu
 from .build_request import BuildRequest
 
 
@@ -19,16 +19,22 @@ def write_engine_beside(model_file: Path, request: BuildRequest, *, quiet: bool)
 
     Returns the engine file's path and the engine. Raises UserError, saying what is missing, where TensorRT or a GPU is.
     """
-    require_libraries("--engine", "tensorrt", "pycuda", "filelock", extras="gpu")
+    trt, gpu = tensorrt_and_gpu()
     from .engine_from_onnx import engine_for
 
-    cached = engine_for(model_file, request, trt=_imported_tensorrt(), gpu=first_gpu(), quiet=quiet)
+    cached = engine_for(model_file, request, trt=trt, gpu=gpu, quiet=quiet)
     engine = read_engine(cached)
     path = model_file.with_suffix(".engine")
     with written_whole(path) as engine_file, written_whole(path.with_suffix(".engine.json")) as report_file:
         engine_file.write_bytes(cached.read_bytes())
         report_file.write_text(EngineReport(engine).to_json(), encoding="utf-8")
     return path, engine
+
+
+def tensorrt_and_gpu() -> tuple[Any, Gpu]:
+    """The module `tensorrt`, and the GPU that it builds for. UserError, saying what is missing, where either is."""
+    require_libraries("--engine", "tensorrt", "pycuda", "filelock", extras="gpu")
+    return _imported_tensorrt(), first_gpu()
 
 
 def _imported_tensorrt() -> Any:

@@ -93,3 +93,14 @@ def test_a_precision_that_the_library_cannot_run_is_refused_before_anything_is_m
     assert list(genotype.parent.iterdir()) == [genotype]
     for target, precision in (("openvino", "bf16"), ("tensorrt", "bf16"), ("ort", "fp16")):
         ExportSettings(genotype=genotype, random_weights=True, target=target, precision=precision)
+
+
+def test_a_folder_that_is_missing_is_said_before_anything_is_made(
+    genotype: Path, mistake: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(export_run, "plain_export", lambda *given: made.append(given))
+    out = genotype.parent / "missing" / "m.onnx"
+    said = mistake(app, genotype, "--random-weights", "--out", out)
+    assert f"--out {out}: no such folder {out.parent}; create it first" in said
+    assert made == []

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
+from hinas.export import export_run
 from hinas.export.commands import app
 from hinas.installation import install_advice
 from hinas.runtime.engines.gpu import Gpu
@@ -43,17 +43,17 @@ def genotype(small_document: Callable[[int], dict[str, Any]], tmp_path: Path) ->
     return path
 
 
-def test_without_tensorrt_the_model_is_written_and_one_line_says_what_is_missing(
-    export: Export, genotype: Path
+def test_without_tensorrt_one_line_says_what_is_missing_before_anything_is_made(
+    export: Export, genotype: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(export_run, "plain_export", lambda *given: made.append(given))
     result = export(genotype, "--random-weights", "--quiet", "--engine")
     assert result.returncode == 2
     assert result.stderr.startswith("error: --engine needs tensorrt")
     assert result.stderr.endswith(f"install: {install_advice('gpu')}\n")
     assert result.stderr.count("\n") == 1
-    onnx.checker.check_model(genotype.with_name("model.onnx"))
-    assert genotype.with_name("model.report.json").is_file()
-    assert not genotype.with_name("model.engine").exists()
+    assert made == [] and list(genotype.parent.iterdir()) == [genotype]
 
 
 def test_options_of_an_engine_that_cannot_be_read_stop_before_anything_is_written(
