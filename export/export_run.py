@@ -58,7 +58,7 @@ def run_export(settings: ExportSettings, *, clock: Callable[[], float] = time.mo
         path = file_of(variant, first, settings.model)
         report_path = write_export(content, report, path)
         _announce(settings, path, report_path)
-        if report.is_unchecked:
+        if report.is_unchecked and not settings.quiet:
             print(f"{path}: what {report.precision} costs was not checked on images; give --check", file=sys.stderr)
         yield report
     if failures:

@@ -91,7 +91,7 @@ class ExportSettings(ImportOptions):
         ),
     ] = None
     measure: Annotated[
-        bool, Option("--measure", help="Measure what each rewrite brings on this machine; takes minutes.")
+        bool, Option("--measure", help="Measure what each rewrite brings on this machine, in fp32; takes minutes.")
     ] = False
     engine: Annotated[
         bool, Option("--engine", help="Also build the TensorRT engine for this machine's GPU, beside the model.")
@@ -160,6 +160,10 @@ class ExportSettings(ImportOptions):
             raise UserError("--precision int8: needs real images to find its ranges on; give --calibration IMAGES")
         if self.calibration is not None and "int8" not in self.precisions:
             raise UserError("--calibration: concerns --precision int8 alone; add it, or leave it")
+        if self.measure and "fp32" not in self.precisions:
+            raise UserError(
+                f"--measure: measures rewrites in fp32, got --precision {self.precision}; add fp32, or leave --measure out"
+            )
         if not self.max_drop_db >= 0:
             raise UserError(f"--max-drop: got {self.max_drop_db:g}, expected dB of at least 0")
         if self.engine and "tensorrt" not in self.targets:

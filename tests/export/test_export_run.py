@@ -54,7 +54,11 @@ def test_a_single_file_or_a_quiet_run_needs_no_such_line(
 ) -> None:
     list(run_export(ExportSettings(genotype=genotype, random_weights=True)))
     assert "1 of 1" not in capsys.readouterr().err
-    list(run_export(ExportSettings(genotype=genotype, random_weights=True, target="ort,openvino", quiet=True)))
+    # A precision that nobody checked is no news either to who asked for none.
+    settings = ExportSettings(
+        genotype=genotype, random_weights=True, target="ort,openvino", precision="fp32,fp16", quiet=True
+    )
+    list(run_export(settings))
     assert capsys.readouterr().err == ""
 
 
@@ -93,6 +97,16 @@ def test_a_precision_that_the_library_cannot_run_is_refused_before_anything_is_m
     assert list(genotype.parent.iterdir()) == [genotype]
     for target, precision in (("openvino", "bf16"), ("tensorrt", "bf16"), ("ort", "fp16")):
         ExportSettings(genotype=genotype, random_weights=True, target=target, precision=precision)
+
+
+@pytest.mark.parametrize("precisions", ["fp16", "fp16,bf16"])
+def test_rewrites_are_not_measured_where_no_file_is_in_fp32(
+    genotype: Path, mistake: Callable[..., str], precisions: str
+) -> None:
+    options = ("--random-weights", "--target", "openvino", "--precision", precisions)
+    said = mistake(app, genotype, *options, "--measure")
+    assert f"--measure: measures rewrites in fp32, got --precision {precisions}; add fp32" in said
+    assert list(genotype.parent.iterdir()) == [genotype]
 
 
 def test_a_folder_that_is_missing_is_said_before_anything_is_made(
