@@ -47,6 +47,12 @@ class Gate:
     task: Task
     given: NetworkInput
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the images, each once; images of several folders may have one name."""
+        first_case = self.references[0].image.case
+        return tuple(item.image.image for item in self.references if item.image.case == first_case)
+
     def loss(self, run: ModelRun) -> QualityLoss:
         """What a model loses."""
         return quality_loss(run, self.references, task=self.task, given=self.given)
@@ -127,7 +133,7 @@ def _passed_in(trial: PrecisionTrial, gate: Gate) -> PassedModel:
     if hidden := value_not_finite(model, trial.precision, trial.target, inputs):
         raise TooMuchLostError(trial, f"has the value {hidden} inside, which is not finite")
     certificate = Certificate(
-        images=tuple(dict.fromkeys(item.image.image for item in gate.references)),
+        images=gate.images,
         losses=loss.rounded().by_case,
         worst=loss.rounded().worst,
         max_drop_db=gate.max_drop_db,

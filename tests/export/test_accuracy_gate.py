@@ -107,6 +107,17 @@ def test_a_good_precision_passes_and_keeps_nothing(plain: PlainExport, gate: Gat
     assert finished_model(plain, "tensorrt", "fp16", gate)[0] == content
 
 
+def test_images_of_one_name_in_several_folders_are_several(plain: PlainExport, tmp_path: Path) -> None:
+    for folder, name in (("a", "x.png"), ("b", "x.png"), ("b", "y.png")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), "gray").save(tmp_path / folder / name)
+    images = check_images(str(tmp_path), task=plain.task, given=plain.given)
+    checked = gate_for(plain.model, images, max_drop_db=0.05, task=plain.task, given=plain.given)
+    certificate = passed(_candidate(plain, fp16), checked).certificate
+    assert certificate.images == ("x.png", "x.png", "y.png")
+    assert "of 3 images" in certificate.to_rows()["lost at sigma 25"]
+
+
 @pytest.mark.parametrize("target", ["ort", "openvino"])
 def test_bf16_is_what_the_target_takes(plain: PlainExport, gate: Gate, target: Any) -> None:
     content, report = finished_model(plain, target, "bf16", replace(gate, max_drop_db=1))
