@@ -11,6 +11,7 @@ from .checks.check_numerics import NumericsReport
 from .checks.quality_loss import Certificate
 from .graph.graph_cost import GraphCost
 from .graph.variants import ModelInterface, Target
+from .precisions.table import kept_in
 from .rewrites.measure_rewrites import Timing
 
 
@@ -101,7 +102,7 @@ class ExportReport:
         if self.difference_from_fp32 is not None:
             rows["largest difference from fp32"] = f"{self.difference_from_fp32:.1e} on random pixels"
         if self.precision != "fp32":
-            rows["kept in fp32"] = ", ".join(self.kept_fp32) or "nothing"
+            rows[f"kept in {kept_in(self.precision)}"] = ", ".join(self.kept_fp32) or "nothing"
         if self.certificate is not None:
             rows |= self.certificate.to_rows()
         elif self.is_unchecked:

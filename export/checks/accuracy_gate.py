@@ -17,7 +17,7 @@ from ...search.tasks.interface import Example, Task
 from ..graph.graph_cost import macs_of_layers
 from ..graph.onnx_from_network import feeds_of
 from ..graph.variants import Target
-from ..precisions.table import Reduction
+from ..precisions.table import Reduction, kept_in
 from .check_images import CheckImage
 from .model_runs import CheckingEngine, ModelRun, float_arithmetics, opened, opened_in_onnxruntime, value_not_finite
 from .quality_loss import Certificate, QualityLoss, Reference, quality_loss, references
@@ -127,7 +127,7 @@ def _passed_in(trial: PrecisionTrial, gate: Gate) -> PassedModel:
     if not gate.is_passed_by(loss) and trial.reduction.keeps_layers:
         kept, loss = _with_layers_kept(trial, gate, _ranked_layers(trial, gate, loss.largest.case), loss)
     if not gate.is_passed_by(loss):
-        raise TooMuchLostError(trial, _lost(loss, kept), f"--max-drop allows {gate.max_drop_db:g} dB; ")
+        raise TooMuchLostError(trial, _lost(trial, loss, kept), f"--max-drop allows {gate.max_drop_db:g} dB; ")
     model = trial.written(kept)
     inputs = (feeds_of(_cut(item.image.example, gate.given), gate.given) for item in gate.references)
     if hidden := value_not_finite(model, trial.precision, trial.target, inputs):
@@ -192,8 +192,8 @@ def _cut(example: Example, given: NetworkInput) -> Example:
     return replace(example, degraded_BCHW=np.ascontiguousarray(example.degraded_BCHW[:, :, :side, :side]))
 
 
-def _lost(loss: QualityLoss, kept: Sequence[str]) -> str:
+def _lost(trial: PrecisionTrial, loss: QualityLoss, kept: Sequence[str]) -> str:
     largest = loss.largest
     lost = f"{largest.psnr_lost_db:.3f} dB" if np.isfinite(largest.psnr_lost_db) else "all: its output is not finite"
-    though = f", with {len(kept)} layers kept in fp32" if kept else ""
+    though = f", with {len(kept)} layers kept in {kept_in(trial.precision)}" if kept else ""
     return f"loses at {largest.case} {lost}{though}"

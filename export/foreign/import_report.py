@@ -8,6 +8,7 @@ from ...runtime.model.manifest import Precision
 from ..checks.quality_loss import Certificate
 from ..graph.graph_cost import GraphCost
 from ..graph.variants import ModelInterface, Target
+from ..precisions.table import kept_in
 from .foreign_inputs import Form
 from .foreign_use import ForeignUse
 from .tiling_evidence import TilingEvidence
@@ -91,7 +92,7 @@ class ImportReport:
             height, width = self.fixed_size
             rows["exported for"] = f"{width or 'any'}x{height or 'any'} alone; it runs on other sizes too"
         if self.precision != "fp32":
-            rows["kept in fp32"] = ", ".join(self.kept_fp32) or "nothing"
+            rows[f"kept in {kept_in(self.precision)}"] = ", ".join(self.kept_fp32) or "nothing"
         if self.certificate is not None:
             rows |= self.certificate.to_rows()
         elif self.is_unchecked:

@@ -68,7 +68,7 @@ class EngineReport:
         kinds = Counter(str(layer.get("LayerType", "?")) for layer in layers if isinstance(layer, dict))
         rows = {
             "engine": f"TensorRT {key.tensorrt_version}, {key.precision}, {key.gpu}",
-            "input (N, C, H, W)": " .. ".join(
+            f"input {'(N, H, W, C)' if self.engine.manifest.io == 'uint8' else '(N, C, H, W)'}": " .. ".join(
                 "x".join(map(str, shape)) for shape in dict.fromkeys((noisy.smallest, noisy.typical, noisy.largest))
             ),
             "layers": f"{len(layers)} ({', '.join(f'{number} {kind}' for kind, number in kinds.most_common())})",

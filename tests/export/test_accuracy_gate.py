@@ -99,6 +99,7 @@ def test_a_good_precision_passes_and_keeps_nothing(plain: PlainExport, gate: Gat
     assert certificate.worst.psnr_lost_db >= max(item.psnr_lost_db for item in certificate.losses)
     assert certificate.kept_fp32 == ()
     assert certificate.engine.endswith("fp16 emulated")
+    assert "kept in fp32  " in report.to_table()
     properties = {item.key: item.value for item in onnx.load_from_string(content).metadata_props}
     manifest = ModelManifest.from_metadata(properties)
     assert manifest.precision == "fp16"
@@ -232,7 +233,8 @@ def test_an_int8_file_for_openvino_says_what_its_floating_point_layers_were_chec
         ("ort", None),
     )
     for target, expected in expectations:
-        content, _ = finished_model(plain, target, "int8", replace(gate, max_drop_db=50), _calibration(plain))
+        content, report = finished_model(plain, target, "int8", replace(gate, max_drop_db=50), _calibration(plain))
+        assert "kept in floating point" in report.to_table() and "kept in fp32" not in report.to_table()
         properties = {item.key: item.value for item in onnx.load_from_string(content).metadata_props}
         assert ModelManifest.from_metadata(properties).float_arithmetic == expected
     unchecked, _ = finished_model(plain, "openvino", "int8", None, _calibration(plain))

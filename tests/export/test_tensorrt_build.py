@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 import pytest
 from hinas.errors import UserError
+from hinas.export.graph.model_interface import with_uint8_interface
 from hinas.export.tensorrt import engine_beside_model, engine_from_onnx
 from hinas.export.tensorrt.build_progress import progress_monitor
 from hinas.export.tensorrt.build_request import BuildRequest, input_shapes, request_from_texts
@@ -81,6 +82,17 @@ def test_a_model_becomes_an_engine_file_that_says_what_it_is(
     assert config.hardware_compatibility_level == trt.HardwareCompatibilityLevel.AMPERE_PLUS
     noisy = tuple((batch, 3, 60, 100) for batch in (1, 2, 4))
     assert config._profiles == [{"noisy": noisy, "sigma": ((1,), (2,), (4,))}]
+
+
+def test_the_report_of_an_engine_names_the_axes_that_it_takes(
+    build: Callable[..., Path], stand_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    assert "input (N, C, H, W)" in EngineReport(read_engine(build(stand_in("11.4.0.106")))).to_table()
+    pixels = tmp_path / "pixels.onnx"
+    onnx.save(with_uint8_interface(onnx.load(GRAY)), pixels)
+    _with_manifest(pixels, pixels, io="uint8")
+    engine = read_engine(build(stand_in("11.4.0.106"), pixels, BuildRequest(tile=(60, 100))))
+    assert "input (N, H, W, C)  1x60x100x1" in EngineReport(engine).to_table()
 
 
 def test_an_engine_is_built_once_and_again_for_every_other_wish(
