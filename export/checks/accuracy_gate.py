@@ -1,7 +1,8 @@
 """The accuracy gate: a precision passes where it restores real images as well as fp32 does, up to a limit.
 
 Where it does not, the layers that cost most stay in fp32: one, then two, four and so on, up to half of the
-multiply-adds; then as many fewer as still pass. Where an engine may compute what is kept in bf16, that is tried first.
+multiply-adds of the layers that may stay; then as many fewer as still pass. Where an engine may compute what is kept in
+bf16, that is tried first.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from .quality_loss import Certificate, QualityLoss, Reference, quality_loss, ref
 _RANKING_IMAGES = 4
 _RANKING_SIDE = 128
 _MOST_KEPT = 0.5
-"""Of the multiply-adds: with more of them in fp32 the precision is not worth its name."""
+"""Of the multiply-adds of those layers that are not in fp32 from the start: with more of them in fp32 the precision is
+not worth its name."""
 
 
 class TooMuchLostError(UserError):
