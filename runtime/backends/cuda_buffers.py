@@ -33,11 +33,15 @@ class WindowBuffers:
         """Of the GPU's memory, by the names of inputs and output."""
         return {name: int(memory) for name, memory in self._device.items()}
 
-    def send(self, feeds: Mapping[str, NDArray[np.float32]], stream: Any, before: Any) -> None:
-        """Copy the inputs to the GPU on `stream`; what is put on the stream `before` from now on waits for them."""
+    def fill(self, feeds: Mapping[str, NDArray[np.float32]]) -> None:
+        """Copy the inputs to pinned memory; the processor does it, and it is done on return."""
         for name, value in feeds.items():
             np.copyto(self._inputs[name], value)
-            self._cuda.memcpy_htod_async(self._device[name], self._inputs[name], stream)
+
+    def send(self, stream: Any, before: Any) -> None:
+        """Copy the inputs to the GPU on `stream`; what is put on the stream `before` from now on waits for them."""
+        for name, host in self._inputs.items():
+            self._cuda.memcpy_htod_async(self._device[name], host, stream)
         self._sent.record(stream)
         before.wait_for_event(self._sent)
 

@@ -176,8 +176,10 @@ class TensorRtEngine(Backend):
                 self._idle.clear()
                 raise OutOfMemoryError(str(error)) from error
             try:
+                # Before the first mark: on an idle stream an event is over as soon as it is recorded.
+                slot.buffers.fill(feeds)
                 mark(self._in)
-                slot.buffers.send(feeds, self._in, before=self._compute)
+                slot.buffers.send(self._in, before=self._compute)
                 mark(self._in)
                 mark(self._compute)
                 self._launch(slot)

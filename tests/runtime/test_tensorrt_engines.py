@@ -198,8 +198,8 @@ def test_the_simulated_gpu_sees_a_missing_wait(
     whole: Any = WindowBuffers.send if missing == "before" else WindowBuffers.fetch
     silent = type("Silent", (), {"wait_for_event": lambda *_: None})()
 
-    def send(self: WindowBuffers, feeds: Any, stream: Any, before: Any) -> None:
-        whole(self, feeds, stream, silent)
+    def send(self: WindowBuffers, stream: Any, before: Any) -> None:
+        whole(self, stream, silent)
 
     def fetch(self: WindowBuffers, stream: Any, after: Any) -> None:
         whole(self, stream, stream)
@@ -349,3 +349,29 @@ def test_a_timed_run_is_told_in_parts_and_changes_nothing(gpu: SimulatedGpu, mod
         assert min(times.transfer_in_ms, times.compute_ms, times.transfer_out_ms) > 0
     assert gpu.num_launches == 2, "the second run of a shape is a graph, timed or not"
     assert np.array_equal(engine.run(windows[0], sigma), OnnxRuntimeCpu(path, threads=1).run(windows[0], sigma))
+
+
+def test_the_processors_copy_to_pinned_memory_is_not_timed(
+    gpu: SimulatedGpu, model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model("gray")
+    engine = TensorRtEngine(path)
+    [window], sigma = _windows(path, 1)
+    cuda: Any = engine._loaded.cuda
+    pinned: list[np.ndarray] = []
+    filled_at_marks: list[bool] = []
+    made, record = cuda.pagelocked_empty, cuda.Event.record
+
+    def remembered(*given: Any, **options: Any) -> np.ndarray:
+        pinned.append(made(*given, **options))
+        return pinned[-1]
+
+    def marked(event: Any, stream: Any) -> Any:
+        if event.is_timed:
+            filled_at_marks.append(any(np.array_equal(memory, window) for memory in pinned))
+        return record(event, stream)
+
+    monkeypatch.setattr(cuda, "pagelocked_empty", remembered)
+    monkeypatch.setattr(cuda.Event, "record", marked)
+    engine.timed_run(window, sigma)
+    assert filled_at_marks == [True] * 5
