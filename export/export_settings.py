@@ -162,7 +162,7 @@ class ExportSettings(ImportOptions):
             raise UserError("--calibration: concerns --precision int8 alone; add it, or leave it")
         if self.measure and "fp32" not in self.precisions:
             raise UserError(
-                f"--measure: measures rewrites in fp32, got --precision {self.precision}; add fp32, or leave --measure out"
+                f"--measure: measures rewrites in fp32, got --precision {self.precision}; add fp32, or leave it out"
             )
         if not self.max_drop_db >= 0:
             raise UserError(f"--max-drop: got {self.max_drop_db:g}, expected dB of at least 0")

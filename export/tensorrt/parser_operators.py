@@ -18,11 +18,11 @@ NEWEST_OPSET = {8: 17, 10: 24, 11: 25}
 _INTEGERS = frozenset({TensorProto.INT32, TensorProto.INT64})
 """TensorRT 8.6 makes INT32 of INT64; sizes of images fit."""
 _ON_FLOATS = (
-    "Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Ceil Celu Clip Conv ConvTranspose Cos Cosh Elu Erf "
-    "Exp Floor Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish InstanceNormalization LRN "
+    "Acos Acosh Asin Asinh Atan Atanh AveragePool BatchNormalization Ceil Celu Clip Conv ConvTranspose Cos Cosh Elu "
+    "Erf Exp Floor Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish InstanceNormalization LRN "
     "LeakyRelu Log LogSoftmax LpNormalization LpPool MatMul MaxPool MeanVarianceNormalization PRelu Pad Pow "
-    "QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
-    "ReduceSum ReduceSumSquare Relu Resize Round Selu Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Tan Tanh "
+    "QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin "
+    "ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Selu Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Tan Tanh "
     "ThresholdedRelu Upsample"
 )
 _ON_FLOATS_FROM_10 = "Gelu GroupNormalization LayerNormalization"
@@ -33,8 +33,8 @@ _ON_NUMBERS = (
     "SpaceToDepth Sub Sum"
 )
 _ON_ANYTHING = (
-    "Cast Concat Constant Expand Flatten Gather GatherElements GatherND Identity Reshape Shape Size Slice Split Squeeze "
-    "Tile Transpose Trilu Unsqueeze Where"
+    "Cast Concat Constant Expand Flatten Gather GatherElements GatherND Identity Reshape Shape Size Slice Split "
+    "Squeeze Tile Transpose Trilu Unsqueeze Where"
 )
 _ON_TRUTHS = "And Not Or Xor"
 

@@ -43,26 +43,27 @@ def pictures_below(source: Path, target: Path) -> FolderListing:
     """
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: is a file, but {source} is a folder; give a folder to write to")
-    root, outputs = source.resolve(), target.resolve()
     unreadable: dict[Path, str] = {}
 
     def note_unreadable(error: OSError) -> None:
         folder = Path(error.filename)
         unreadable[folder] = f"{folder}: the folder cannot be read ({error.strerror})"
 
-    def is_own_output(file: Path) -> bool:
-        """A target inside the source must not be read as input on a second run."""
-        return root in outputs.parents and outputs in file.resolve().parents
-
     files: list[Path] = []
     for folder, folders, names in os.walk(source, onerror=note_unreadable):
         # Hidden files and folders are other programs' notes on pictures, or what a killed run left.
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(folder, name) for name in names if not name.startswith(".")]
-    files = [file for file in sorted(files) if _may_be_a_file(file) and not is_own_output(file)]
+    files = [file for file in sorted(files) if _may_be_a_file(file) and not is_below_inner(target, file, source)]
     if source in unreadable:
         raise UserError(unreadable[source])
     return listed(files, unreadable, nothing=f"{source}: no pictures or films in this folder")
+
+
+def is_below_inner(target: Path, file: Path, source: Path) -> bool:
+    """Whether `file` lies below the folder `target`, and that inside `source`: it must not be read on a second run."""
+    outputs = target.resolve()
+    return source.resolve() in outputs.parents and outputs in file.resolve().parents
 
 
 def listed(files: Sequence[Path], unreadable: dict[Path, str], *, nothing: str) -> FolderListing:

@@ -10,6 +10,7 @@ from ...errors import UserError
 from ..denoise_request import path_of
 from ..films.known_films import FILM_SUFFIXES
 from ..pictures.known_formats import SUFFIXES
+from .folder_listing import is_below_inner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,8 @@ class NamedPictures:
 
 def named_pictures(inputs: Sequence[str], output: str) -> NamedPictures:
     """What the names `inputs`, at least one, stand for. A file alone is a single one unless `output` ends in a slash.
+
+    Of several, what lies below `output` is left out where that is inside the folder that holds all: an earlier run's.
 
     Patterns are resolved here where no shell has done so. Raises UserError for a name that leads to nothing, for a
     folder among several names, and for an `output` that is a file where it must be a folder.
@@ -40,8 +43,11 @@ def named_pictures(inputs: Sequence[str], output: str) -> NamedPictures:
     ):
         raise UserError(f"{output}: is a file by its name, but several are to be written; give a folder to write to")
     files = _alike([file for name in inputs for file in _files_of(name)])
-    folder = os.path.commonpath([file.parent for file in files])
-    return NamedPictures(source=Path(folder), files=tuple(sorted(set(files))))
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    chosen = {file for file in files if not is_below_inner(Path(output), file, folder)}
+    if not chosen:
+        raise UserError(f"{output}: the files named all lie in it; give another folder to write to")
+    return NamedPictures(source=folder, files=tuple(sorted(chosen)))
 
 
 def _files_of(name: str) -> list[Path]:

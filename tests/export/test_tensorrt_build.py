@@ -222,7 +222,9 @@ def test_an_operator_that_8_6_had_none_for_is_a_mistake_to_mend(
     path = tmp_path / "halves.onnx"
     onnx.save(model, path)
     build(stand_in("10.16.1.11"), path)
-    expected = r"halves\.onnx: .* opset 17, the newest that TensorRT 8\.6 takes \(No Adapter .* for Split\); take Tensor"
+    expected = (
+        r"halves\.onnx: .* opset 17, the newest that TensorRT 8\.6 takes \(No Adapter .* for Split\); take Tensor"
+    )
     with pytest.raises(UserError, match=expected):
         build(stand_in("8.6.1"), path)
 

@@ -35,6 +35,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["sub/*.png"], "out", "sub", ["sub/c.png"]),
         (["sub/**/*.png"], "out", "sub", ["sub/c.png", "sub/deep/d.png"]),
         (["*"], "out", ".", ["a.png", "b.png", "notes.txt"]),
+        (["**/*.png"], "sub", ".", ["a.png", "b.png"]),
+        (["sub/*.png"], "sub", "sub", ["sub/c.png"]),
     ],
 )
 def test_what_names_stand_for(here: Path, inputs: list[str], output: str, source: str, files: list[str] | None) -> None:
