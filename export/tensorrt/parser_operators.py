@@ -22,8 +22,8 @@ _ON_FLOATS = (
     "Erf Exp Floor Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish InstanceNormalization LRN "
     "LeakyRelu Log LogSoftmax LpNormalization LpPool MatMul MaxPool MeanVarianceNormalization PRelu Pad Pow "
     "QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin "
-    "ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Selu Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Tan Tanh "
-    "ThresholdedRelu Upsample"
+    "ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Selu Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Tan "
+    "Tanh ThresholdedRelu Upsample"
 )
 _ON_FLOATS_FROM_10 = "Gelu GroupNormalization LayerNormalization"
 _ON_FP32_AND_FP16 = "GridSample NonZero"

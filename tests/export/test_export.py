@@ -160,7 +160,7 @@ def test_an_output_that_is_not_a_number_is_seen_wherever_it_comes() -> None:
 
     def differing(*values: float) -> float:
         answers = iter(values)
-        return largest_difference(lambda _: np.float32([next(answers)]), lambda item: item["noisy"], feeds)
+        return largest_difference(lambda _: np.array([next(answers)], np.float32), lambda item: item["noisy"], feeds)
 
     assert differing(0.25, -0.5, 0.125) == 0.5
     for values in ((np.nan, 0, 0), (0.25, np.nan, 0.5), (0.25, 0.5, np.nan), (0.25, np.inf, 0.5)):

@@ -204,7 +204,7 @@ def test_nodes_that_hold_constants_are_constants_like_others(
     noisy = np.random.default_rng(1).random((1, 1, 12, 9), np.float32)
     for factor in (0.1, 7e4):
         node = helper.make_node("Constant", [], ["factor"], "factor", value_float=factor)
-        tensor = numpy_helper.from_array(np.float32([factor]), "value")
+        tensor = numpy_helper.from_array(np.array([factor], np.float32), "value")
         for constant in (node, helper.make_node("Constant", [], ["factor"], "factor", value=tensor)):
             full = _with_constant_node(constant)
             model = write(full, NOTHING)
