@@ -19,6 +19,7 @@ from hinas.search.spaces.registry import space_named, space_settings
 from onnx import TensorProto, helper, numpy_helper
 
 VERSIONS = ((8, 6), (10, 16), (11, 4))
+_SMALL = {"layers": 1, "nodes": 2, "width": 4, "compact_width": 4}
 RESIZING = 19
 """The seed of a random genotype that resizes; of the first ten none does."""
 
@@ -62,7 +63,7 @@ def test_random_genotypes(random_document: Callable[[int], dict[str, Any]], seed
 
 def test_networks_with_deformable_convolutions() -> None:
     space = space_named("hinas")
-    settings = space_settings("hinas", {**space.presets["v1"].settings, "layers": 1, "nodes": 2})
+    settings = space_settings("hinas", {**space.presets["v1"].settings, **_SMALL})
     networks = (space.random(settings, Random(seed)) for seed in range(50))
     deformable = next(network for network in networks if "def_3x3" in str(network))
     genotype = Genotype(space="hinas", task=TaskDescription(channels=1), network=deformable)
