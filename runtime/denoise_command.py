@@ -146,7 +146,6 @@ def denoise(
     """
     import logging
     import warnings
-    from pathlib import Path
 
     from .amount import Amount
     from .denoise_request import Request, bytes_of, path_of, precision_of, sigma_factor_of, sigma_of, tile_of
@@ -162,7 +161,8 @@ def denoise(
     if ray is not None and len(inputs) > 1:
         raise UserError(f"--ray {ray}: takes one folder, not {len(inputs)} names")
     # On a cluster the folder may be an address.
-    named = named_pictures(inputs, target) if ray is None else NamedPictures(source=Path(inputs[0]), files=None)
+    whole = NamedPictures(source=path_of(inputs[0], "INPUT"), files=None)
+    named = named_pictures(inputs, target) if ray is None else whole
     request = Request(
         source=named.source,
         files=named.files,

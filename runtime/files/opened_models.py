@@ -1,5 +1,6 @@
 """The models that the pictures of a run need, each opened once, when the first picture needs it."""
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +26,18 @@ class ChosenModel:
     """What opening it brought up, for a person; told with the first picture alone."""
 
     def noise_level(self, estimated: Callable[[], float], request: Request) -> NoiseLevel:
-        """The level to denoise at, as `Denoiser.noise_level_from`; an error says where a person did not choose it."""
+        """The level to denoise at, as `Denoiser.noise_level_from`.
+
+        An error on noise that is too strong for the model says which it is, where a person did not choose it.
+        """
         try:
             return self.denoiser.noise_level_from(estimated, request.sigma, factor=request.level_factor)
         except UserError as error:
-            if self.reason is None:
+            levels, sigma = self.denoiser.manifest.sigma_range, request.sigma
+            if self.reason is None or levels is None or sigma is None or not levels[1] < sigma < math.inf:
                 raise
-            raise UserError(f"{error}; it is {self.name}, for {self.reason}: name another with --model") from error
+            taken = f"{self.name} was taken, because {self.reason}; name another with --model"
+            raise UserError(f"{error}; {taken}") from error
 
 
 class OpenedModels:

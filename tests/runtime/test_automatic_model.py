@@ -53,7 +53,9 @@ def test_a_level_beyond_the_model_that_was_taken_says_which_it_was(
     )
     Image.fromarray(np.full((60, 60, 3), 128, np.uint8)).save(tmp_path / "noisy.png")
     stderr = mistake(app, tmp_path / "noisy.png", tmp_path / "clean.png", "--sigma", "40")
-    assert "0 to 30 grey levels; it is photo, for the noise is that of a developed photograph" in stderr
+    assert "0 to 30 grey levels; photo was taken, because the noise is that of a developed photograph" in stderr
     assert "name another with --model" in stderr
     stderr = mistake(app, tmp_path / "noisy.png", tmp_path / "clean.png", "--sigma", "40", "--model", "photo")
-    assert "it is photo" not in stderr
+    assert "was taken" not in stderr
+    for wrong in ("-1", "nan", "inf"):
+        assert "was taken" not in mistake(app, tmp_path / "noisy.png", tmp_path / "clean.png", f"--sigma={wrong}")

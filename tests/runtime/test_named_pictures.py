@@ -69,6 +69,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(here: Path) -> None
         (("a.png", "b.png", "new.png"), "new.png: is a file by its name"),
         (("a.png", "b.png", "notes.txt"), "notes.txt: is a file by its name"),
         (("notes.txt", "notes.txt", "out"), "no pictures or films among the files given"),
+        (("", "out", "--ray", "local"), "INPUT is an empty name"),
         (("a.png", "b.png", "out", "--ray", "local"), "--ray local: takes one folder, not 2 names"),
     ],
 )
