@@ -11,7 +11,7 @@ from hinas.runtime.model.manifest import ModelManifest
 from hinas.search.bicubic import enlarged, reduced
 from PIL import Image
 
-NAMES = ["gray", "gray-fast", "color", "color-fast", "photo", "photo-fast"]
+NAMES = ["gray", "gray-best", "gray-fast", "color", "color-fast", "photo", "photo-fast"]
 ENLARGING = {"sr-x2": 2, "sr-x3": 3, "sr-x4": 4}
 BLIND = "derain"
 CLEAN = Path(__file__).parent.parent.parent / "examples" / "clean.png"

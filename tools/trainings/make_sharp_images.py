@@ -5,7 +5,9 @@ Run: python tools/trainings/make_sharp_images.py PHOTOGRAPHS --out FOLDER [--dra
 A network trained on photographs alone is behind on pictures of text, stripes and hard edges: photographs as they come
 are softer than a pixel. PHOTOGRAPHS is a folder; each of its images is scaled to a half, and images of at least 900
 pixels to a third besides. A drawing has 256x256 pixels: texts, lines, shapes, dots and stripes on a flat ground or on
-a photograph, drawn larger and scaled down, so that its edges are as sharp as pixels can be.
+a photograph, drawn larger and scaled down, so that its edges are as sharp as pixels can be. The drawings of
+`hinas.search.noise` are others: screenshots, with level edges and large flat areas, from which there is little to learn
+about denoising.
 """
 
 import argparse
