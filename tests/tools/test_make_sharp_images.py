@@ -59,6 +59,8 @@ def test_drawings_have_edges_as_sharp_as_a_pixel(photographs: Path) -> None:
 def test_a_folder_without_photographs_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit):
-        _run(monkeypatch, tmp_path, tmp_path / "out", seed=0)
-    assert "no JPEG or PNG files" in capsys.readouterr().err
+    for folder, complaint in ((tmp_path, "no JPEG or PNG files"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(SystemExit):
+            _run(monkeypatch, folder, tmp_path / "out", seed=0)
+        assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

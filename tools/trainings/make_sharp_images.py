@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if not given.photographs.is_dir():
+        parser.error(f"{given.photographs}: no such folder")
     files = sorted(file for file in given.photographs.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
         parser.error(f"{given.photographs}: no JPEG or PNG files")
