@@ -37,17 +37,17 @@ def _polygraphy_runs(model: onnx.ModelProto, path: Path) -> bool:
         (ModelInterface(sizes="any"), True),
         (ModelInterface(io="uint8", sizes="any"), True),
         (ModelInterface(shape=FixedShape(batch=2, height=16, width=32)), True),
-        # One pixel is no multiple of four: hinas pads, and others read in the report that they have to.
+        # One pixel is no multiple of eight: hinas pads, and others read in the report that they have to.
         (FOR_THE_RUNTIME, False),
     ],
 )
 def test_what_is_made_for_other_programs_runs(
     gray: onnx.ModelProto, interface: ModelInterface, runs: bool, tmp_path: Path
 ) -> None:
-    made = with_interface(gray, interface, alignment=4, scale=1)
+    made = with_interface(gray, interface, alignment=8, scale=1)
     assert _polygraphy_runs(made, tmp_path / "model.onnx") == runs
     if interface.shape is None and runs:
-        in_fp16 = with_interface(fp16(gray, frozenset()), interface, alignment=4, scale=1)
+        in_fp16 = with_interface(fp16(gray, frozenset()), interface, alignment=8, scale=1)
         assert _polygraphy_runs(in_fp16, tmp_path / "fp16.onnx")
 
 

@@ -92,7 +92,7 @@ def test_the_report_of_an_engine_names_the_axes_that_it_takes(
     onnx.save(with_uint8_interface(onnx.load(GRAY)), pixels)
     _with_manifest(pixels, pixels, io="uint8")
     engine = read_engine(build(stand_in("11.4.0.106"), pixels, BuildRequest(tile=(60, 100))))
-    assert "input (N, H, W, C)  1x60x100x1" in EngineReport(engine).to_table()
+    assert "input (N, H, W, C)  1x64x104x1" in EngineReport(engine).to_table()
 
 
 def test_an_engine_is_built_once_and_again_for_every_other_wish(

@@ -235,7 +235,7 @@ def test_a_teacher_is_a_genotype_with_weights_or_a_bundled_name(small_document: 
         ("color", INPUT, "denoise", 16, "--teacher color: for denoise, 3 channels"),
         ("gray", INPUT, "camera", 16, "--teacher gray: for denoise"),
         ("gray", NetworkInput(channels=1), "denoise", 16, "conditioned on a strength"),
-        ("gray", INPUT, "denoise", 17, "--crop: got 17, expected a multiple of 4"),
+        ("gray", INPUT, "denoise", 17, "--crop: got 17, expected a multiple of 8"),
         ("grey", INPUT, "denoise", 16, "no bundled genotype"),
     ],
 )
