@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hinas.search.learning.weights import load_weights, save_weights
 from trainings import add_level
 
 
-def _genotype(*levels: dict[str, Any], space: str = "pyramid", **steps: str) -> Genotype:
+def _genotype(*levels: dict[str, Any], **steps: str) -> Genotype:
     network: dict[str, Any] = {"stem": {"resolution": "half"}, "levels": levels, "conditioning": {"range": [0, 75]}}
     if len(levels) > 1:
         network["steps"] = steps
@@ -21,7 +22,7 @@ def _genotype(*levels: dict[str, Any], space: str = "pyramid", **steps: str) -> 
             {
                 "format": "hinas-genotype",
                 "version": 1,
-                "space": space,
+                "space": "pyramid",
                 "task": {"name": "denoise", "channels": 1},
                 "network": network,
                 "provenance": {"created": "2026-11-30", "command": "hinas-search images", "seed": 3},
@@ -69,6 +70,10 @@ def test_the_deeper_network_computes_what_the_other_did(
     assert len(genotype.network.model_dump()["levels"]) == len(levels) + 1
     assert record == {"seed": 7}
     assert genotype.provenance is not None and genotype.provenance.seed == 3
+    assert (
+        genotype.provenance.command
+        == "hinas-search images; then a level more of 3 blocks of 48 channels, by add_level.py"
+    )
     noisy, sigma = torch.rand(2, 1, 48, 64), torch.tensor([5.0, 50.0])
     with torch.no_grad():
         expected, got = shallow(noisy, sigma), network(noisy, sigma)
@@ -95,6 +100,8 @@ def test_the_new_level_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         ((TOP, MIDDLE | {"kind": "chain"}), (), "the last level is chain, expected residual or single"),
         ((TOP, MIDDLE), ("--before", 6), "--before: got 6, expected 0 to 5"),
         ((TOP, MIDDLE), ("--width", 0), "the deeper network"),
+        ((TOP, MIDDLE), ("--out", "none/deep.json"), "--out none/deep.json: expected the name of a .json file"),
+        ((TOP, MIDDLE), ("--out", "deep.safetensors"), "--out deep.safetensors: expected the name of a .json file"),
     ],
 )
 def test_what_cannot_be_deepened_is_refused_and_nothing_is_written(
@@ -111,3 +118,28 @@ def test_what_cannot_be_deepened_is_refused_and_nothing_is_written(
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("deep*"))
+
+
+@pytest.mark.parametrize("steps", [{"skips": "concatenate"}, {"up": "nearest"}])
+def test_a_way_up_that_cannot_be_zero_is_refused(
+    steps: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _saved(_genotype(TOP, MIDDLE, **steps), tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        _run(monkeypatch, tmp_path, "--width", MIDDLE["width"], "--blocks", 1)
+    assert ended.value.code == 2
+    assert "expected skips that add" in capsys.readouterr().err
+    assert not list(tmp_path.glob("deep*"))
+
+
+def test_another_space_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    small_document: Callable[[int], dict[str, Any]],
+) -> None:
+    (tmp_path / "shallow.json").write_text(json.dumps(small_document(1)))
+    with pytest.raises(SystemExit) as ended:
+        _run(monkeypatch, tmp_path, "--width", 48, "--blocks", 1)
+    assert ended.value.code == 2
+    assert "expected pyramid" in capsys.readouterr().err

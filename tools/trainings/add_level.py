@@ -39,12 +39,18 @@ def main() -> None:
 
 
 def _written(given: argparse.Namespace) -> str:
+    if given.out.suffix != ".json" or not given.out.parent.is_dir():
+        raise UserError(f"--out {given.out}: expected the name of a .json file in a folder that is there")
     shallow = read_genotype(given.genotype)
     if shallow.space != "pyramid":
         raise UserError(f"{given.genotype}: space {shallow.space}, expected pyramid")
     last = shallow.network.model_dump()["levels"][-1]
     if last["kind"] not in ADDING_KINDS:
         raise UserError(f"{given.genotype}: the last level is {last['kind']}, expected {' or '.join(ADDING_KINDS)}")
+    steps = shallow.network.model_dump()["steps"]
+    if steps is not None and (steps["skips"] != "add" or steps["up"] == "nearest"):
+        found = f"up by {steps['up']}, skips {steps['skips']}"
+        raise UserError(f"{given.genotype}: {found}; expected skips that add, and a convolution up, which can be zero")
     before = (last["blocks"] + 1) // 2 if given.before is None else given.before
     if not 0 <= before <= last["blocks"]:
         raise UserError(f"--before: got {before}, expected 0 to {last['blocks']}, the blocks of the last level")
@@ -63,6 +69,8 @@ def deeper(shallow: Genotype, *, width: int, blocks: int, before: int) -> Genoty
     last = levels[-1]
     levels[-1] = {**last, "blocks": before, "blocks_after": last["blocks"] - before}
     levels.append({**last, "width": width, "blocks": blocks, "blocks_after": 0})
+    if provenance := document.get("provenance"):
+        provenance["command"] += f"; then a level more of {blocks} blocks of {width} channels, by add_level.py"
     document["network"].setdefault("steps", {"down": "strided", "up": "shuffle", "skips": "add"})
     return genotype_from_json(json.dumps(document), source="the deeper network")
 
