@@ -59,7 +59,10 @@ class ExportSettings(ImportOptions):
     ] = None
     weights: Annotated[
         Path | None,
-        Option(help="Trained weights. Default: NAME.safetensors or weights.safetensors beside the genotype."),
+        Option(
+            help="Trained weights, or an fp32 model that holds them. Default: NAME.safetensors or weights.safetensors "
+            "beside the genotype; a bundled one's model."
+        ),
     ] = None
     random_weights: Annotated[
         bool, Option("--random-weights", help="Untrained weights, for timing only; the file says so.")

@@ -25,6 +25,7 @@ from .export_report import ExportReport, Report
 from .graph.graph_cost import cost_of_graph
 from .graph.onnx_from_network import onnx_from_network, with_folded_batchnorm, with_folded_branches
 from .graph.self_describing import self_describing
+from .graph.trainable_again import entries_for_training
 from .graph.variants import FOR_THE_RUNTIME, ModelInterface, Target
 from .precisions.table import CalibrationInputs, reduction_for
 from .rewrites.optimise import optimised
@@ -135,7 +136,9 @@ def finished_model(
         training=json.dumps(plain.training or {}, separators=(",", ":"), sort_keys=True),
         certificate=None if certificate is None else certificate.to_json(),
     )
-    content = self_describing(model, manifest, given, interface, partial(runnable_as_written, precision=precision))
+    more = entries_for_training(model, plain.network) if precision == "fp32" and plain.training is not None else {}
+    runnable = partial(runnable_as_written, precision=precision)
+    content = self_describing(model, manifest, given, interface, runnable, more)
     report = ExportReport(
         genotype_id=genotype.identity,
         weights=manifest.weights,

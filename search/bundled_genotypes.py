@@ -1,10 +1,14 @@
-"""The genotypes that come with hinas, by name. A name is a file `genotypes/NAME.json` with its weights beside it."""
+"""The genotypes that come with hinas, by name. A name is a file `genotypes/NAME.json`.
+
+Its weights are in the model of that name, which the runtime runs: the package holds them once.
+"""
 
 from pathlib import Path
 
 from ..errors import UserError
 
 GENOTYPES_FOLDER = Path(__file__).parent / "genotypes"
+MODELS_FOLDER = Path(__file__).parent.parent / "runtime" / "models"
 
 
 def bundled_genotypes() -> list[str]:
@@ -24,6 +28,11 @@ def genotype_file(genotype: Path) -> Path:
 
 
 def weights_beside(genotype: Path) -> Path | None:
-    """The weights beside a genotype file, `<name>.safetensors` or else `weights.safetensors`; None without any."""
-    candidates = (genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors"))
+    """The weights beside a genotype file, `<name>.safetensors` or else `weights.safetensors`, or a bundled one's model.
+
+    None without any.
+    """
+    candidates = [genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors")]
+    if genotype.parent == GENOTYPES_FOLDER:
+        candidates.append(MODELS_FOLDER / f"{genotype.stem}.onnx")
     return next((candidate for candidate in candidates if candidate.is_file()), None)

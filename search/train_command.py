@@ -20,6 +20,7 @@ from .options import (
     Threads,
     level_range_from_text,
 )
+from .training.training_settings import USUAL_TEACHER_SHARE
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -89,7 +90,16 @@ def train(
     teacher: Annotated[
         Path | None,
         typer.Option(
-            help="A bundled name, or a genotype with its weights beside it: learn its output as much as the images.",
+            help="A bundled name, or a genotype with its weights beside it: learn its output, mixed with the images.",
+            show_default=False,
+        ),
+    ] = None,
+    teacher_share: Annotated[
+        float | None,
+        typer.Option(
+            max=1,
+            help="Share of the teacher's output in what is learnt, above 0: more is steadier, and keeps more of its "
+            f"mistakes. Default: {USUAL_TEACHER_SHARE}.",
             show_default=False,
         ),
     ] = None,
@@ -103,12 +113,16 @@ def train(
     compile_steps: Compile = None,
     seed: Seed = 0,
     start_from: Annotated[
-        Path | None, typer.Option(help="Weights of this genotype to begin with, for fine-tuning. Default: random.")
+        Path | None,
+        typer.Option(
+            help="Weights of this genotype to begin with, for fine-tuning, or an fp32 model of it. Default: random."
+        ),
     ] = None,
     warm_start: Annotated[
         Path | None,
         typer.Option(
-            help="Weights of another network, such as one of another scale or task, to begin with as far as they fit."
+            help="Weights, or an fp32 model, of another network, such as one of another scale or task, to begin with "
+            "as far as they fit."
         ),
     ] = None,
     resume: Resume = False,
@@ -166,6 +180,7 @@ def train(
         validation=validation,
         degraded=degraded,
         teacher=teacher,
+        teacher_share=teacher_share,
         start_from=start_from,
         warm_start=warm_start,
         resume=resume,

@@ -1,4 +1,7 @@
-"""A network's weights as a safetensors file that says which genotype it belongs to and how it was trained."""
+"""A network's weights as a safetensors file that says which genotype it belongs to and how it was trained.
+
+They can be read from a model that hinas-export wrote, too.
+"""
 
 import hashlib
 import json
@@ -13,6 +16,8 @@ from torch import nn
 
 from ...atomic_files import written_whole
 from ...errors import UserError
+from ..genotype import genotype_from_json
+from .weights_in_model import MODEL_SUFFIX, read_model
 
 _CHECKSUM = "hinas.checksum"
 """The entry of the metadata that holds the SHA-256 of all names, types, shapes and values."""
@@ -25,14 +30,14 @@ def save_weights(network: nn.Module, path: Path, *, identity: str, training: dic
         "format": "pt",
         "hinas.genotype_id": identity,
         "hinas.training": json.dumps(training, sort_keys=True),
-        _CHECKSUM: _checksum_of(tensors),
+        _CHECKSUM: checksum_of(tensors),
     }
     with written_whole(path) as temporary:
         safetensors.torch.save_file(tensors, temporary, metadata=metadata)
 
 
 def load_weights(network: nn.Module, path: Path, *, identity: str) -> dict[str, Any]:
-    """Fill `network` from a weights file and return the record of its training.
+    """Fill `network` from a weights file, or from a model that hinas-export wrote, and return its training's record.
 
     Raises UserError where the file is missing or damaged, belongs to another genotype, or holds a value that is not
     finite. Files from before the checksum are taken as they are.
@@ -68,20 +73,31 @@ def load_fitting_weights(network: nn.Module, path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors and the metadata of a file whose values are whole and finite."""
-    try:
-        with safe_open(path, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such weights file; hinas-train writes one") from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from error
-    if metadata.get(_CHECKSUM) not in (None, _checksum_of(tensors)):
+    tensors, metadata = _of_model(path) if path.suffix.lower() == MODEL_SUFFIX else _of_safetensors(path)
+    if metadata.get(_CHECKSUM) not in (None, checksum_of(tensors)):
         raise UserError(f"{path}: damaged: the weights are not those that the file's checksum is of; copy it again")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name} holds NaN or infinity; train again from an earlier checkpoint")
     return tensors, metadata
+
+
+def _of_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            return {name: opened.get_tensor(name) for name in opened.keys()}, metadata  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such weights file; hinas-train writes one") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from error
+
+
+def _of_model(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """As a safetensors file would have it: the graph's checksum is another one."""
+    tensors, metadata, checksum = read_model(path)
+    identity = genotype_from_json(metadata.get("hinas.genotype", ""), source=f"{path}: hinas.genotype").identity
+    return tensors, {**metadata, "hinas.genotype_id": identity, _CHECKSUM: checksum}
 
 
 def _record(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
@@ -91,7 +107,8 @@ def _record(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: its record of the training is not JSON ({error})") from error
 
 
-def _checksum_of(tensors: Mapping[str, torch.Tensor]) -> str:
+def checksum_of(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of all names, types, shapes and values, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

@@ -22,6 +22,11 @@ def check_request(request: TrainRequest, task: Task, network_input: NetworkInput
         raise UserError("--resume goes on from the checkpoint in --out, --start-from begins anew: give one of them")
     if request.warm_start is not None and (request.resume or request.start_from is not None):
         raise UserError("--warm-start begins with another network's weights: give neither --resume nor --start-from")
+    if request.teacher_share is not None:
+        if request.teacher is None:
+            raise UserError("--teacher-share: there is no --teacher; give one, or leave it out")
+        if not 0 < request.teacher_share <= 1:
+            raise UserError(f"--teacher-share: got {request.teacher_share:g}, expected more than 0 and at most 1")
     rate, decay = request.settings.learning_rate, request.settings.weight_decay
     if rate == math.inf:
         raise UserError("--learning-rate: got inf, expected a finite number")

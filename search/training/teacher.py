@@ -11,17 +11,28 @@ from ...network_input import NetworkInput
 from ..bundled_genotypes import genotype_file, weights_beside
 from ..genotype import read_genotype
 from ..learning.weights import load_weights
+from .training_settings import USUAL_TEACHER_SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """A network whose output is learnt as much as the clean images."""
+    """A network whose output is learnt, mixed with the clean images.
+
+    The clean image holds what no network can know, which makes gradients noisy; the teacher's output holds its
+    mistakes. Of a mixture with the share s of the teacher the noise has 1 - s of its size, and the mistakes have s.
+    """
 
     identity: str
     """Its genotype's."""
     network: nn.Module
     """Trained, in evaluation mode, without gradients."""
     given: NetworkInput
+    share: float = USUAL_TEACHER_SHARE
+    """Of its output in what is learnt, above 0 and at most 1."""
+
+    def lesson(self, clean_BCHW: Tensor, degraded_BCHW: Tensor, level_B: Tensor | None, *, turns: int = 0) -> Tensor:
+        """What is learnt of a batch: `share` of the teacher's `output`, the rest of the clean images."""
+        return torch.lerp(clean_BCHW, self.output(degraded_BCHW, level_B, turns=turns), self.share)
 
     @torch.no_grad()
     def output(self, degraded_BCHW: Tensor, level_B: Tensor | None, *, turns: int = 0) -> Tensor:
@@ -37,8 +48,16 @@ class Teacher:
         return torch.rot90(self.network(*given).float(), -turns, (2, 3))
 
 
-def opened_teacher(genotype: Path, learner: NetworkInput, task: str, *, crop: int, device: torch.device) -> Teacher:
-    """The network of a genotype, or of a bundled name, with the weights beside it.
+def opened_teacher(
+    genotype: Path,
+    learner: NetworkInput,
+    task: str,
+    *,
+    crop: int,
+    device: torch.device,
+    share: float = USUAL_TEACHER_SHARE,
+) -> Teacher:
+    """The network of a genotype with the weights beside it, or of a bundled name.
 
     UserError where it has none, or where it does not take and return what the learner does.
     """
@@ -60,4 +79,4 @@ def opened_teacher(genotype: Path, learner: NetworkInput, task: str, *, crop: in
     network = found.built()
     load_weights(network, weights, identity=found.identity)
     network = network.to(device).to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Teacher(identity=found.identity, network=network.requires_grad_(False), given=given)
+    return Teacher(identity=found.identity, network=network.requires_grad_(False), given=given, share=share)

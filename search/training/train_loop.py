@@ -148,12 +148,11 @@ def train(
     """Run iterations until `settings.iterations` or `max_seconds` of this run, whichever comes first.
 
     Without `settings.iterations` the learning rate follows the time, and `max_seconds` must be finite. Without
-    validation images nothing is scored. A teacher's output counts as much as the clean images. `save` is called every
-    `save_every_seconds` and at the end; `report` at every history row, and with a loss of the last iteration in
-    between; `step_done` after every iteration, with how many are planned, None as long as that is not known;
-    `after_step` last of all, when the state is whole; `clock` gives seconds. Raises FloatingPointError when the loss or
-    a weight is no longer finite: at the next history row, or before that instead of `save`, so that the last checkpoint
-    is from before.
+    validation images nothing is scored. `save` is called every `save_every_seconds` and at the end; `report` at every
+    history row, and with a loss of the last iteration in between; `step_done` after every iteration, with how many are
+    planned, None as long as that is not known; `after_step` last of all, when the state is whole; `clock` gives
+    seconds. Raises FloatingPointError when the loss or a weight is no longer finite: at the next history row, or before
+    that instead of `save`, so that the last checkpoint is from before.
     """
     assert settings.iterations is not None or max_seconds < math.inf, "a training without an end"
     device = patches.pixels.device
@@ -285,22 +284,18 @@ def _step(
         given.append(level)
     with autocast(clean.device, settings.precision):
         output = forward(*given)
-        wanted = [clean]
+        wanted = clean
         if teacher is not None:
             turns = _turns(state.generator) if task.same_when_turned else 0
-            wanted.append(teacher.output(degraded, level, turns=turns))
-    parts = [
-        denoising_loss(
-            output.float(),
-            target,
-            pixel=settings.pixel_loss,
-            ssim_weight=settings.ssim_weight,
-            level_B=level,
-            mean_of_batch=ranks.mean,
-        )
-        for target in wanted
-    ]
-    loss = torch.stack(parts).mean()
+            wanted = teacher.lesson(clean, degraded, level, turns=turns)
+    loss = denoising_loss(
+        output.float(),
+        wanted,
+        pixel=settings.pixel_loss,
+        ssim_weight=settings.ssim_weight,
+        level_B=level,
+        mean_of_batch=ranks.mean,
+    )
     for optimizer in state.optimizers:
         optimizer.zero_grad()
     loss.backward()

@@ -27,6 +27,8 @@ class TrainRequest:
     """The same pictures with their degradation, by the same names; None: the task simulates it."""
     teacher: Path | None = None
     """A genotype with weights beside it, or a bundled name, whose output is learnt too."""
+    teacher_share: float | None = None
+    """Of the teacher's output in what is learnt, above 0 and at most 1; None: the usual one."""
     start_from: Path | None
     """Weights to begin with, of the same genotype; None: random ones."""
     warm_start: Path | None = None

@@ -35,7 +35,7 @@ from .teacher import opened_teacher
 from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
 from .train_request import TrainRequest
 from .training_record import recorded_task, training_record
-from .training_settings import TrainingSettings
+from .training_settings import USUAL_TEACHER_SHARE, TrainingSettings
 
 SAVE_EVERY_SECONDS = 120.0
 _BEFORE_THERE_WAS = {"pairs": "simulated", "quantised_share": None}
@@ -86,7 +86,10 @@ def _run(
             print(f"{request.warm_start}: {taken} tensors begin with its values, others at random", file=sys.stderr)
     teacher = None
     if request.teacher is not None:
-        teacher = opened_teacher(request.teacher, network_input, task.name, crop=settings.crop, device=device)
+        share = USUAL_TEACHER_SHARE if request.teacher_share is None else request.teacher_share
+        teacher = opened_teacher(
+            request.teacher, network_input, task.name, crop=settings.crop, device=device, share=share
+        )
     images = chosen_images(request, task, network_input)
     checkpoint = prepared_run_folder(request.out, "training", resume=request.resume, ranks=ranks, until_end=until_end)
     state = new_state(network, settings, device=device)
@@ -94,6 +97,7 @@ def _run(
     recorded = {**asdict(settings), **recorded_task(network_input, task)}
     recorded["pairs"] = "simulated" if request.degraded is None else "of files"
     recorded["teacher"] = None if teacher is None else teacher.identity
+    recorded["teacher_share"] = None if teacher is None else teacher.share
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, recorded, genotype, checkpoint)

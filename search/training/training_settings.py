@@ -10,6 +10,9 @@ USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
 USUAL_WEIGHT_DECAYS = {"muon": 0.3, "adam": 0.0, "sgd": 3e-4}
 """Of each optimizer where none is given; SGD's is that of HiNAS."""
 
+USUAL_TEACHER_SHARE = 0.6
+"""Of a teacher's output in what is learnt."""
+
 USUAL_ITERATIONS = 400_000
 """Where neither a number nor a time is given."""
 

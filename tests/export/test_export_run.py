@@ -12,7 +12,6 @@ from hinas.export.export_run import run_export
 from hinas.export.export_settings import ExportSettings
 from hinas.export.freeze import PlainExport, plain_export
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
-from hinas.search.bundled_genotypes import GENOTYPES_FOLDER
 from hinas.search.genotype import genotype_from_json
 
 
@@ -66,7 +65,7 @@ def test_a_bundled_genotype_goes_by_its_name(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     settings = ExportSettings(genotype=Path("color"), quiet=True)
     assert settings.model == Path("color.onnx")
-    assert settings.weights_file == GENOTYPES_FOLDER / "color.safetensors"
+    assert settings.weights_file == MODELS_FOLDER / "color.onnx"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from hinas.search.train_command import app
 from hinas.search.training.given_pairs import GivenPairs, load_pairs
 from hinas.search.training.teacher import Teacher, opened_teacher
 from hinas.search.training.train_loop import TrainingState, new_state, train
-from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_settings import USUAL_TEACHER_SHARE, TrainingSettings
 from PIL import Image
 from safetensors import safe_open
 
@@ -145,19 +145,22 @@ def _trained(
     )
 
 
-def test_the_loss_is_half_of_the_images_and_half_of_the_teacher(small_document: Any, picture_folder: Path) -> None:
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_what_is_learnt_is_a_mixture_of_the_images_and_the_teachers_output(
+    share: float, small_document: Any, picture_folder: Path
+) -> None:
     """Without noise the untrained network, which is the identity, is perfect, and only a wrong teacher costs."""
     settings = TrainingSettings(iterations=1, batch=4, crop=16, warmup=1, log_every=1, pixel_loss="mse")
     source = PatchSource(load_images(picture_folder, channels=1, smallest_side=16).images, device=CPU)
     losses: list[float] = []
     for network in (None, _Same(), _Black()):
         state = _state(small_document(1), settings)
-        teacher = None if network is None else Teacher(identity="x", network=network, given=INPUT)
+        teacher = None if network is None else Teacher(identity="x", network=network, given=INPUT, share=share)
         _trained(state, settings, source, teacher)
         losses.append(state.history[0].loss)
     clean = source.draw(4, 16, torch.Generator().manual_seed(settings.seed))
     assert losses[:2] == pytest.approx([0, 0], abs=1e-6)
-    assert losses[2] == pytest.approx(float(clean.square().mean()) / 2, rel=0.01)
+    assert losses[2] == pytest.approx(share**2 * float(clean.square().mean()), rel=0.01)
 
 
 class _Shaded(torch.nn.Module):
@@ -244,3 +247,22 @@ def test_a_teacher_of_something_else_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         opened_teacher(Path(name), learner, task, crop=crop, device=CPU)
+
+
+def test_the_command_mixes_as_asked_and_records_it(
+    picture_folder: Path, genotype_file: Path, tmp_path: Path, in_process: Any, mistake: Any
+) -> None:
+    run = [str(genotype_file), str(picture_folder), "--batch", "1", "--crop", "16", "--device", "cpu", "--threads", "1",
+           "--iterations", "1"]  # fmt: skip
+    recorded: list[float | None] = []
+    for number, asked in enumerate(([], ["--teacher", "color"], ["--teacher", "color", "--teacher-share", "0.9"])):
+        out = tmp_path / str(number)
+        done = in_process(app, *run, "--out", str(out), *asked)
+        assert done.returncode == 0, done.stderr
+        with safe_open(out / "weights.safetensors", framework="np") as weights:
+            recorded.append(json.loads(weights.metadata()["hinas.training"])["settings"]["teacher_share"])
+    assert recorded == [None, USUAL_TEACHER_SHARE, 0.9]
+    refused = [*run, "--out", str(tmp_path / "none"), "--teacher-share"]
+    assert "--teacher-share: there is no --teacher" in mistake(app, *refused, "0.5")
+    assert "--teacher-share: got 0, expected more than 0" in mistake(app, *refused, "0", "--teacher", "color")
+    assert not (tmp_path / "none").exists()

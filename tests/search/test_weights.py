@@ -6,12 +6,10 @@ import pytest
 import safetensors.torch
 import torch
 from hinas.errors import UserError
+from hinas.search.bundled_genotypes import MODELS_FOLDER, bundled_genotypes, genotype_file, weights_beside
 from hinas.search.genotype import read_genotype
 from hinas.search.learning.weights import load_fitting_weights, load_weights, save_weights
-from safetensors import safe_open
 from torch import nn
-
-GENOTYPES = Path(__file__).parent.parent.parent / "search" / "genotypes"
 
 
 def _network() -> nn.Module:
@@ -95,9 +93,20 @@ def test_plain_safetensors_without_a_record_are_taken(tmp_path: Path) -> None:
     assert load_weights(_network(), path, identity="abc") == {}
 
 
-@pytest.mark.parametrize("path", sorted(GENOTYPES.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_bundled_weights_carry_their_checksum(path: Path) -> None:
-    with safe_open(path, framework="pt") as opened:
-        assert "hinas.checksum" in (opened.metadata() or {})
-    genotype = read_genotype(path.with_suffix(".json"))
-    assert load_weights(genotype.built(), path, identity=genotype.identity)["iterations_done"] > 0
+@pytest.mark.parametrize("name", bundled_genotypes())
+def test_the_weights_of_a_bundled_network_are_in_its_model(name: str) -> None:
+    file = genotype_file(Path(name))
+    weights = weights_beside(file)
+    assert weights is not None and weights == MODELS_FOLDER / f"{name}.onnx"
+    genotype = read_genotype(file)
+    assert load_weights(genotype.built(), weights, identity=genotype.identity)["iterations_done"] > 0
+
+
+def test_weights_beside_a_genotype_come_before_any_model(tmp_path: Path) -> None:
+    genotype = tmp_path / "gray.json"
+    genotype.write_bytes(genotype_file(Path("gray")).read_bytes())
+    assert weights_beside(genotype) is None
+    (tmp_path / "weights.safetensors").touch()
+    assert weights_beside(genotype) == tmp_path / "weights.safetensors"
+    (tmp_path / "gray.safetensors").touch()
+    assert weights_beside(genotype) == tmp_path / "gray.safetensors"
