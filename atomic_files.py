@@ -9,7 +9,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,6 +49,32 @@ def written_whole(target: Path) -> Iterator[Path]:
     symbolic link stays one: what it leads to is written. After an error (or Ctrl-C) the temporary file is removed and
     an old `target` is untouched. Raises UserError where the folder is missing, not writable, or the disk is full.
     """
+    with _written(target, named=lambda temporary, place: temporary.replace(place)) as temporary:
+        yield temporary
+
+
+@contextmanager
+def written_new(target: Path) -> Iterator[Path]:
+    """As `written_whole`, but never over another file: UserError where there is one by the time the block ends."""
+    with _written(target, named=_named_where_nothing_is) as temporary:
+        yield temporary
+
+
+def _named_where_nothing_is(temporary: Path, place: Path) -> None:
+    try:
+        # Unlike a rename it fails where there is something, in one step.
+        os.link(temporary, place)
+    except FileExistsError:
+        raise UserError(f"{place}: has come up meanwhile and was left as it is; choose another name") from None
+    except OSError:
+        # A file system without hard links: nothing else refuses in one step on every system.
+        if place.exists():
+            raise UserError(f"{place}: has come up meanwhile and was left as it is; choose another name") from None
+        temporary.rename(place)
+
+
+@contextmanager
+def _written(target: Path, *, named: Callable[[Path, Path], object]) -> Iterator[Path]:
     place = target.resolve() if target.is_symlink() else target
     folder = place.parent
     if not folder.is_dir():
@@ -61,7 +87,7 @@ def written_whole(target: Path) -> Iterator[Path]:
         with _marked_as_in_use(temporary):
             yield temporary
             temporary.chmod(place.stat().st_mode if place.exists() else _mode_of_a_new_file(folder))
-            temporary.replace(place)
+            named(temporary, place)
     except OSError as error:
         # Only errors of the disk itself are the user's to mend; a library's own come through as they are.
         if error.errno is None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hinas.atomic_files import written_whole
+from hinas.atomic_files import written_new, written_whole
 from hinas.command_line import require_libraries
 from hinas.errors import UserError
 
@@ -67,6 +67,26 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with written_whole(target) as temporary:
         assert temporary.suffix == ".txt"
         temporary.write_text("new")
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_new_file_is_never_written_over_another(
+    has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr("os.link", refused)
+    target = tmp_path / "result.txt"
+    with written_new(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    with pytest.raises(UserError, match=r"result\.txt: has come up meanwhile"), written_new(target) as temporary:
+        temporary.write_text("newer")
     assert target.read_text() == "new"
     assert list(tmp_path.iterdir()) == [target]
 

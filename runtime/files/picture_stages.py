@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...atomic_files import written_whole
 from ...errors import UserError
 from ...network_input import PACKED_BAYER
 from ..denoise_request import Request
@@ -25,6 +24,7 @@ from ..tiling.stitching import Progress
 from .huge_picture import HugePicture
 from .huge_pictures import huge_picture, sample_of_huge, write_denoised
 from .opened_models import OpenedModels
+from .target_file import check_target, written_target
 
 HARDLY_ANY = 1.0
 """Grey levels: below this a person sees no difference."""
@@ -111,7 +111,7 @@ class PictureStages:
         with _enough_memory(loaded.job.source), _named(loaded.job.source):
             if isinstance(content, HugePicture):
                 clean = None
-                with written_whole(loaded.job.target) as temporary:
+                with written_target(loaded.job.target, overwrite=self._request.overwrite) as temporary:
                     write_denoised(
                         content,
                         temporary,
@@ -144,7 +144,10 @@ class PictureStages:
         start = time.perf_counter()
         job = denoised.loaded.job
         if denoised.clean is not None:
-            with _enough_memory(job.source), written_whole(job.target) as temporary:
+            with (
+                _enough_memory(job.source),
+                written_target(job.target, overwrite=self._request.overwrite) as temporary,
+            ):
                 write_picture(denoised.clean, temporary, format=format_for(job.target))
         seconds = denoised.loaded.seconds + denoised.seconds + time.perf_counter() - start
         return Written(denoised=denoised, seconds=seconds)
@@ -154,11 +157,7 @@ class PictureStages:
         with _named(job.source):
             check_is_read(job.source)
         format = format_for(job.target)
-        # A link that leads nowhere exists too.
-        if (job.target.exists() or job.target.is_symlink()) and not self._request.overwrite:
-            raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
-        if not job.target.parent.is_dir():
-            raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
+        check_target(job.target, overwrite=self._request.overwrite)
         scale = self._models.scale
         with _named(job.source):
             huge = huge_picture(job.source, format, self._picture_memory, scale=scale)

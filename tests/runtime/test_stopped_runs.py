@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hinas.atomic_files import remove_unfinished, written_whole
 from hinas.runtime.denoise_request import Request
+from hinas.runtime.denoiser import Denoiser
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.image_files import read_picture
@@ -115,6 +117,32 @@ def test_a_link_that_leads_nowhere_is_not_replaced_unasked(models: Models, tmp_p
         run(source, tmp_path / "out.png", models, overwrite=False)
     run(source, tmp_path / "out.png", models, overwrite=True)
     assert (tmp_path / "out.png").is_symlink() and (tmp_path / "new.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.gif"])
+def test_a_file_that_comes_up_during_the_work_is_replaced_only_if_asked(
+    name: str, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = noisy_picture(tmp_path / "in.png")
+    source, target = tmp_path / name, tmp_path / f"out-{name}"
+    with Image.open(noisy) as picture:
+        # Two pages, or frames, where the format has them: another way leads to such a file.
+        more = {} if source.suffix == ".png" else {"save_all": True, "append_images": [picture.rotate(90)]}
+        picture.save(source, **more)
+    computed = Denoiser.__call__
+
+    def meanwhile(*given: Any, **options: Any) -> Any:
+        target.write_bytes(b"of another program")
+        return computed(*given, **options)
+
+    monkeypatch.setattr(Denoiser, "__call__", meanwhile)
+    with pytest.raises(ValueError, match=rf"out-{name}: has come up meanwhile and was left as it is"):
+        run(source, target, models, overwrite=False)
+    assert target.read_bytes() == b"of another program"
+    run(source, target, models, overwrite=True)
+    with Image.open(target) as written:
+        assert written.height == 24
+    assert {file.name for file in tmp_path.iterdir()} == {"in.png", name, target.name}
 
 
 def test_in_a_folder_no_link_leads_out(models: Models, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from ....atomic_files import written_whole
 from ....errors import UserError
 from ...backends.backend import Listener
 from ...backends.learnt_numbers import sha256_of
@@ -20,6 +19,7 @@ from ...films.parts.parts_folder import PartsFolder, content_of
 from ...films.steady_frames import FRAMES_REMEMBERED
 from ...model.bundled_models import model_file
 from ..pipeline import BusyClock
+from ..target_file import written_target
 from .frame_stages import frame_by_frame, frame_stages
 from .loaded_film import LoadedFilm
 from .named_mistakes import named_mistakes
@@ -145,7 +145,7 @@ class FilmStages:
 
     def _join(self, loaded: LoadedFilm, folder: PartsFolder) -> None:
         with (
-            written_whole(loaded.job.target) as temporary,
+            written_target(loaded.job.target, overwrite=self._request.overwrite) as temporary,
             opened_film(loaded.film) as source,
             written_film(temporary, source, loaded.encoder, loaded.container) as target,
         ):

@@ -19,6 +19,7 @@ from ...noise.measured_noise import MeasuredNoise
 from ...noise.sampled_noise import NUM_SAMPLES, noise_of_samples
 from ..opened_models import OpenedModels
 from ..picture_stages import HARDLY_ANY, Job
+from ..target_file import check_target
 from .named_mistakes import named_mistakes
 
 
@@ -68,10 +69,7 @@ class FilmLoader:
         """Look at the film, choose its model and encoder, measure its noise. Raises UserError for what is wrong."""
         request = self._request
         container = container_for(job.target)
-        if (job.target.exists() or job.target.is_symlink()) and not request.overwrite:
-            raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
-        if not job.target.parent.is_dir():
-            raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
+        check_target(job.target, overwrite=request.overwrite)
         with named_mistakes(job):
             film, samples = surveyed(job.source, NUM_SAMPLES)
             if film.is_interlaced and not request.deinterlace:

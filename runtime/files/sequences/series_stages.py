@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
-from ....atomic_files import written_whole
 from ....errors import UserError
 from ...denoise_request import Request
 from ...denoiser import Denoiser
@@ -27,6 +26,7 @@ from ...tiling.pixel_values import Image
 from ..opened_models import ChosenModel, OpenedModels
 from ..picture_stages import Job
 from ..pipeline import BusyClock
+from ..target_file import check_target, written_target
 from .film_stages import FrameProgress
 from .named_mistakes import named_mistakes
 
@@ -71,10 +71,7 @@ class SeriesStages:
     def run(self, job: Job, format: SeriesFormat, progress: FrameProgress | None) -> WrittenSeries:
         """Denoise the series of the kind `format`, and write it whole or not at all. Raises UserError."""
         start = time.perf_counter()
-        if (job.target.exists() or job.target.is_symlink()) and not self._request.overwrite:
-            raise UserError(f"{job.target}: exists already; add --overwrite to replace it, or choose another name")
-        if not job.target.parent.is_dir():
-            raise UserError(f"{job.target.parent}: no such folder; create it first or choose another output path")
+        check_target(job.target, overwrite=self._request.overwrite)
         with named_mistakes(job):
             target = series_format_for(job.target, format)
             written = self._pages(job, progress) if format == "TIFF" else self._animation(job, format, target, progress)
@@ -98,7 +95,7 @@ class SeriesStages:
             clean.append(frame.with_pixels(self._run(_Work(model.denoiser, frame.pixels, level, self._request, notes))))
             if progress is not None:
                 progress(index, len(frames))
-        with written_whole(job.target) as temporary:
+        with written_target(job.target, overwrite=self._request.overwrite) as temporary:
             write_animation(replace(animation, frames=tuple(clean)), temporary, target)
         part = _part(model, level, animation.size_text, is_colour=animation.is_colour, bits=8)
         return _written(job, "frames", len(frames), [part], notes)
@@ -107,7 +104,11 @@ class SeriesStages:
         parts: list[SeriesPart] = []
         notes: list[str] = []
         scale = self._models.scale
-        with opened_pages(job.source) as pages, written_whole(job.target) as temporary, temporary.open("wb") as file:
+        with (
+            opened_pages(job.source) as pages,
+            written_target(job.target, overwrite=self._request.overwrite) as temporary,
+            temporary.open("wb") as file,
+        ):
             notes += pages.notes
             writer = PagesWriter(file, num_bytes=scale**2 * pages.decoded_bytes)
             for number, page in enumerate(pages, start=1):
