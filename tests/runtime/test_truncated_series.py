@@ -1,5 +1,6 @@
 """Files of several pictures that end too early: none loses pages without a word."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,35 @@ def test_the_stub_of_a_webp_is_one_failure_among_pictures(
     with pytest.raises(UserError, match="5 of 6 pictures failed"):
         run(tmp_path / "in", tmp_path / "out", models["color"])
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["whole.png"]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_of_a_gif_cut_between_frames_a_person_is_told(
+    frames: int,
+    suffix: str,
+    models: Models,
+    tmp_path: Path,
+    generator: np.random.Generator,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing in such a file says how many frames there were."""
+    first, *others = (Image.fromarray(generator.integers(0, 255, (40, 48, 3), np.uint8)) for _ in range(4))
+    first.save(tmp_path / "whole.gif", save_all=True, append_images=others, duration=100, comment=b"of ; and !")
+    content = (tmp_path / "whole.gif").read_bytes()
+    control = re.compile(rb"\x21\xf9\x04")
+    starts = [found.start() for found in control.finditer(content)]
+    (tmp_path / "cut.gif").write_bytes(content[: starts[frames]])
+    (tmp_path / "more.gif").write_bytes(content + b"what another program adds")
+    for name, is_cut in (("whole", False), ("more", False), ("cut", True)):
+        request = Request(
+            source=tmp_path / f"{name}.gif",
+            target=tmp_path / f"{name}-out.{suffix}",
+            model=str(models["color"]),
+            sigma=20.0,
+            threads=1,
+        )
+        denoise_files(request, Reporter(quiet=False, json=False))
+        assert ("the GIF has no end mark: it may have been cut" in capsys.readouterr().err) == is_cut
+        with Image.open(request.target) as written:
+            assert getattr(written, "n_frames", 1) == (frames if is_cut else 4)

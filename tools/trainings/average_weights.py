@@ -3,8 +3,8 @@
 Run: python tools/trainings/average_weights.py GENOTYPE WEIGHTS [WEIGHTS ...] [--shares 0.5,0.5] --out WEIGHTS
 
 States that lie on one training's way can be averaged weight by weight, and the mean is often better than each
-(Izmailov et al., UAI 2018, arXiv 1803.05407). The values are rounded to bfloat16, of one file too: a package holds
-them twice, as weights and in the model file, and compresses what is rounded to half of fp32. Rounded so, `gray` and
+(Izmailov et al., UAI 2018, arXiv 1803.05407). The values are rounded to bfloat16, of one file too: in a model file,
+which holds them as fp32, a package compresses them to less than half then. Rounded so, `gray` and
 `color` lost nothing at sigma 1, 15 and 50 (crops of six held-out images).
 """
 

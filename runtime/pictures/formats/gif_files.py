@@ -16,6 +16,37 @@ class GifDetails:
 
     comment: bytes
     """Empty: none."""
+    has_end: bool = True
+    """Whether the file has its end mark."""
+
+
+MAY_LACK_FRAMES = "the GIF has no end mark: it may have been cut, and lack frames"
+_TABLE, _TABLE_SIZE = 0x80, 0x07
+"""Bits of a flag byte: whether a table of colours follows, and of how many."""
+_IMAGE, _EXTENSION, _END = 0x2C, 0x21, 0x3B
+
+
+def has_end_mark(data: bytes) -> bool:
+    """Whether the blocks of a GIF file end with its end mark; what follows it does not count."""
+    place = 13 + _table_bytes(data[10:11])
+    while data[place : place + 1] != bytes([_END]):
+        kind = data[place : place + 1]
+        if kind == bytes([_IMAGE]):
+            place += 10 + _table_bytes(data[place + 9 : place + 10]) + 1
+        elif kind == bytes([_EXTENSION]):
+            place += 2
+        else:
+            return False
+        while size := int.from_bytes(data[place : place + 1]):
+            place += 1 + size
+        place += 1
+    return True
+
+
+def _table_bytes(flags: bytes) -> int:
+    """Of the table of colours that a flag byte announces."""
+    bits = int.from_bytes(flags)
+    return 3 * 2 ** ((bits & _TABLE_SIZE) + 1) if bits & _TABLE else 0
 
 
 def picture_from_gif(data: bytes) -> Picture:
@@ -30,7 +61,7 @@ def picture_from_gif(data: bytes) -> Picture:
         alpha=alpha.copy() if (alpha < 255).any() else None,
         format="GIF",
         metadata=Metadata(icc=image.info.get("icc_profile"), xmp=xmp.encode() if isinstance(xmp, str) else xmp),
-        native=GifDetails(comment=image.info.get("comment", b"")),
+        native=GifDetails(comment=image.info.get("comment", b""), has_end=has_end_mark(data)),
     )
 
 
@@ -44,10 +75,13 @@ def check_to_gif(picture: Picture) -> None:
 
 def notes_on_gif(picture: Picture, format: Format) -> tuple[str, ...]:
     """What a person is told of a GIF that is written in `format`."""
+    details = picture.native if isinstance(picture.native, GifDetails) else None
+    notes = [MAY_LACK_FRAMES] if details and not details.has_end else []
     if format == "GIF":
-        return ("a GIF has 256 colours, which brings noise back; .webp and .png hold all",)
-    is_lost = isinstance(picture.native, GifDetails) and picture.native.comment
-    return (f"the GIF's comment was left out, which {format} does not hold",) if is_lost else ()
+        notes.append("a GIF has 256 colours, which brings noise back; .webp and .png hold all")
+    elif details and details.comment:
+        notes.append(f"the GIF's comment was left out, which {format} does not hold")
+    return tuple(notes)
 
 
 def gif_from_picture(picture: Picture) -> bytes:

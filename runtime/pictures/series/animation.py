@@ -39,6 +39,8 @@ class Animation:
     """Side chunks of a PNG that stay true: name and content."""
     comment: bytes = b""
     """Of a GIF."""
+    has_end: bool = True
+    """Whether the file has the end mark of its format; where it has none, frames may be missing."""
 
     @property
     def is_colour(self) -> bool:

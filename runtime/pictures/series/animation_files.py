@@ -11,6 +11,7 @@ import numpy as np
 
 from ....errors import UserError
 from ..damage import damage_is_the_users
+from ..formats.gif_files import MAY_LACK_FRAMES, has_end_mark
 from ..formats.png.png_chunks import chunks_in
 from ..formats.png.png_files import chunks_from, metadata_of, stays_true
 from ..formats.png.png_scanlines import SIGNATURE, Chunk, png_bytes
@@ -56,6 +57,7 @@ def read_animation(path: Path, format: SeriesFormat) -> Animation:
             is_lossless=format != "WebP" or b"VP8 " not in data,
             metadata=Metadata(icc=info.get("icc_profile"), exif=_exif(info), xmp=_bytes(info.get("xmp"))),
             comment=info.get("comment", b"") if format == "GIF" else b"",
+            has_end=format != "GIF" or has_end_mark(data),
         )
         if format == "PNG":
             chunks = chunks_in(io.BytesIO(data)).chunks
@@ -76,7 +78,7 @@ def check_animation(animation: Animation, format: SeriesFormat) -> None:
 
 def left_out_of_animation(animation: Animation, format: SeriesFormat) -> tuple[str, ...]:
     """What an animation in `format` does not hold, as sentences for a person."""
-    notes: list[str] = []
+    notes = [] if animation.has_end else [MAY_LACK_FRAMES]
     if format == "GIF":
         notes.append("a GIF has 256 colours a frame, which brings noise back; .webp and .png hold all")
     elif animation.comment:
