@@ -8,7 +8,6 @@ from pathlib import Path
 from ..errors import UserError
 
 GENOTYPES_FOLDER = Path(__file__).parent / "genotypes"
-MODELS_FOLDER = Path(__file__).parent.parent / "runtime" / "models"
 
 
 def bundled_genotypes() -> list[str]:
@@ -30,9 +29,10 @@ def genotype_file(genotype: Path) -> Path:
 def weights_beside(genotype: Path) -> Path | None:
     """The weights beside a genotype file, `<name>.safetensors` or else `weights.safetensors`, or a bundled one's model.
 
-    None without any.
+    None without any. A source tree's genotypes have their models there.
     """
     candidates = [genotype.with_suffix(".safetensors"), genotype.with_name("weights.safetensors")]
-    if genotype.parent == GENOTYPES_FOLDER:
-        candidates.append(MODELS_FOLDER / f"{genotype.stem}.onnx")
+    folder = genotype.resolve().parent
+    if (folder.parent.name, folder.name) == ("search", "genotypes"):
+        candidates.append(folder.parent.parent / "runtime" / "models" / f"{genotype.stem}.onnx")
     return next((candidate for candidate in candidates if candidate.is_file()), None)

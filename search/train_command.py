@@ -143,7 +143,7 @@ def train(
     """
     if log is not None:
         require_libraries(f"--log {log}", "tensorboard", extras="tensorboard")
-    require_libraries("hinas-train", "torch", "pydantic", "safetensors", extras="search")
+    require_libraries("hinas-train", "torch", "pydantic", "safetensors", "onnx", extras="search")
     from .learning.computing import Computing
     from .tasks.interface import TaskOptions
     from .training.train_request import TrainRequest

@@ -6,7 +6,8 @@ import pytest
 import safetensors.torch
 import torch
 from hinas.errors import UserError
-from hinas.search.bundled_genotypes import MODELS_FOLDER, bundled_genotypes, genotype_file, weights_beside
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.search.bundled_genotypes import GENOTYPES_FOLDER, bundled_genotypes, genotype_file, weights_beside
 from hinas.search.genotype import read_genotype
 from hinas.search.learning.weights import load_fitting_weights, load_weights, save_weights
 from torch import nn
@@ -94,10 +95,13 @@ def test_plain_safetensors_without_a_record_are_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", bundled_genotypes())
-def test_the_weights_of_a_bundled_network_are_in_its_model(name: str) -> None:
+def test_the_weights_of_a_bundled_network_are_in_its_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file = genotype_file(Path(name))
     weights = weights_beside(file)
     assert weights is not None and weights == MODELS_FOLDER / f"{name}.onnx"
+    monkeypatch.chdir(GENOTYPES_FOLDER.parent.parent)
+    found = weights_beside(Path("search", "genotypes", f"{name}.json"))
+    assert found is not None and found.samefile(weights)
     genotype = read_genotype(file)
     assert load_weights(genotype.built(), weights, identity=genotype.identity)["iterations_done"] > 0
 
