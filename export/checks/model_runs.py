@@ -21,6 +21,7 @@ from ...runtime.backends.openvino_cpu import (
     openvino_core,
     own_arithmetic,
     processor_computes_in,
+    processor_rounds_to_bf16,
 )
 from ...runtime.model.manifest import FloatArithmetic, Precision
 from ..graph.variants import Target
@@ -43,11 +44,11 @@ class CheckingEngine:
 def float_arithmetics(precision: Precision, target: Target) -> tuple[FloatArithmetic | None, ...]:
     """What a model's floating-point layers may be computed in where the target has a choice, the fastest first.
 
-    What this processor cannot compute in cannot be checked on it, so it is not among them.
+    What OpenVINO can round to on this processor is among them: what it can only simulate is checked all the same.
     """
     if (target, precision) != ("openvino", "int8"):
         return (None,)
-    return ("bf16", "fp32") if _openvino_computes_in("bf16") else ("fp32",)
+    return ("bf16", "fp32") if find_spec("openvino") is not None and processor_rounds_to_bf16() else ("fp32",)
 
 
 def opened(
@@ -126,12 +127,15 @@ def _opened_in_openvino(
 ) -> CheckingEngine:
     import openvino
 
-    core, arithmetic = openvino_core(), own_arithmetic(precision, floating)
+    core = openvino_core()
+    # A processor that simulates bf16 runs such a model in fp32 by itself, and is not what the model is checked for.
+    arithmetic = floating if precision == "int8" and floating is not None else own_arithmetic(precision, floating)
+    simulated = arithmetic == "bf16" and not processor_computes_in("bf16")
     read = core.read_model(model.SerializeToString(), b"")
     compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": OPENVINO_HINTS[arithmetic]})
     version = openvino.__version__.split("-")[0]
     return CheckingEngine(
-        description=f"openvino {version}, {computed_in(precision, arithmetic)}",
+        description=f"openvino {version}, {computed_in(precision, arithmetic)}{' simulated' if simulated else ''}",
         run=lambda feeds: np.array(compiled(dict(feeds))["denoised"]),
     )
 

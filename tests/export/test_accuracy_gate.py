@@ -208,8 +208,8 @@ def test_what_int8_leaves_in_floating_point_is_in_the_fastest_arithmetic_that_pa
     plain: PlainExport, gate: Gate, max_drop_db: float, floating: str
 ) -> None:
     pytest.importorskip("openvino")
-    if not processor_computes_in("bf16"):
-        pytest.skip("this processor does not compute in bf16")
+    if float_arithmetics("int8", "openvino") == ("fp32",):
+        pytest.skip("OpenVINO does not round to bf16 on this processor")
     trial = PrecisionTrial(
         model=plain.model,
         precision="int8",
@@ -218,7 +218,8 @@ def test_what_int8_leaves_in_floating_point_is_in_the_fastest_arithmetic_that_pa
     )
     through = passed(trial, replace(gate, max_drop_db=max_drop_db))
     assert through.floating == floating
-    assert through.certificate.engine.endswith("int8 and bf16" if floating == "bf16" else "int8")
+    in_bf16 = "int8 and bf16" if processor_computes_in("bf16") else "int8 and bf16 simulated"
+    assert through.certificate.engine.endswith(in_bf16 if floating == "bf16" else "int8")
     found = [text for heading, text in through.certificate.to_rows().items() if heading == "not in bf16"]
     assert len(found) == (0 if floating == "bf16" else 1)
     assert all(text.startswith("loses at sigma ") for text in found)
