@@ -82,7 +82,8 @@ def test_a_bundled_genotype_gives_the_bundled_model(
 def test_an_unknown_name_is_told_the_known_ones(mistake: Callable[..., str], tmp_path: Path) -> None:
     said = mistake(app, "colour", "--out", tmp_path / "m.onnx")
     assert (
-        "colour: no such file, and no bundled genotype of that name; bundled: color, color-fast, derain, gray" in said
+        "colour: no such file, and no bundled genotype of that name; bundled: color, color-best, color-fast, derain"
+        in said
     )
     assert "missing.json: cannot be read" in mistake(app, "missing.json", "--out", tmp_path / "m.onnx")
 
