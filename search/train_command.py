@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..command_line import require_libraries, run_command
+from .bundled_genotypes import genotype_file
 from .learning.choices import PixelLoss, RateCurve, TrainingOptimizer
 from .options import (
     Compile,
@@ -27,7 +28,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def train(
-    genotype: Annotated[Path, typer.Argument(help="The genotype.json of the network.", show_default=False)],
+    genotype: Annotated[
+        Path, typer.Argument(help="The genotype.json of the network, or a bundled name.", show_default=False)
+    ],
     images: Annotated[Path, typer.Argument(help="A folder of clean images.", show_default=False)],
     out: OutFolder,
     sigma: Annotated[
@@ -153,6 +156,7 @@ def train(
     if iterations is None and not (max_minutes is not None and max_minutes < math.inf):
         iterations = USUAL_ITERATIONS
 
+    genotype = genotype_file(genotype)
     usual = usual_settings(genotype)
     request = TrainRequest(
         genotype=genotype,

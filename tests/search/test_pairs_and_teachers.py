@@ -11,11 +11,12 @@ import pytest
 import torch
 from hinas.errors import UserError
 from hinas.network_input import NetworkInput
-from hinas.search.genotype import genotype_from_json
+from hinas.runtime.model.bundled_models import MODELS_FOLDER
+from hinas.search.genotype import genotype_from_json, read_genotype
 from hinas.search.images.image_folder import load_images
 from hinas.search.images.training_images import PatchSource
 from hinas.search.learning.distributed import Ranks
-from hinas.search.learning.weights import save_weights
+from hinas.search.learning.weights import load_weights, save_weights
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.train_command import app
 from hinas.search.training.given_pairs import GivenPairs, load_pairs
@@ -266,3 +267,20 @@ def test_the_command_mixes_as_asked_and_records_it(
     assert "--teacher-share: there is no --teacher" in mistake(app, *refused, "0.5")
     assert "--teacher-share: got 0, expected more than 0" in mistake(app, *refused, "0", "--teacher", "color")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_bundled_network_is_trained_on_from_its_model_alone(
+    picture_folder: Path, tmp_path: Path, in_process: Any, mistake: Any
+) -> None:
+    model = MODELS_FOLDER / "gray-fast.onnx"
+    run = [str(picture_folder), "--out", str(tmp_path / "run"), "--batch", "1", "--crop", "16", "--device", "cpu",
+           "--threads", "1", "--iterations", "1", "--learning-rate", "0"]  # fmt: skip
+    done = in_process(app, "gray-fast", *run, "--start-from", str(model))
+    assert done.returncode == 0, done.stderr
+    genotype = read_genotype(tmp_path / "run" / "genotype.json")
+    before, after = genotype.built(), genotype.built()
+    load_weights(before, model, identity=genotype.identity)
+    load_weights(after, tmp_path / "run" / "weights.safetensors", identity=genotype.identity)
+    for name, tensor in before.state_dict().items():
+        torch.testing.assert_close(after.state_dict()[name], tensor)
+    assert "no such file, and no bundled genotype of that name" in mistake(app, "grey-fast", *run)
