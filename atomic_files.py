@@ -64,13 +64,13 @@ def _named_where_nothing_is(temporary: Path, place: Path) -> None:
     try:
         # Unlike a rename it fails where there is something, in one step.
         os.link(temporary, place)
-    except FileExistsError:
-        raise UserError(f"{place}: has come up meanwhile and was left as it is; choose another name") from None
-    except OSError:
+        return
+    except OSError as error:
         # A file system without hard links: nothing else refuses in one step on every system.
-        if place.exists():
-            raise UserError(f"{place}: has come up meanwhile and was left as it is; choose another name") from None
-        temporary.rename(place)
+        is_taken = isinstance(error, FileExistsError) or place.exists()
+    if is_taken:
+        raise UserError(f"{place}: has come up meanwhile and was left as it is; choose another name")
+    temporary.rename(place)
 
 
 @contextmanager

@@ -68,17 +68,6 @@ def processor_computes_in(precision: Precision) -> bool:
     return precision.upper() in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def processor_rounds_to_bf16() -> bool:
-    """Whether OpenVINO rounds to bf16 when told to: it simulates that on processors with AVX-512, slower than fp32."""
-    from openvino import Model, Type, opset13
-
-    image = opset13.parameter([1], Type.f32)
-    told = {"INFERENCE_PRECISION_HINT": OPENVINO_HINTS["bf16"]}
-    model = Model([opset13.relu(image)], [image])  # pyright: ignore[reportGeneralTypeIssues]
-    compiled = openvino_core().compile_model(model, "CPU", told)
-    return compiled.get_property("INFERENCE_PRECISION_HINT") == Type.bf16
-
-
 class OpenVinoCpu(Backend):
     """A model file compiled by OpenVINO for the processor."""
 
