@@ -16,7 +16,7 @@ from hinas.errors import UserError
 from hinas.export.freeze import frozen_model
 from hinas.network_input import PACKED_BAYER, NetworkInput
 from hinas.runtime import Denoiser
-from hinas.search.architecture_search.genotype_drawing import draw_genotype
+from hinas.search.architecture_search.drawings.genotype_drawing import draw_genotype
 from hinas.search.architecture_search.search_space import DEFAULT_PRESET, preset_space
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.learning.metrics import validate

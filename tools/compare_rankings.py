@@ -17,10 +17,10 @@ from typing import Any
 import matplotlib
 import torch
 from hinas.figures import COLOURS, STYLE, new_figure
-from hinas.search.architecture_search.search_loop import Searched, validation_score
+from hinas.search.architecture_search.judgement import validation_score
 from hinas.search.architecture_search.search_request import SearchRequest
 from hinas.search.architecture_search.search_space import SearchSpace
-from hinas.search.architecture_search.search_state import new_search, restore_search
+from hinas.search.architecture_search.search_state import Searched, new_search, restore_search
 from hinas.search.genotype import Genotype, read_genotype
 from hinas.search.halving.candidate_files import CandidateFiles
 from hinas.search.halving.rank_correlation import kendalls_tau

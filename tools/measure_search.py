@@ -67,8 +67,8 @@ def arguments_parser() -> argparse.ArgumentParser:
 def measured(photos: Path, device_name: str, mixture: Any, space: str, kind: str, precision: Any) -> str:
     """One line: the mean of a step, and the memory after them."""
     import torch
-    from hinas.search.architecture_search.search_loop import Searched, search
-    from hinas.search.architecture_search.search_state import SearchState, new_search
+    from hinas.search.architecture_search.search_loop import search
+    from hinas.search.architecture_search.search_state import Searched, SearchState, new_search
     from hinas.search.images.image_folder import load_images
     from hinas.search.images.training_images import PatchSource
     from hinas.search.learning.device import chosen_device

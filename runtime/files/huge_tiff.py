@@ -13,11 +13,11 @@ from ..amount import Amount
 from ..backends.backend import Listener
 from ..denoiser import Denoiser
 from ..pictures.damage import damage_is_the_users
+from ..pictures.exif.size_tags import directory_of_size
 from ..pictures.formats.tiff_files import MOST_CLASSIC_BYTES, TiffDetails, add_tags, details_of, storage_options
 from ..pictures.formats.tiff_pages import can_be_read_in_parts, checked_page, notes_of
 from ..pictures.formats.tiff_regions import TiffRegions
 from ..pictures.pillow_files import MOST_PIXELS
-from ..pictures.size_tags import directory_of_size
 from ..tiling.pixel_values import Image
 from ..tiling.stitching import Progress
 from .huge_picture import HugePicture, SourceRows, note_on_bands

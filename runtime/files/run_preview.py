@@ -12,7 +12,7 @@ from ...errors import UserError
 from ..amount import Amount
 from ..denoise_request import Request
 from ..noise.level import NoiseLevel
-from ..pictures.exif_block import directory_from
+from ..pictures.exif.exif_block import directory_from
 from ..pictures.packed_bayer import as_seen
 from ..pictures.picture import KINDS, Picture
 from ..preview.html_page import write_page

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..tiling.pixel_values import Image, white_of
 from ..tiling.planner import Span
+from .exif.size_tags import block_of_size, directory_of_size
 from .formats.jpeg_files import JpegDetails, jpeg_details_of_size
 from .formats.png.png_files import chunks_of_size
 from .formats.tiff_files import TiffDetails
 from .picture import Picture
-from .size_tags import block_of_size, directory_of_size
 
 _REACH = 2
 """Rows to either side that a row enlarged bicubically depends on."""

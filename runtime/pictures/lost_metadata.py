@@ -4,7 +4,7 @@ import math
 import struct
 
 from ...errors import UserError
-from .exif_block import directory_from
+from .exif.exif_block import directory_from
 from .known_formats import Capacity
 from .picture import Metadata
 

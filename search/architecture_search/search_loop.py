@@ -6,42 +6,19 @@ One epoch is one pass of batches over W.
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from ..images.training_images import PatchSource
-from ..learning.choices import Method
-from ..learning.device import autocast
-from ..learning.distributed import Ranks
-from ..learning.losses import denoising_loss, ssim
-from ..learning.metrics import psnr_db
-from ..spaces.interface import SpaceDescription
+from ..learning.losses import denoising_loss
 from ..spaces.schedule import SearchSchedule
 from ..spaces.searcher import Mixing, Phase
-from ..tasks.interface import Pairs, Task
+from ..tasks.interface import Pairs
+from .judgement import best_of_samples, judged, merit, restored
 from .latency_penalty import expected_latency_ms, latency_penalty, predicted_ms
 from .search_history import SearchRow
-from .search_state import Found, LatencyGoal, SearchState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """What a search runs on; nothing of it changes while it runs."""
-
-    schedule: SearchSchedule
-    method: Method
-    task: Task
-    kernels: PatchSource
-    """The split W, for the kernels."""
-    architecture: PatchSource
-    """The split A, for the architecture."""
-    validation: PatchSource
-    """The split V, to choose."""
-    steps_per_epoch: int
-    latency: LatencyGoal | None
-    ranks: Ranks
+from .search_state import Searched, SearchState
 
 
 def search(
@@ -105,8 +82,8 @@ def _end_epoch(state: SearchState, searched: Searched) -> None:
             raise FloatingPointError(f"the loss of the {name} phase is {loss} in epoch {state.epoch}")
     found = None
     if method == "gradient" and state.epoch >= schedule.validate_from:
-        found = _judged(state, searched)
-        if state.best is None or _merit(found, searched.latency) > _merit(state.best, searched.latency):
+        found = judged(state, searched)
+        if state.best is None or merit(found, searched.latency) > merit(state.best, searched.latency):
             state.best = found
     state.history.append(
         SearchRow(
@@ -120,7 +97,7 @@ def _end_epoch(state: SearchState, searched: Searched) -> None:
         )
     )
     if method == "random" and state.epoch == schedule.epochs:
-        state.best = _best_of_samples(state, searched)
+        state.best = best_of_samples(state, searched)
 
 
 def num_steps(state: SearchState, searched: Searched, *, epochs: int, steps: int = 0) -> int:
@@ -198,7 +175,7 @@ def _step(state: SearchState, searched: Searched, phase: Phase) -> Tensor:
         None if pairs.level_B is None else ranks.share(pairs.level_B),
     )
     loss = denoising_loss(
-        _restored(state, shared, single).float(),
+        restored(state, shared, single).float(),
         shared.clean_BCHW,
         pixel=schedule.pixel_loss,
         ssim_weight=schedule.ssim_weight,
@@ -219,64 +196,3 @@ def _step(state: SearchState, searched: Searched, phase: Phase) -> Tensor:
     for optimizer in phase.optimizers:
         optimizer.step()
     return loss
-
-
-def _restored(state: SearchState, pairs: Pairs, single: SpaceDescription | None) -> Tensor:
-    """The network's output, of all candidates mixed or of a single network."""
-    level = pairs.level_B if state.searcher.conditioned else None
-    with autocast(pairs.degraded_BCHW.device, state.arithmetic):
-        if single is None:
-            return state.relaxed(pairs.degraded_BCHW, level)
-        return state.searcher.forward_single(pairs.degraded_BCHW, level, single)
-
-
-def _judged(state: SearchState, searched: Searched) -> Found:
-    """What the architecture stands for now, with the score on V that the searcher wants it judged by."""
-    score = validation_score(state, searched, state.searcher.judged())
-    return _found(state, searched, state.searcher.description(), score)
-
-
-def _best_of_samples(state: SearchState, searched: Searched) -> Found:
-    """RSWS: the best of `samples` random networks, each with the shared kernels."""
-    candidates: list[Found] = []
-    for _ in range(searched.schedule.samples):
-        description = state.searcher.random_description(state.draw)
-        candidates.append(_found(state, searched, description, validation_score(state, searched, description)))
-    return max(candidates, key=lambda found: _merit(found, searched.latency))
-
-
-def _merit(found: Found, latency: LatencyGoal | None) -> float:
-    if latency is None or found.latency_ms is None:
-        return found.score
-    return found.score - latency_penalty(torch.tensor(found.latency_ms), latency).item()
-
-
-def _found(state: SearchState, searched: Searched, description: SpaceDescription, score: tuple[float, float]) -> Found:
-    psnr, similarity = score
-    predicted = predicted_ms(state.searcher, description, searched.latency)
-    return Found(description=description, epoch=state.epoch, psnr_db=psnr, ssim=similarity, latency_ms=predicted)
-
-
-@torch.no_grad()
-def validation_score(state: SearchState, searched: Searched, single: SpaceDescription | None) -> tuple[float, float]:
-    """Mean PSNR in dB and SSIM over fixed patches of V under every case, of the supernet or of one of its networks.
-
-    Patches, and batches in which the cases mix, as in training: the supernet's norms use each batch's own statistics,
-    which whole images or one level alone would shift. Nothing is drawn: no path, and no skip is left out.
-    """
-    is_learning = state.searcher.training
-    state.searcher.eval()
-    schedule, task = searched.schedule, searched.task
-    generator = torch.Generator(device=searched.validation.pixels.device).manual_seed(0)
-    cases = task.cases
-    psnr: list[float] = []
-    similarity: list[float] = []
-    for turn in range(len(cases)):
-        clean = searched.validation.draw(4 * schedule.batch, schedule.crop, generator)
-        pairs = task.of_cases(clean, [cases[(index + turn) % len(cases)] for index in range(len(clean))], generator)
-        output = _restored(state, pairs, single).float().clamp(0, 1)
-        output, reference = task.compared(output, pairs.clean_BCHW)
-        psnr += [psnr_db(one, other) for one, other in zip(output, reference, strict=True)]
-        similarity.append(ssim(output, reference).item())
-    state.searcher.train(is_learning)
-    return sum(psnr) / len(psnr), sum(similarity) / len(similarity)

@@ -26,17 +26,18 @@ from ..spaces.registry import network_description, space_named
 from ..spaces.schedule import SearchSchedule
 from ..tasks.interface import Task
 from ..tasks.registry import task_for_search
+from .drawings.genotype_drawing import draw_genotype
+from .drawings.search_curves import draw_search_curves
 from .found_genotype import found_genotype
-from .genotype_drawing import draw_genotype
 from .latency_table import table_for
-from .search_curves import draw_search_curves
 from .search_history import curves_of, write_search_history
-from .search_loop import Searched, num_steps, search, temperature_of
+from .search_loop import num_steps, search, temperature_of
 from .search_request import LatencyRequest, SearchRequest
 from .search_space import SearchSpace
 from .search_state import (
     Found,
     LatencyGoal,
+    Searched,
     SearchState,
     check_finite,
     new_search,

@@ -1,4 +1,4 @@
-"""A search's resumable state, and what latency adds to its loss."""
+"""What a search runs on, and its resumable state."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..learning.choices import Arithmetic
+from ..images.training_images import PatchSource
+from ..learning.choices import Arithmetic, Method
+from ..learning.distributed import Ranks
 from ..spaces.interface import SpaceDescription
 from ..spaces.schedule import SearchSchedule
 from ..spaces.searcher import Phase, Searcher
+from ..tasks.interface import Task
 from .latency_table import LatencyTable
 from .search_history import SearchRow
 
@@ -44,6 +47,24 @@ class Found:
     def score(self) -> float:
         """SSIM + PSNR / 100 (HiNAS v2, section 4.1)."""
         return self.ssim + self.psnr_db / 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What a search runs on; nothing of it changes while it runs."""
+
+    schedule: SearchSchedule
+    method: Method
+    task: Task
+    kernels: PatchSource
+    """The split W, for the kernels."""
+    architecture: PatchSource
+    """The split A, for the architecture."""
+    validation: PatchSource
+    """The split V, to choose."""
+    steps_per_epoch: int
+    latency: LatencyGoal | None
+    ranks: Ranks
 
 
 @dataclass(kw_only=True)

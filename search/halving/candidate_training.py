@@ -17,9 +17,10 @@ from ..runs.checkpoint import load_checkpoint, save_checkpoint
 from ..runs.step_signals import signals_wait_for_steps
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.interface import Task
-from ..training.train_loop import TrainingState, new_state, restore_state, state_content, train
+from ..training.train_loop import train
 from ..training.training_record import recorded_task, training_record
 from ..training.training_settings import TrainingSettings
+from ..training.training_state import TrainingState, new_state, restore_state, state_content
 from .candidates import Candidate
 
 _SAVE_EVERY_SECONDS = 120.0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from ...atomic_files import written_whole
 from ...errors import UserError
+from ..architecture_search.drawings.genotype_drawing import draw_genotype
 from ..architecture_search.found_genotype import found_genotype
-from ..architecture_search.genotype_drawing import draw_genotype
 from ..architecture_search.search_request import SearchRequest
 from ..genotype import Score, write_genotype
 from .candidate_files import CandidateFiles

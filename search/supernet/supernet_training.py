@@ -20,7 +20,7 @@ from ..spaces.interface import SpaceDescription
 from ..spaces.single_path import SinglePathSupernet
 from ..spaces.supernet_schedule import SupernetSchedule
 from ..tasks.interface import Pairs, Task
-from ..training.train_loop import learning_rate_factor
+from ..training.learning_rate import learning_rate_factor
 
 _GRADIENT_CLIP = 5.0
 """Largest L2 norm of a step's gradient."""

@@ -32,10 +32,11 @@ from .check_request import check_request
 from .chosen_images import chosen_images
 from .given_pairs import GivenPairs
 from .teacher import opened_teacher
-from .train_loop import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content, train
+from .train_loop import train
 from .train_request import TrainRequest
 from .training_record import recorded_task, training_record
 from .training_settings import USUAL_TEACHER_SHARE, TrainingSettings
+from .training_state import HistoryRow, TrainingState, check_finite, new_state, restore_state, state_content
 
 SAVE_EVERY_SECONDS = 120.0
 _BEFORE_THERE_WAS = {"pairs": "simulated", "quantised_share": None}

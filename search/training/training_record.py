@@ -9,7 +9,7 @@ import torch
 from ... import __version__
 from ...network_input import NetworkInput
 from ..tasks.interface import Task
-from .train_loop import TrainingState
+from .training_state import TrainingState
 
 
 def recorded_task(network_input: NetworkInput, task: Task) -> dict[str, Any]:

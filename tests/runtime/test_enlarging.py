@@ -20,9 +20,9 @@ from hinas.runtime.files import huge_tiff
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
 from hinas.runtime.pictures.enlarged import alpha_rows_for, enlarged_alpha, enlarged_alpha_rows
-from hinas.runtime.pictures.exif_block import directory_from
+from hinas.runtime.pictures.exif.exif_block import directory_from
+from hinas.runtime.pictures.exif.size_tags import block_of_size
 from hinas.runtime.pictures.image_files import read_picture
-from hinas.runtime.pictures.size_tags import block_of_size
 from hinas.runtime.tiling.planner import Span
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hinas.runtime.pictures.exif_block import Value, block_from, directory_from
+from hinas.runtime.pictures.exif.exif_block import Value, block_from, directory_from
+from hinas.runtime.pictures.exif.maker_notes import MAKER_NOTE, moved_note
 from hinas.runtime.pictures.image_files import read_picture, write_picture
 from hinas.runtime.pictures.known_formats import format_for
-from hinas.runtime.pictures.maker_notes import MAKER_NOTE, moved_note
 from PIL import Image
 
 EXIF_DIRECTORY = 34665

@@ -11,7 +11,7 @@ from hinas.errors import UserError
 from hinas.runtime.denoise_request import Request
 from hinas.runtime.files.denoise_files import denoise_files
 from hinas.runtime.files.reporting import Reporter
-from hinas.runtime.pictures.exif_block import directory_from
+from hinas.runtime.pictures.exif.exif_block import directory_from
 from hinas.runtime.pictures.formats import raw_files
 from hinas.runtime.pictures.image_files import decoded_bytes, read_picture
 from PIL import Image

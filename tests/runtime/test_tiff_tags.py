@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from hinas.runtime.files.huge_tiff import opened_regions
-from hinas.runtime.pictures.exif_block import CLASSIC, directory_bytes, directory_from
+from hinas.runtime.pictures.exif.exif_block import CLASSIC, directory_bytes, directory_from
 from hinas.runtime.pictures.image_files import read_picture, write_picture
 from hinas.runtime.pictures.known_formats import format_for
 from hinas.runtime.tiling.planner import Region, Span

@@ -16,8 +16,9 @@ from hinas.search.images.training_images import PatchSource
 from hinas.search.learning.distributed import Ranks
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.training import train_loop
-from hinas.search.training.train_loop import TrainingState, new_state, train
+from hinas.search.training.train_loop import train
 from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_state import TrainingState, new_state
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(iterations=4, batch=1, crop=16, warmup=1, log_every=100)

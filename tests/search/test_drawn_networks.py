@@ -10,9 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from hinas.search.architecture_search.search_loop import Searched, search, skip_dropout_of, validation_score
+from hinas.search.architecture_search.judgement import validation_score
+from hinas.search.architecture_search.search_loop import search, skip_dropout_of
 from hinas.search.architecture_search.search_space import preset_space
-from hinas.search.architecture_search.search_state import SearchState, new_search, restore_search, search_content
+from hinas.search.architecture_search.search_state import (
+    Searched,
+    SearchState,
+    new_search,
+    restore_search,
+    search_content,
+)
 from hinas.search.images.image_folder import load_images
 from hinas.search.images.splits import split_images
 from hinas.search.images.training_images import PatchSource

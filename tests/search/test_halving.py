@@ -27,8 +27,9 @@ from hinas.search.spaces.halving_schedule import HalvingSchedule
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named
 from hinas.search.tasks.denoise import Denoise
-from hinas.search.training.train_loop import new_state, train
+from hinas.search.training.train_loop import train
 from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_state import new_state
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

@@ -11,8 +11,8 @@ from hinas.errors import UserError
 from hinas.search.bundled_genotypes import genotype_file
 from hinas.search.genotype import Genotype, genotype_from_json, read_genotype
 from hinas.search.training.optimizers import kernels_and_rest
-from hinas.search.training.train_loop import TrainingState, new_state, restore_state, state_content
 from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_state import TrainingState, new_state, restore_state, state_content
 from torch import Tensor, nn
 
 CLEARER = {

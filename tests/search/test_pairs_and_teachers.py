@@ -21,8 +21,9 @@ from hinas.search.tasks.denoise import Denoise
 from hinas.search.train_command import app
 from hinas.search.training.given_pairs import GivenPairs, load_pairs
 from hinas.search.training.teacher import Teacher, opened_teacher
-from hinas.search.training.train_loop import TrainingState, new_state, train
+from hinas.search.training.train_loop import train
 from hinas.search.training.training_settings import USUAL_TEACHER_SHARE, TrainingSettings
+from hinas.search.training.training_state import TrainingState, new_state
 from PIL import Image
 from safetensors import safe_open
 

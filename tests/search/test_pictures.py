@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hinas.search.architecture_search.genotype_drawing import cells_figure, draw_genotype
-from hinas.search.architecture_search.search_curves import draw_search_curves
+from hinas.search.architecture_search.drawings.genotype_drawing import cells_figure, draw_genotype
+from hinas.search.architecture_search.drawings.search_curves import draw_search_curves
 from hinas.search.architecture_search.search_history import SearchRow
 from hinas.search.genotype import genotype_from_json
 from hinas.search.spaces.diagram import CellDiagram, CellsDiagram, EdgeDiagram

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hinas.search.architecture_search.judgement import validation_score
 from hinas.search.architecture_search.latency_penalty import expected_latency_ms
 from hinas.search.architecture_search.latency_table import LatencyTable, Price
-from hinas.search.architecture_search.search_loop import Searched, search, temperature_of, validation_score
+from hinas.search.architecture_search.search_loop import search, temperature_of
 from hinas.search.architecture_search.search_state import (
     LatencyGoal,
+    Searched,
     SearchState,
     new_search,
     restore_search,

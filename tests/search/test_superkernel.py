@@ -16,9 +16,15 @@ from hinas.errors import UserError
 from hinas.export.checks.check_numerics import probed_halo
 from hinas.export.freeze import frozen_model
 from hinas.export.graph.onnx_from_network import with_folded_branches
-from hinas.search.architecture_search.search_loop import Searched, search
+from hinas.search.architecture_search.search_loop import search
 from hinas.search.architecture_search.search_space import preset_space
-from hinas.search.architecture_search.search_state import SearchState, new_search, restore_search, search_content
+from hinas.search.architecture_search.search_state import (
+    Searched,
+    SearchState,
+    new_search,
+    restore_search,
+    search_content,
+)
 from hinas.search.genotype import Genotype, genotype_from_json
 from hinas.search.images.image_folder import load_images
 from hinas.search.images.training_images import PatchSource

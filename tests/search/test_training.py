@@ -18,8 +18,9 @@ from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.tasks.interface import Task
 from hinas.search.training.learning_rate import learning_rate_factor
-from hinas.search.training.train_loop import TrainingState, new_state, restore_state, state_content, train
+from hinas.search.training.train_loop import train
 from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_state import TrainingState, new_state, restore_state, state_content
 
 CPU = torch.device("cpu")
 DENOISE = Denoise()

@@ -17,8 +17,9 @@ from hinas.search.learning.distributed import Ranks
 from hinas.search.tasks.denoise import Denoise
 from hinas.search.train_command import app
 from hinas.search.training.learning_rate import learning_rate_factor, learning_rate_factor_at
-from hinas.search.training.train_loop import TrainingState, new_state, train
+from hinas.search.training.train_loop import train
 from hinas.search.training.training_settings import TrainingSettings
+from hinas.search.training.training_state import TrainingState, new_state
 from safetensors import safe_open
 
 CPU = torch.device("cpu")

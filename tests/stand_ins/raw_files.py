@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from hinas.runtime.pictures.exif_block import CLASSIC, Directory, Value, directory_bytes
+from hinas.runtime.pictures.exif.exif_block import CLASSIC, Directory, Value, directory_bytes
 
 BLACK, WHITE = 512, 16383
 """Levels of the sensor."""

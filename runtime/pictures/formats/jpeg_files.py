@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ....errors import UserError
+from ..exif.size_tags import block_of_size
 from ..known_formats import JPEG_DPI
 from ..picture import Metadata, Picture
 from ..pillow_files import notes_on_rest, opened
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
-from ..size_tags import block_of_size
 from .jpeg_segments import (
     EXIF,
     JFIF,

@@ -16,8 +16,8 @@ import numpy as np
 from ....errors import UserError
 from ....installation import install_advice
 from ..damage import damage_is_the_users
-from ..exif_block import Directory, Value, block_from, directory_from
-from ..maker_notes import MAKER_NOTE
+from ..exif.exif_block import Directory, Value, block_from, directory_from
+from ..exif.maker_notes import MAKER_NOTE
 from ..picture import Metadata, Picture, without_alpha
 from ..pillow_files import check_size
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from ....errors import UserError
 from ....network_input import PACKED_BAYER
-from ..exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
+from ..exif.exif_block import BIG, CLASSIC, Directory, Value, block_from, directory_bytes, directory_from
+from ..exif.size_tags import without_shape
 from ..float_values import values_within
 from ..known_formats import TIFF_DPI
 from ..picture import Format, Image, Metadata, Picture, with_alpha, without_alpha
 from ..pillow_files import check_size
 from ..press_colours import Press, colours_from_inks, inks_from_colours, press_from
-from ..size_tags import without_shape
 from .tiff_pages import (
     CMYK,
     FLOAT,

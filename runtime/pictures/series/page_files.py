@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ....errors import UserError
 from ..damage import damage_is_the_users
-from ..exif_block import BIG, CLASSIC, Directory, Value, directory_bytes, directory_from
+from ..exif.exif_block import BIG, CLASSIC, Directory, Value, directory_bytes, directory_from
 from ..formats.tiff_files import MOST_CLASSIC_BYTES, picture_of_page, tiff_from_picture
 from ..formats.tiff_pages import check_kind, listed_pages
 from ..picture import Picture

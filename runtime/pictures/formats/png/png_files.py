@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from .....errors import UserError
 from ...colour_codes import codes_from
+from ...exif.size_tags import block_of_size
 from ...known_formats import PNG_DPI
 from ...picture import Image, Metadata, Picture, with_alpha, without_alpha
 from ...pillow_files import check_size, notes_on_rest, opened
-from ...size_tags import block_of_size
 from .png_chunks import chunks_in, note_on_damage, packed_pixels
 from .png_scanlines import SIGNATURE, Chunk, PngHeader, decoded_pixels, png_bytes
 

@@ -8,8 +8,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ...figures import COLOURS, STYLE, new_figure, write_both
-from .search_history import SearchRow
+from ....figures import COLOURS, STYLE, new_figure, write_both
+from ..search_history import SearchRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-from ...figures import COLOURS, STYLE, new_figure
-from ..spaces.diagram import Arrow, Box, GraphDiagram
+from ....figures import COLOURS, STYLE, new_figure
+from ...spaces.diagram import Arrow, Box, GraphDiagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

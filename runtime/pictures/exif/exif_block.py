@@ -8,7 +8,7 @@ import mmap
 import struct
 from dataclasses import dataclass, field
 
-from ...errors import UserError
+from ....errors import UserError
 from .maker_notes import MAKER_NOTE, moved_note
 
 _UNIT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}

@@ -8,10 +8,10 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
-from ...figures import COLOURS, STYLE, new_figure, write_both
-from ..genotype import Genotype
-from ..spaces.diagram import CellDiagram, CellsDiagram, Diagram
-from ..spaces.registry import space_named
+from ....figures import COLOURS, STYLE, new_figure, write_both
+from ...genotype import Genotype
+from ...spaces.diagram import CellDiagram, CellsDiagram, Diagram
+from ...spaces.registry import space_named
 from .graph_drawing import graph_figure
 
 if TYPE_CHECKING:

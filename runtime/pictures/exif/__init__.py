@@ -1,0 +1,1 @@
+"""EXIF blocks and TIFF directories, byte by byte."""

@@ -1,0 +1,1 @@
+"""What a search draws: the genotype, and its own course."""
