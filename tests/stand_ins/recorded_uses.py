@@ -1,6 +1,6 @@
 """Base classes of stand-ins that write down every name used of them, and how it was called.
 
-`tests/export/test_tensorrt_bindings.py` holds the records to the real bindings.
+`tests/export/tensorrt/test_tensorrt_bindings.py` holds the records to the real bindings.
 """
 
 from functools import wraps

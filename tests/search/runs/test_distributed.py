@@ -77,7 +77,7 @@ def by_two(
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stand_ins.commands_in_turn"]
     result = subprocess.run(
         [sys.executable, *launcher, "commands.json"], cwd=folder, capture_output=True, text=True, timeout=400,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("\n") == len(JOBS), "the first process alone speaks"

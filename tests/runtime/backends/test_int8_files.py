@@ -21,7 +21,7 @@ from PIL import Image
 from stand_ins.model_files import written_as
 
 Models = dict[str, Path]
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 DENOISERS = ("gray", "gray-best", "gray-fast", "color", "color-best", "color-fast", "photo", "photo-fast")
 TARGETS = ("ort", "openvino")
 MOST_LOST_DB = 0.1

@@ -13,7 +13,7 @@ from hinas.search.camera.shot import level_of
 from hinas.search.noise.network import load_noise_network
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from hinas.installation import install_advice
 from hinas.runtime.engines.gpu import Gpu
 from hinas.runtime.model.bundled_models import MODELS_FOLDER
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "on_gpu" / "check_tensorrt.py"
+SCRIPT = Path(__file__).parents[3] / "tools" / "on_gpu" / "check_tensorrt.py"
 GRAY = MODELS_FOLDER / "gray.onnx"
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 NAMES = ["gray", "gray-best", "gray-fast", "color", "color-best", "color-fast", "photo", "photo-fast"]
 ENLARGING = {"sr-x2": 2, "sr-x3": 3, "sr-x4": 4}
 BLIND = "derain"
-CLEAN = Path(__file__).parent.parent.parent / "examples" / "clean.png"
+CLEAN = Path(__file__).parents[3] / "examples" / "clean.png"
 
 
 def noisy_picture(name: str, height: int, width: int) -> np.ndarray:

@@ -29,7 +29,7 @@ from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
 from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GRAY = MODELS_FOLDER / "gray.onnx"
 PACKAGES = {
     "8.6.1": "tensorrt-bindings==8.6.1",

@@ -21,7 +21,7 @@ from hinas.search.tasks.interface import TaskOptions
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-TOOL = Path(__file__).parents[2] / "tools" / "make_camera_pairs.py"
+TOOL = Path(__file__).parents[3] / "tools" / "make_camera_pairs.py"
 
 
 def _picture(height: int = 64, width: int = 80) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Neither can be imported without a GPU, so pip fetches pycuda's sources and the header into a temporary folder. What the
 runtime uses is not listed here: it is what the stand-ins recorded. TensorRT's names are held to the real bindings in
-`tests/export/test_tensorrt_bindings.py`, and ONNX Runtime's are looked up in the real module by its stand-in.
+`tests/export/tensorrt/test_tensorrt_bindings.py`, and ONNX Runtime's are looked up in the real module by its stand-in.
 """
 
 import re
@@ -22,7 +22,7 @@ from stand_ins.pycuda_driver import DriverLibrary, install_pycuda, make_pycuda
 from stand_ins.simulated_gpu import SimulatedGpu
 from stand_ins.tensorrt_runtime import make_tensorrt, write_engine_for
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "on_gpu" / "check_gpu_backends.py"
+SCRIPT = Path(__file__).parents[3] / "tools" / "on_gpu" / "check_gpu_backends.py"
 GPU = Gpu(name="NVIDIA GeForce GTX 1080 Ti", compute_capability=(6, 1), num_multiprocessors=28, memory_bytes=11 * 2**30)
 
 

@@ -16,7 +16,7 @@ from hinas.search.spaces import registry
 from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import space_named, space_names, space_settings
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "own_space"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "own_space"
 Install = Callable[[str, str], None]
 
 

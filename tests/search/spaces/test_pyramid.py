@@ -85,7 +85,7 @@ def test_a_mistake_in_a_description_is_named_by_its_path(change: Any, said: str)
 
 
 def test_the_document_shows_a_valid_genotype() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "search.md").read_text(encoding="utf-8")
     shown = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     genotypes = [genotype_from_json(block) for block in shown if '"space": "pyramid"' in block]
     assert [genotype.geometry.alignment for genotype in genotypes] == [8]
