@@ -1,6 +1,6 @@
 """Stand-ins for `pycuda.driver` and for the functions of NVIDIA's driver library, on a simulated GPU.
 
-They write down every name used of pycuda; `tests/runtime/backends/test_gpu_bindings.py` looks them up in pycuda's sources.
+They write down every name used of pycuda; `backends/test_gpu_bindings.py` looks them up in pycuda's sources.
 """
 
 import ctypes
