@@ -1,47 +1,26 @@
-"""The superkernel space: slices, relaxed samples of them, what a search reads off, what networks see and cost."""
+"""The superkernel space: slices, relaxed samples of them, what a search reads off, and what networks see."""
 
-import contextlib
 import json
-import math
-from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hinas.errors import UserError
 from hinas.export.checks.check_numerics import probed_halo
 from hinas.export.freeze import frozen_model
 from hinas.export.graph.onnx_from_network import with_folded_branches
-from hinas.search.architecture_search.search_loop import search
 from hinas.search.architecture_search.search_space import preset_space
-from hinas.search.architecture_search.search_state import (
-    Searched,
-    SearchState,
-    new_search,
-    restore_search,
-    search_content,
-)
 from hinas.search.genotype import Genotype, genotype_from_json
-from hinas.search.images.image_folder import load_images
-from hinas.search.images.training_images import PatchSource
-from hinas.search.learning.distributed import Ranks
-from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.spaces.interface import TaskDescription
-from hinas.search.spaces.registry import network_description, space_named, space_settings
-from hinas.search.spaces.schedule import SearchSchedule
+from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.spaces.superkernel.choices import AttentiveChoice, FactorizedChoice, FilterwiseChoice, JointChoice
 from hinas.search.spaces.superkernel.dense_block import DenseBlock
-from hinas.search.spaces.superkernel.expected_cost import expected_blocks, expected_halo
 from hinas.search.spaces.superkernel.space import Slice
 from hinas.search.spaces.superkernel.superkernel import Superkernel
-from hinas.search.tasks.denoise import Denoise
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 SUPERKERNEL = space_named("superkernel")
 GREY = TaskDescription(channels=1)
@@ -249,122 +228,6 @@ def test_blocks_begin_as_the_identity_and_fold_into_plain_convolutions() -> None
         assert not torch.equal(block(x), x)
 
 
-SCHEDULE = SearchSchedule.model_validate(
-    {"epochs": 4, "batch": 2, "crop": 16, "warm_up_epochs": 0, "validate_from_epoch": 3, "final_temperature": 0.1,
-     "kernel_optimizer": "adam", "architecture_learning_rate": 0.05}
-)  # fmt: skip
-
-
-def _searched(folder: Path, schedule: SearchSchedule) -> Searched:
-    patches = PatchSource(load_images(folder, channels=1, smallest_side=16).images, device=CPU)
-    return Searched(
-        schedule=schedule, method="gradient", task=Denoise(levels=(30.0, 50.0), quantised_share=0.0), kernels=patches,
-        architecture=patches, validation=patches, steps_per_epoch=2, latency=None, ranks=Ranks(),
-    )  # fmt: skip
-
-
-def _new(**changes: Any) -> SearchState:
-    torch.manual_seed(0)
-    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
-    return new_search(searcher, SCHEDULE, seed=0, device=CPU)
-
-
-def _run(state: SearchState, folder: Path, epochs: int) -> None:
-    # The whole schedule, interrupted after some epochs.
-    def interrupted(current: SearchState) -> None:
-        if current.epoch == epochs:
-            raise KeyboardInterrupt
-
-    with contextlib.suppress(KeyboardInterrupt):
-        search(state, _searched(folder, SCHEDULE), max_seconds=math.inf, save=lambda: None, report=interrupted)
-
-
-@pytest.mark.parametrize("choice", ["joint", "filterwise_attention"])
-def test_a_resumed_search_is_the_search_that_was_never_interrupted(
-    choice: str, picture_folder: Path, tmp_path: Path
-) -> None:
-    whole = _new(choice=choice)
-    _run(whole, picture_folder, 4)
-    first = _new(choice=choice)
-    _run(first, picture_folder, 2)
-    save_checkpoint(search_content(first, {}, "a search"), tmp_path / "checkpoint.pt")
-    again = _new(choice=choice)
-    again.searcher.restore_randomness(torch.Generator().manual_seed(99).get_state())
-    content = load_checkpoint(tmp_path / "checkpoint.pt", device=CPU)
-    restore_search(again, content, lambda document: network_description("superkernel", document))
-    _run(again, picture_folder, 4)
-    for (name, one), other in zip(
-        whole.searcher.state_dict().items(), again.searcher.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, other), name
-    assert [row.losses for row in whole.history] == [row.losses for row in again.history]
-    assert whole.best is not None and again.best is not None and whole.best.description == again.best.description
-
-
-def test_kernels_and_logits_learn_in_one_phase(picture_folder: Path) -> None:
-    state = _new()
-    (phase,) = state.phases
-    assert phase.learns == {"kernels", "architecture"}
-    before = {name: value.detach().clone() for name, value in state.searcher.named_parameters()}
-    _run(state, picture_folder, 2)
-    moved = {name for name, value in state.searcher.named_parameters() if not torch.equal(value, before[name])}
-    assert any(name.startswith("choices.") for name in moved) and any(name.endswith("last.scale") for name in moved)
-    # Batches of V are scored without a draw: the distilled network is.
-    state_before = state.searcher.randomness()
-    assert state.searcher.judged() == state.searcher.description()
-    assert torch.equal(state.searcher.randomness(), state_before)
-
-
-def _one_hot(searcher: Any, description: Any) -> Iterator[Tensor]:
-    for choice, chosen in zip(searcher.choices, description.slices, strict=True):
-        yield choice.share_of(chosen)
-
-
-@pytest.mark.parametrize("base", [{}, ATTENTION, {"blocks": 2, "depth": 2, "resolution": "full"}])
-@pytest.mark.parametrize("choice", ["joint", "filterwise"])
-def test_what_is_expected_of_a_decided_network_is_what_it_has(base: Any, choice: str) -> None:
-    searcher = _searcher(choice=choice, **base)
-    for seed in range(4):
-        description = searcher.random_description(Random(seed))
-        shares = list(_one_hot(searcher, description))
-        expected, counted = expected_blocks(shares, searcher.settings, 1), searcher.blocks_of(description)
-        for block, count in counted.items():
-            assert count - 1 < expected[block].item() <= count + 1e-3
-        assert all(expected[block].item() == 0 for block in expected if block not in counted)
-        assert expected_halo(shares, searcher.settings).item() == searcher.halo_of(description)
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_what_is_expected_carries_gradients_to_every_logit(choice: str) -> None:
-    searcher = _searcher(choice=choice)
-    total = sum(searcher.expected_blocks().values()) + searcher.expected_halo()
-    gradients = torch.autograd.grad(total, list(searcher.choices.parameters()))
-    assert all(torch.isfinite(gradient).all() and gradient.abs().max() > 0 for gradient in gradients)
-    # Larger kernels cost more: the descent is towards the smaller one.
-    if choice == "factorized":
-        assert gradients[0][0] < gradients[0][1]
-
-
-def test_blocks_are_the_superkernels_multiply_adds() -> None:
-    settings = _settings(depth=2, kernels=[3, 5, 7], width=64, conditioning=None)
-
-    def counted(description: Any) -> tuple[float, float]:
-        assert SUPERKERNEL.pricing is not None
-        blocks = SUPERKERNEL.pricing.blocks(description, GREY)
-        # Shapes suffice for counting.
-        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-            SUPERKERNEL.network(description, GREY)(torch.zeros(1, 1, 64, 64))
-        sides = {block: int(block.name[-1]) for block in blocks if block.name.startswith("conv")}
-        by_blocks = sum(blocks[b] * b.in_channels * b.out_channels * side**2 / b.stride**2 for b, side in sides.items())
-        return counter.get_total_flops() / 2 / 64**2, by_blocks
-
-    networks = [settings.random_description(Random(seed)) for seed in range(4)]
-    measured, by_blocks = zip(*map(counted, networks), strict=True)
-    frames = [one - other for one, other in zip(measured, by_blocks, strict=True)]
-    # All that is no superkernel is the same for all; less than a block of each kind is rounded.
-    assert max(frames) - min(frames) < 0.005 * (max(measured) - min(measured))
-
-
 MISTAKES = [
     ({"slices": []}, r"\$\.network: .*slices: got 0, expected 6, two for each DCR block"),
     ({"subnetworks": 3}, r"\$\.network: .*subnetworks: got 3, but skipinit has one; choose multi_attentional"),
@@ -389,25 +252,3 @@ def test_a_mistake_in_a_description_is_named_by_its_path(change: Any, said: str)
 def test_a_mistake_in_the_settings_is_named(change: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         preset_space("superkernel", GREY, "fast", change)
-
-
-@pytest.mark.parametrize(
-    ("preset", "changes"),
-    [
-        ("fast", {}),
-        ("fast", {"choice": "filterwise"}),
-        ("fast", {"kernels": [3]}),
-        ("paper", {}),
-        ("paper-attention", {}),
-    ],
-)
-def test_the_latencies_of_the_probes_fix_every_price(preset: str, changes: Any) -> None:
-    space = preset_space("superkernel", GREY, preset, changes)
-    assert SUPERKERNEL.pricing is not None
-    rows = [SUPERKERNEL.pricing.blocks(probe, GREY) for probe in SUPERKERNEL.pricing.probes(space.settings)]
-    names = sorted({block for row in rows for block in row})
-    matrix = np.array([[row.get(block, 0) for block in names] for row in rows], np.float64)
-    # In shares of the largest count: a price is to stand out from the others, not only from rounding errors.
-    assert np.linalg.matrix_rank(matrix / matrix.max(0), tol=1e-3) == len(names)
-    for seed in range(20):
-        assert set(SUPERKERNEL.pricing.blocks(SUPERKERNEL.random(space.settings, Random(seed)), GREY)) <= set(names)
