@@ -35,11 +35,6 @@ def _timed(name: str, bytes_per_pixel: int = 0, **facts: Any) -> TimedMethod:
     return TimedMethod(name=name, request={}, facts=facts, bytes_per_pixel=lambda: bytes_per_pixel)
 
 
-def _measured(timed: TimedMethod, *samples: float, size: Size = SIZE) -> MeasuredLatency:
-    statistics = latency_of(samples, warm_up_runs=3, is_warm=True, cold_start=None)
-    return MeasuredLatency(method=timed, size=size, latency=statistics, library="l", peak_memory_bytes=None)
-
-
 class _Nvml:
     """`pynvml` with one GPU: each run takes energy, opening a backend takes memory."""
 

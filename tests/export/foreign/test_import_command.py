@@ -11,16 +11,12 @@ import pytest
 import torch
 from hinas.export import import_network
 from hinas.export.commands import app
-from hinas.export.foreign.foreign_use import ForeignUse
 from hinas.runtime.denoiser import Denoiser
 from hinas.runtime.model.manifest import ModelManifest
 from onnx import TensorProto
 from PIL import Image
 from stand_ins.foreign_networks import COLOUR, Net, dncnn, excited, ffdnet, placed
 from torch import nn
-
-TOLD = ForeignUse(condition="sigma/255", level_range=(0, 75))
-BLIND = ForeignUse()
 
 
 @pytest.fixture

@@ -13,23 +13,12 @@ from hinas.search.architecture_search.search_loop import skip_dropout_of
 from hinas.search.learning.distributed import Ranks
 from hinas.search.learning.draws import gumbel_like, straight_through
 from hinas.search.spaces.hinas.relaxation.drawn_architecture import drawn_architecture, drawn_cells, with_skips_left_out
-from hinas.search.spaces.interface import TaskDescription
-from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.spaces.schedule import SearchSchedule
 from hinas.search.spaces.searcher import Mixing
+from stand_ins.small_searchers import SMALL_SPACES, drawing_searcher
 from torch.utils.flop_counter import FlopCounterMode
 
-GREY = TaskDescription(channels=1)
-CPU = torch.device("cpu")
 SAMPLED = Mixing(mixture="sampled")
-HINAS: dict[str, Any] = {
-    "layers": 3, "nodes": 2, "width": 4, "compact_width": 8,
-    "stem": {"resolution": "half", "channels": 6}, "end": {"channels": 6, "early_channels": 4},
-}  # fmt: skip
-CLEARER: dict[str, Any] = {
-    "width": 3, "modules": 2, "stem": {"resolution": "half", "blocks": 1, "channels": 2, "expansion": 2},
-}  # fmt: skip
-SMALL = {"hinas": HINAS, "clearer": CLEARER}
 KINDS: dict[str, dict[str, Any]] = {
     "shared cells": {},
     "a copy for every exit": {"cell_sharing": False},
@@ -37,15 +26,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "one width": {"width_search": "fixed"},
     "one alpha for all layers": {"layerwise": False},
 }
-
-
-def _searcher(space: str = "hinas", seed: int = 0, **changes: Any) -> Any:
-    """A small supernet in training whose last convolution, zero at first, has weights: else outputs would be alike."""
-    torch.manual_seed(seed)
-    searcher: Any = space_named(space).searcher(space_settings(space, SMALL[space] | changes), GREY)
-    last = searcher.supernet.end.last if space == "hinas" else searcher.frame.last
-    torch.nn.init.normal_(last.weight, std=0.5)
-    return searcher.train()
 
 
 def _batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,9 +37,9 @@ def _rewound(searcher: Any) -> Any:
     return torch.Generator().set_state(searcher.randomness())
 
 
-@pytest.mark.parametrize("space", SMALL)
+@pytest.mark.parametrize("space", SMALL_SPACES)
 def test_a_softmax_without_dropout_draws_nothing(space: str) -> None:
-    searcher = _searcher(space)
+    searcher = drawing_searcher(space)
     before = searcher.randomness()
     learning = searcher(*_batch())
     searcher.set_mixing(Mixing())
@@ -93,7 +73,7 @@ CASES = [("hinas", changes) for changes in KINDS.values()] + [("clearer", {})]
 @pytest.mark.parametrize(("space", "changes"), CASES, ids=[*KINDS, "clearer"])
 def test_a_sampled_step_is_the_drawn_network_alone(space: str, changes: Any) -> None:
     """In value, bit for bit, and in what is computed for it, forwards and backwards."""
-    searcher = _searcher(space, **changes)
+    searcher = drawing_searcher(space, **changes)
     searcher.set_mixing(SAMPLED)
     searcher.set_temperature(0.3)
     seen: set[str] = set()
@@ -112,7 +92,7 @@ def test_a_sampled_step_is_the_drawn_network_alone(space: str, changes: Any) -> 
 
 
 def test_the_gradient_of_a_draw_reaches_all_logits_of_what_was_chosen() -> None:
-    searcher = _searcher(nodes=1)
+    searcher = drawing_searcher(nodes=1)
     searcher.set_mixing(SAMPLED)
     searcher.set_temperature(0.5)
     path = (0, *(cell.level for cell in _next_draw(searcher).cells))
@@ -124,7 +104,7 @@ def test_the_gradient_of_a_draw_reaches_all_logits_of_what_was_chosen() -> None:
         assert (beta[layer, level, exits] != 0).all()
         # What was not on the path has learnt nothing of this draw.
         assert beta[layer].count_nonzero() == len(exits)
-    clearer = _searcher("clearer")
+    clearer = drawing_searcher("clearer")
     clearer.set_mixing(SAMPLED)
     (logits,) = torch.autograd.grad((clearer(*_batch()) ** 2).mean(), [clearer.logits])
     assert (logits != 0).all()
@@ -142,7 +122,7 @@ def test_the_value_of_a_draw_is_exact_and_its_gradient_that_of_the_relaxed_weigh
 
 
 def test_operations_and_exits_are_drawn_by_their_probabilities() -> None:
-    searcher = _searcher(layers=1, nodes=1, width_factors=[1.0, 2.0])
+    searcher = drawing_searcher(layers=1, nodes=1, width_factors=[1.0, 2.0])
     names = searcher.settings.candidates
     with torch.no_grad():
         searcher.architecture.alpha.zero_()
@@ -169,7 +149,7 @@ def test_operations_and_exits_are_drawn_by_their_probabilities() -> None:
 
 
 def test_a_skip_is_left_out_at_the_rate_and_its_mean_stays() -> None:
-    searcher = _searcher()
+    searcher = drawing_searcher()
     drawn = torch.Generator().manual_seed(1)
     dropped = with_skips_left_out(searcher.architecture(), 0.25, batch=500, generator=drawn, ranks=Ranks())
     assert dropped.skips is not None
@@ -180,7 +160,7 @@ def test_a_skip_is_left_out_at_the_rate_and_its_mean_stays() -> None:
 
 
 def test_processes_leave_out_the_skips_that_one_process_leaves_out_of_the_same_batch() -> None:
-    searcher = _searcher()
+    searcher = drawing_searcher()
 
     def left_out(ranks: Ranks, batch: int) -> torch.Tensor:
         drawn = torch.Generator().manual_seed(1)
@@ -193,7 +173,7 @@ def test_processes_leave_out_the_skips_that_one_process_leaves_out_of_the_same_b
 
 
 def test_each_picture_loses_skips_of_its_own() -> None:
-    searcher = _searcher(layers=1, nodes=1, width_search="fixed")
+    searcher = drawing_searcher(layers=1, nodes=1, width_search="fixed")
     with torch.no_grad():
         searcher.architecture.alpha[..., searcher.settings.candidates.index("skip")] = 200.0
         factors = torch.tensor([[0.0, 2.0], [0.0, 2.0]])
@@ -207,7 +187,7 @@ def test_each_picture_loses_skips_of_its_own() -> None:
 
 @pytest.mark.parametrize("mixture", ["softmax", "sampled"])
 def test_dropout_leaves_out_nothing_but_skips(mixture: Any) -> None:
-    searcher = _searcher(width_search="fixed")
+    searcher = drawing_searcher(width_search="fixed")
 
     def outputs(dropout: float) -> list[torch.Tensor]:
         searcher.set_mixing(Mixing(mixture=mixture, skip_dropout=dropout))

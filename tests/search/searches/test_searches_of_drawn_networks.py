@@ -22,83 +22,24 @@ from hinas.search.images.image_folder import load_images
 from hinas.search.images.splits import split_images
 from hinas.search.images.training_images import PatchSource
 from hinas.search.learning.distributed import Ranks
-from hinas.search.learning.draws import gumbel_like
 from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
 from hinas.search.search_command import app
-from hinas.search.spaces.hinas.relaxation.drawn_architecture import drawn_cells
-from hinas.search.spaces.interface import TaskDescription
 from hinas.search.spaces.registry import network_description, space_named, space_settings
 from hinas.search.spaces.schedule import SearchSchedule
 from hinas.search.spaces.searcher import Mixing
 from hinas.search.tasks.denoise import Denoise
-from torch.utils.flop_counter import FlopCounterMode
+from stand_ins.small_searchers import GREY, SMALL_SPACES, drawing_searcher
 
-GREY = TaskDescription(channels=1)
 CPU = torch.device("cpu")
 SAMPLED = Mixing(mixture="sampled")
-HINAS: dict[str, Any] = {
-    "layers": 3, "nodes": 2, "width": 4, "compact_width": 8,
-    "stem": {"resolution": "half", "channels": 6}, "end": {"channels": 6, "early_channels": 4},
-}  # fmt: skip
-CLEARER: dict[str, Any] = {
-    "width": 3, "modules": 2, "stem": {"resolution": "half", "blocks": 1, "channels": 2, "expansion": 2},
-}  # fmt: skip
-SMALL = {"hinas": HINAS, "clearer": CLEARER}
-KINDS: dict[str, dict[str, Any]] = {
-    "shared cells": {},
-    "a copy for every exit": {"cell_sharing": False},
-    "levels of lower resolution": {"level_strides": [1, 2, 2]},
-    "one width": {"width_search": "fixed"},
-    "one alpha for all layers": {"layerwise": False},
-}
 SCHEDULE = SearchSchedule(
     epochs=4, batch=2, crop=16, warm_up_epochs=1, validate_from_epoch=3, mixture="sampled", skip_dropout=0.5
 )
 
 
-def _searcher(space: str = "hinas", seed: int = 0, **changes: Any) -> Any:
-    """A small supernet in training whose last convolution, zero at first, has weights: else outputs would be alike."""
-    torch.manual_seed(seed)
-    searcher: Any = space_named(space).searcher(space_settings(space, SMALL[space] | changes), GREY)
-    last = searcher.supernet.end.last if space == "hinas" else searcher.frame.last
-    torch.nn.init.normal_(last.weight, std=0.5)
-    return searcher.train()
-
-
-def _batch() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(1)), torch.tensor([30.0, 50.0])
-
-
-def _rewound(searcher: Any) -> Any:
-    """A generator that will draw what the searcher's will."""
-    return torch.Generator().set_state(searcher.randomness())
-
-
-def _next_draw(searcher: Any) -> Any:
-    """The network that the next step will draw."""
-    generator = _rewound(searcher)
-    if hasattr(searcher, "architecture"):
-        alpha, beta = (gumbel_like(part, generator) for part in searcher.architecture.parameters())
-        return searcher.settings.description(drawn_cells(searcher.architecture, alpha, beta))
-    drawn = (searcher.logits + gumbel_like(searcher.logits, generator)).argmax(-1).tolist()
-    return searcher.settings.description([[("parallel", "fusion")[index] for index in stage] for stage in drawn])
-
-
-def _learnt(output: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """An output, and what its convolutions cost forwards and backwards; the choices' own weights do not count."""
-    with FlopCounterMode(display=False) as counter:
-        found = output()
-        (found**2).mean().backward()
-    by_operation = counter.get_flop_counts()["Global"]
-    return found, sum(count for name, count in by_operation.items() if "convolution" in str(name))
-
-
-CASES = [("hinas", changes) for changes in KINDS.values()] + [("clearer", {})]
-
-
 def _new(space: str, schedule: SearchSchedule) -> SearchState:
     torch.manual_seed(0)
-    searcher = space_named(space).searcher(space_settings(space, SMALL[space]), GREY)
+    searcher = space_named(space).searcher(space_settings(space, SMALL_SPACES[space]), GREY)
     return new_search(searcher, schedule, seed=0, device=CPU)
 
 
@@ -170,9 +111,9 @@ def test_scores_leave_out_no_skip_and_draw_nothing(picture_folder: Path) -> None
     assert state.searcher.training
 
 
-@pytest.mark.parametrize("space", SMALL)
+@pytest.mark.parametrize("space", SMALL_SPACES)
 def test_a_search_of_drawn_networks_is_judged_by_the_network_read_off(space: str) -> None:
-    searcher = _searcher(space)
+    searcher = drawing_searcher(space)
     assert searcher.judged() is None
     searcher.set_mixing(SAMPLED)
     assert searcher.judged() == searcher.description()

@@ -19,21 +19,12 @@ from hinas.search.images.image_folder import load_images
 from hinas.search.images.training_images import PatchSource
 from hinas.search.learning.distributed import Ranks
 from hinas.search.runs.checkpoint import load_checkpoint, save_checkpoint
-from hinas.search.spaces.interface import TaskDescription
-from hinas.search.spaces.registry import network_description, space_named, space_settings
+from hinas.search.spaces.registry import network_description
 from hinas.search.spaces.schedule import SearchSchedule
 from hinas.search.tasks.denoise import Denoise
+from stand_ins.small_searchers import GREY, SUPERKERNEL, superkernel_settings
 
-SUPERKERNEL = space_named("superkernel")
-GREY = TaskDescription(channels=1)
 CPU = torch.device("cpu")
-SMALL: Any = {"width": 4, "depth": 1}
-
-
-def _settings(**changes: Any) -> Any:
-    return space_settings("superkernel", SMALL | changes)
-
-
 SCHEDULE = SearchSchedule.model_validate(
     {"epochs": 4, "batch": 2, "crop": 16, "warm_up_epochs": 0, "validate_from_epoch": 3, "final_temperature": 0.1,
      "kernel_optimizer": "adam", "architecture_learning_rate": 0.05}
@@ -50,7 +41,7 @@ def _searched(folder: Path, schedule: SearchSchedule) -> Searched:
 
 def _new(**changes: Any) -> SearchState:
     torch.manual_seed(0)
-    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
+    searcher = SUPERKERNEL.searcher(superkernel_settings(**changes), GREY)
     return new_search(searcher, SCHEDULE, seed=0, device=CPU)
 
 

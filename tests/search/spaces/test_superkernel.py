@@ -13,34 +13,13 @@ from hinas.export.freeze import frozen_model
 from hinas.export.graph.onnx_from_network import with_folded_branches
 from hinas.search.architecture_search.search_space import preset_space
 from hinas.search.genotype import Genotype, genotype_from_json
-from hinas.search.spaces.interface import TaskDescription
-from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.spaces.superkernel.choices import AttentiveChoice, FactorizedChoice, FilterwiseChoice, JointChoice
 from hinas.search.spaces.superkernel.dense_block import DenseBlock
 from hinas.search.spaces.superkernel.space import Slice
 from hinas.search.spaces.superkernel.superkernel import Superkernel
+from stand_ins.small_searchers import ATTENTION, CHOICES, GREY, SUPERKERNEL, superkernel_searcher, superkernel_settings
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-SUPERKERNEL = space_named("superkernel")
-GREY = TaskDescription(channels=1)
-CPU = torch.device("cpu")
-SMALL: Any = {"width": 4, "depth": 1}
-ATTENTION: Any = {"base": "multi_attentional", "subnetworks": 2, "kernels": [3, 7], "conditioning": None}
-CHOICES = ("joint", "factorized", "filterwise", "filterwise_attention")
-
-
-def _settings(**changes: Any) -> Any:
-    return space_settings("superkernel", SMALL | changes)
-
-
-def _searcher(seed: int = 0, **changes: Any) -> Any:
-    torch.manual_seed(seed)
-    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
-    for parameter in searcher.parameters():
-        # Fresh networks are the identity, which would hide everything.
-        nn.init.normal_(parameter, std=0.3)
-    return searcher
 
 
 def _superkernel(mask: Any, act: nn.Module) -> Superkernel:
@@ -102,7 +81,7 @@ def test_separate_is_the_sum_of_the_slices_activations_and_full_is_not(act: nn.M
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("base", [{}, ATTENTION, {"activation": "prelu", "blocks": 2}])
 def test_a_slice_of_every_superkernel_is_the_distilled_network(base: Any, choice: str, mask: str) -> None:
-    searcher = _searcher(choice=choice, mask=mask, **base)
+    searcher = superkernel_searcher(choice=choice, mask=mask, **base)
     noisy = torch.rand(2, 1, 16, 24)
     given = [noisy, torch.tensor([5.0, 60.0])] if searcher.conditioned else [noisy, None]
     for description in (searcher.description(), searcher.random_description(Random(1))):
@@ -113,7 +92,7 @@ def test_a_slice_of_every_superkernel_is_the_distilled_network(base: Any, choice
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_relaxed_samples_decide_as_the_temperature_falls(choice: str) -> None:
-    searcher = _searcher(choice=choice, width=8)
+    searcher = superkernel_searcher(choice=choice, width=8)
 
     def undecided() -> float:
         """How far shares are from 0 and 1, on average."""
@@ -176,7 +155,9 @@ def test_the_papers_models_have_as_many_superkernels_as_it_says() -> None:
 
 
 def _random(seed: int, **changes: Any) -> Genotype:
-    return Genotype(space="superkernel", task=GREY, network=SUPERKERNEL.random(_settings(**changes), Random(seed)))
+    return Genotype(
+        space="superkernel", task=GREY, network=SUPERKERNEL.random(superkernel_settings(**changes), Random(seed))
+    )
 
 
 BASES = [

@@ -8,37 +8,10 @@ import numpy as np
 import pytest
 import torch
 from hinas.search.architecture_search.search_space import preset_space
-from hinas.search.spaces.interface import TaskDescription
-from hinas.search.spaces.registry import space_named, space_settings
 from hinas.search.spaces.superkernel.expected_cost import expected_blocks, expected_halo
-from torch import Tensor, nn
+from stand_ins.small_searchers import ATTENTION, CHOICES, GREY, SUPERKERNEL, superkernel_searcher, superkernel_settings
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-
-SUPERKERNEL = space_named("superkernel")
-GREY = TaskDescription(channels=1)
-SMALL: Any = {"width": 4, "depth": 1}
-ATTENTION: Any = {"base": "multi_attentional", "subnetworks": 2, "kernels": [3, 7], "conditioning": None}
-CHOICES = ("joint", "factorized", "filterwise", "filterwise_attention")
-
-
-def _settings(**changes: Any) -> Any:
-    return space_settings("superkernel", SMALL | changes)
-
-
-def _searcher(seed: int = 0, **changes: Any) -> Any:
-    torch.manual_seed(seed)
-    searcher = SUPERKERNEL.searcher(_settings(**changes), GREY)
-    for parameter in searcher.parameters():
-        # Fresh networks are the identity, which would hide everything.
-        nn.init.normal_(parameter, std=0.3)
-    return searcher
-
-
-BASES = [
-    {},
-    {"resolution": "full", "depth": 2, "kernels": [1, 3, 5, 7], "width": 2, "activation": "prelu"},
-    {"resolution": "quarter", "blocks": 2, "width_growth": "doubled", "residual": False, "conditioning": None},
-]
 
 
 def _one_hot(searcher: Any, description: Any) -> Iterator[Tensor]:
@@ -49,7 +22,7 @@ def _one_hot(searcher: Any, description: Any) -> Iterator[Tensor]:
 @pytest.mark.parametrize("base", [{}, ATTENTION, {"blocks": 2, "depth": 2, "resolution": "full"}])
 @pytest.mark.parametrize("choice", ["joint", "filterwise"])
 def test_what_is_expected_of_a_decided_network_is_what_it_has(base: Any, choice: str) -> None:
-    searcher = _searcher(choice=choice, **base)
+    searcher = superkernel_searcher(choice=choice, **base)
     for seed in range(4):
         description = searcher.random_description(Random(seed))
         shares = list(_one_hot(searcher, description))
@@ -62,7 +35,7 @@ def test_what_is_expected_of_a_decided_network_is_what_it_has(base: Any, choice:
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_what_is_expected_carries_gradients_to_every_logit(choice: str) -> None:
-    searcher = _searcher(choice=choice)
+    searcher = superkernel_searcher(choice=choice)
     total = sum(searcher.expected_blocks().values()) + searcher.expected_halo()
     gradients = torch.autograd.grad(total, list(searcher.choices.parameters()))
     assert all(torch.isfinite(gradient).all() and gradient.abs().max() > 0 for gradient in gradients)
@@ -72,7 +45,7 @@ def test_what_is_expected_carries_gradients_to_every_logit(choice: str) -> None:
 
 
 def test_blocks_are_the_superkernels_multiply_adds() -> None:
-    settings = _settings(depth=2, kernels=[3, 5, 7], width=64, conditioning=None)
+    settings = superkernel_settings(depth=2, kernels=[3, 5, 7], width=64, conditioning=None)
 
     def counted(description: Any) -> tuple[float, float]:
         assert SUPERKERNEL.pricing is not None
