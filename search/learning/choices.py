@@ -37,6 +37,9 @@ lets them evolve by their scores with the shared kernels, and goes on with the b
 Arithmetic = Literal["fp32", "bf16"]
 """What convolutions are computed in."""
 
+Convolutions = Literal["direct", "winograd"]
+"""How a training computes convolutions: as torch does, or those of 3x3 by Winograd's algorithm."""
+
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
 """`auto` is bf16 where the device computes in it, else fp32."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .choices import PrecisionChoice
+from .choices import Convolutions, PrecisionChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,9 @@ class Computing:
     """Of the CPU; None: as torch chooses."""
     compiled: bool | None = None
     """Compile and graph the steps; None: on CUDA only."""
+
+    convolutions: Convolutions = "direct"
+    """winograd: in fp32 on the CPU only."""
 
     def compiles_on(self, device_type: str) -> bool:
         """Whether steps are compiled on a device of this type."""

@@ -28,6 +28,8 @@ from ..runs.run_log import run_log
 from ..runs.step_signals import signals_wait_for_steps
 from ..tasks.interface import TaskOptions
 from ..tasks.registry import configured_task
+from ..winograd.choice import chosen_transforms
+from ..winograd.convolution import with_winograd
 from .check_request import check_request
 from .chosen_images import chosen_images
 from .given_pairs import GivenPairs
@@ -75,6 +77,7 @@ def _run(
         task = GivenPairs(task=task)
     check_pixel_loss(settings.pixel_loss, task.level_range)
     check_request(request, task, network_input)
+    transforms = chosen_transforms(request.computing, device, settings.precision)
     torch.manual_seed(settings.seed)
     network = genotype.built()
     earlier = None
@@ -99,10 +102,14 @@ def _run(
     recorded["pairs"] = "simulated" if request.degraded is None else "of files"
     recorded["teacher"] = None if teacher is None else teacher.identity
     recorded["teacher_share"] = None if teacher is None else teacher.share
+    recorded["convolutions"] = request.computing.convolutions
     if request.resume:
         content = load_checkpoint(checkpoint, device=device)
         _check_resumable(content, recorded, genotype, checkpoint)
         restore_state(state, content)
+    if transforms is not None:
+        state.network = with_winograd(state.network, transforms)
+        teacher = None if teacher is None else replace(teacher, network=with_winograd(teacher.network, transforms))
     recorded["planned_minutes"] = _planned_minutes(request, state)
     if ranks.is_first:
         write_genotype(genotype, request.out / "genotype.json")
@@ -192,6 +199,8 @@ def _check_resumable(content: dict[str, Any], recorded: Mapping[str, Any], genot
         before["quantised_share"] = usual.drawn_quantised_share
     # How long, how fast and how often to look may change between runs; history.csv keeps the learning rates used.
     free = {"iterations", "learning_rate", "weight_decay", "warmup", "schedule", "validation_every", "log_every"}
+    # The same function, up to rounding.
+    free |= {"convolutions"}
     # Where there is nothing to choose, nothing depends on what earlier versions took and recorded nevertheless.
     free |= {name for name in ("sigma_range", "quantised_share") if recorded[name] is None}
     for name, now in recorded.items():
