@@ -9,7 +9,19 @@ import typer
 from ..command_line import require_libraries, run_command
 from ..errors import UserError
 from .learning.choices import Method
-from .options import Compile, Device, Log, MaxMinutes, Precision, Quiet, Resume, Seed, Threads, levels_from_text
+from .options import (
+    Compile,
+    ConvolutionsChoice,
+    Device,
+    Log,
+    MaxMinutes,
+    Precision,
+    Quiet,
+    Resume,
+    Seed,
+    Threads,
+    levels_from_text,
+)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -99,6 +111,7 @@ def search(
     precision: Precision = "auto",
     threads: Threads = None,
     compile_steps: Compile = None,
+    convolutions: ConvolutionsChoice = "direct",
     seed: Seed = 0,
     resume: Resume = False,
     max_minutes: MaxMinutes = None,
@@ -149,7 +162,9 @@ def search(
         latency=latency_request(
             latency_table, weight=latency_weight, target_ms=latency_target_ms, tile=tile, band=latency_band
         ),
-        computing=Computing(device=device, precision=precision, threads=threads, compiled=compile_steps),
+        computing=Computing(
+            device=device, precision=precision, threads=threads, compiled=compile_steps, convolutions=convolutions
+        ),
         seed=seed,
         perturbed=perturbed,
         resume=resume,

@@ -8,9 +8,10 @@ import typer
 
 from ..command_line import require_libraries, run_command
 from .bundled_genotypes import genotype_file
-from .learning.choices import Convolutions, PixelLoss, RateCurve, TrainingOptimizer
+from .learning.choices import PixelLoss, RateCurve, TrainingOptimizer
 from .options import (
     Compile,
+    ConvolutionsChoice,
     Device,
     Log,
     OutFolder,
@@ -114,13 +115,7 @@ def train(
     precision: Precision = "auto",
     threads: Threads = None,
     compile_steps: Compile = None,
-    convolutions: Annotated[
-        Convolutions,
-        typer.Option(
-            help="winograd: those of 3x3 by Winograd's algorithm, about 1.4 times as fast in fp32 on the CPU; needs a "
-            "C++ compiler with OpenMP."
-        ),
-    ] = "direct",
+    convolutions: ConvolutionsChoice = "direct",
     seed: Seed = 0,
     start_from: Annotated[
         Path | None,

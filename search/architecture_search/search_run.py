@@ -64,6 +64,11 @@ def run_search(request: SearchRequest) -> str:
 def _run(request: SearchRequest, device: torch.device, ranks: Ranks, until_end: ExitStack) -> str:
     space, schedule = request.space, request.space.schedule
     check_batch(schedule.batch, ranks)
+    if request.computing.convolutions != "direct":
+        raise UserError(
+            f"--convolutions {request.computing.convolutions}: computes the trainings of halving and supernet; "
+            f"--method {request.method} has none, leave it out"
+        )
     if request.computing.threads is not None:
         torch.set_num_threads(request.computing.threads)
     arithmetic = chosen_precision(request.computing.precision, device)

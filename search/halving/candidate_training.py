@@ -21,6 +21,8 @@ from ..training.train_loop import train
 from ..training.training_record import recorded_task, training_record
 from ..training.training_settings import TrainingSettings
 from ..training.training_state import TrainingState, new_state, restore_state, state_content
+from ..winograd.compiled import Transforms
+from ..winograd.convolution import with_winograd
 from .candidates import Candidate
 
 _SAVE_EVERY_SECONDS = 120.0
@@ -37,6 +39,8 @@ class Trainer:
     device: torch.device
     arithmetic: Arithmetic
     compiled: bool
+    transforms: Transforms | None
+    """Of Winograd's convolutions; None: convolutions are torch's."""
     seed: int
     images: int
     """How many were trained on, for the record."""
@@ -59,6 +63,8 @@ def _opened_state(candidate: Candidate, trainer: Trainer, checkpoint: Path) -> T
     state = new_state(network, settings, device=trainer.device)
     if checkpoint.exists():
         restore_state(state, load_checkpoint(checkpoint, device=trainer.device))
+    if trainer.transforms is not None:
+        state.network = with_winograd(state.network, trainer.transforms)
     return state
 
 

@@ -14,6 +14,7 @@ from ..learning.device import chosen_precision
 from ..learning.losses import check_pixel_loss
 from ..spaces.halving_schedule import HalvingSchedule
 from ..tasks.registry import configured_task
+from ..winograd.choice import chosen_transforms
 from .candidate_training import Trainer
 
 
@@ -36,14 +37,16 @@ def trainer_of(
     task = configured_task(described.name, options)
     check_pixel_loss(schedule.pixel_loss, task.level_range)
     training = (*kernels, *architecture) if len(loaded.images) >= 3 else kernels
+    arithmetic = chosen_precision(request.computing.precision, device)
     return Trainer(
         schedule=schedule,
         task=task,
         patches=PatchSource(training, device=device),
         validation_images=[_middle(image, schedule.validation_side) for image in validation],
         device=device,
-        arithmetic=chosen_precision(request.computing.precision, device),
+        arithmetic=arithmetic,
         compiled=request.computing.compiles_on(device.type),
+        transforms=chosen_transforms(request.computing, device, arithmetic),
         seed=request.seed,
         images=len(training),
     )

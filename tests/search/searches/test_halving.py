@@ -71,7 +71,7 @@ def _trainer(schedule: HalvingSchedule, folder: Path) -> Trainer:
     return Trainer(
         schedule=schedule, task=Denoise(), patches=PatchSource(images, device=CPU),
         validation_images=images[:1],
-        device=CPU, arithmetic="fp32", compiled=False, seed=3, images=len(images),
+        device=CPU, arithmetic="fp32", compiled=False, transforms=None, seed=3, images=len(images),
     )  # fmt: skip
 
 
