@@ -87,6 +87,7 @@ def train_round(
     total = trainer.schedule.iterations[round_index]
     settings = _settings(trainer, total)
     recorded = {**asdict(settings), **recorded_task(candidate.genotype.network_input, trainer.task)}
+    recorded["convolutions"] = "direct" if trainer.transforms is None else "winograd"
 
     def save() -> None:
         content = state_content(state, recorded, candidate.genotype.identity)

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -76,7 +75,7 @@ def num_tiles(shape: torch.Size) -> int:
 def compiled_transforms() -> Transforms:
     """Compile transforms.cpp for this processor, in about a second, with the command in CXX, else c++, g++ or clang++.
 
-    UserError where there is no compiler, or where it fails.
+    UserError where there is no compiler, where it fails, or where what it made cannot be loaded.
     """
     compiler = _compiler()
     source = Path(__file__).with_name("transforms.cpp")
@@ -90,11 +89,17 @@ def compiled_transforms() -> Transforms:
             raise UserError(
                 f"--convolutions winograd: {compiler[0]} fails ({said}); set CXX to another compiler, or take direct"
             )
-        return Transforms(library=ctypes.CDLL(str(library)))
+        try:
+            return Transforms(library=ctypes.CDLL(str(library)))
+        except OSError as error:
+            raise UserError(
+                f"--convolutions winograd: what {compiler[0]} made cannot be loaded ({error}); set TMPDIR to a folder "
+                "whose files may be run, or take direct"
+            ) from error
 
 
 def _compiler() -> list[str]:
-    asked = shlex.split(os.environ.get("CXX", ""))
+    asked = os.environ.get("CXX", "").split()
     names = asked[:1] or ["c++", "g++", "clang++"]
     found = [path for path in map(shutil.which, names) if path]
     if not found:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from hinas.errors import UserError
+from hinas.search.learning.computing import Computing
 from hinas.search.train_command import app
+from hinas.search.winograd.choice import chosen_transforms
 from safetensors import safe_open
 
 Train = Callable[..., subprocess.CompletedProcess[str]]
@@ -74,3 +78,23 @@ def test_a_compiler_that_fails_is_named(train: Train, monkeypatch: pytest.Monkey
     done = train("run", "--precision", "fp32", "--convolutions", "winograd", "--iterations", "1")
     assert done.returncode == 2
     assert "broken fails (no such option)" in done.stderr
+
+
+def test_what_cannot_be_loaded_is_said(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compiler = tmp_path / "writer"
+    compiler.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho nothing > "$2"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    done = train("run", "--precision", "fp32", "--convolutions", "winograd", "--iterations", "1")
+    assert done.returncode == 2
+    assert "cannot be loaded" in done.stderr and "set TMPDIR" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "arithmetic", "message"),
+    [("cuda", "fp32", "for the CPU only, but this trains on cuda"), ("cpu", "bf16", "in fp32 only, not in bf16")],
+)
+def test_other_devices_and_arithmetics_are_refused(device: str, arithmetic: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        chosen_transforms(Computing(convolutions="winograd"), torch.device(device), arithmetic)
