@@ -51,15 +51,17 @@ def train(
             show_default=False,
         ),
     ] = None,
-    optimizer: Annotated[TrainingOptimizer, typer.Option()] = "muon",
+    optimizer: Annotated[
+        TrainingOptimizer, typer.Option(help="Of the kernels; soap follows how their gradients spread.")
+    ] = "muon",
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Default: 0.005 muon, 0.001 adam, 0.05 sgd.", show_default=False)
+        float | None, typer.Option(min=0, help="Default: 0.005 muon or soap, 0.001 adam, 0.05 sgd.", show_default=False)
     ] = None,
     weight_decay: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Shrinks the weights in every step, times the rate. Default: 0.3 muon, 0 adam, 0.0003 sgd.",
+            help="Shrinks the weights in every step, times the rate. Default: 0.3 muon or soap, 0 adam, 0.0003 sgd.",
             show_default=False,
         ),
     ] = None,

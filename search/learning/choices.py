@@ -8,8 +8,8 @@ PixelLoss = Literal["l1", "mse", "mse-by-level", "psnr"]
 Strong noise makes nearly all of the squared error; by the last two a decibel counts about as much at every level.
 """
 
-TrainingOptimizer = Literal["muon", "adam", "sgd"]
-"""Of a compact network; `muon` takes the dense kernels and leaves the rest to Adam."""
+TrainingOptimizer = Literal["muon", "soap", "adam", "sgd"]
+"""Of a compact network; `muon` and `soap` take the dense kernels and leave the rest to Adam."""
 
 KernelOptimizer = Literal["sgd", "adam", "muon"]
 """Of a supernet: `sgd` is the paper's; where steps are few `adam` learns faster, `muon` fastest."""

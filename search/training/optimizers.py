@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..learning.muon import Muon
+from ..learning.soap import Soap
 from .training_settings import TrainingSettings
 
 
@@ -30,11 +31,12 @@ def optimizers_of(network: nn.Module, settings: TrainingSettings) -> list[torch.
         optimizers = [torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay)]
     else:
         kernels, rest = kernels_and_rest(network)
-        # Half of Muon's rate: the step size Adam itself was best with in the same schedule.
+        # Half of the kernels' rate: the step size Adam itself was best with in the same schedule as Muon.
         optimizers = [torch.optim.Adam(rest, lr=rate / 2, betas=(0.9, 0.99))]
         if kernels:
             # A network of two convolutions has none between them.
-            optimizers.insert(0, Muon(kernels, lr=rate, weight_decay=decay))
+            of_kernels = Soap if settings.optimizer == "soap" else Muon
+            optimizers.insert(0, of_kernels(kernels, lr=rate, weight_decay=decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
@@ -42,7 +44,7 @@ def optimizers_of(network: nn.Module, settings: TrainingSettings) -> list[torch.
 
 
 def kernels_and_rest(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Hidden dense kernels for Muon; the first and last convolution, depthwise kernels and vectors for Adam."""
+    """Hidden dense kernels for Muon or SOAP; the first and last convolution, depthwise kernels and vectors for Adam."""
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     last = network.output_convolution if isinstance(network, NamesItsOutput) else convolutions[-1]
     kernels: list[Tensor] = [module.weight for module in convolutions[1:] if module is not last and module.groups == 1]

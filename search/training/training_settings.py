@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from ..learning.choices import Arithmetic, PixelLoss, RateCurve, TrainingOptimizer
 
-USUAL_RATES = {"muon": 5e-3, "adam": 1e-3, "sgd": 0.05}
+USUAL_RATES = {"muon": 5e-3, "soap": 5e-3, "adam": 1e-3, "sgd": 0.05}
 """Highest learning rate of each optimizer where none is given."""
 
-USUAL_WEIGHT_DECAYS = {"muon": 0.3, "adam": 0.0, "sgd": 3e-4}
+USUAL_WEIGHT_DECAYS = {"muon": 0.3, "soap": 0.3, "adam": 0.0, "sgd": 3e-4}
 """Of each optimizer where none is given; SGD's is that of HiNAS."""
 
 USUAL_TEACHER_SHARE = 0.6
@@ -29,7 +29,7 @@ class TrainingSettings:
     optimizer: TrainingOptimizer = "muon"
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
-    """Every step shrinks the weights by the learning rate times this. Muon's are the kernels that it trains."""
+    """Every step shrinks the weights by the learning rate times this. Muon's and SOAP's are the kernels that they train."""
     warmup: int = 500
     """Iterations over which the learning rate rises from 0; by the clock at most a twentieth of the time."""
     schedule: RateCurve = "cosine"
