@@ -47,17 +47,17 @@ class Soap(Optimizer):
                 if parameter.grad is None:
                     continue
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                update = _update(self.state[parameter], _as_axes(parameter.grad), group)
-                parameter.add_(_as_kernel(update, parameter), alpha=-group["lr"])
+                parameter.add_(_update(self.state[parameter], parameter.grad, group), alpha=-group["lr"])
 
 
 def _update(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
-    """What the weights are moved against at a rate of 1, in axes as `_as_axes` gives; the state is brought up to date.
+    """What the weights are moved against at a rate of 1; the state is brought up to date.
 
-    Momentum and squares are in the bases. Products and bases are tuples, which `load_state_dict` keeps in their shapes.
+    Momentum and squares are in the bases and have the kernel's shape. Products and bases are of its axes.
     """
+    axes = _as_axes(gradient)
     if not state:
-        state["products"] = _products(gradient)
+        state["products"] = _products(axes)
         # The strongest directions first, as the iteration of the bases keeps them.
         state["bases"] = tuple(torch.linalg.eigh(product)[1].flip(1) for product in state["products"])
         state.update(steps=0, momentum=torch.zeros_like(gradient), squares=torch.zeros_like(gradient))
@@ -65,23 +65,24 @@ def _update(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> T
     state["steps"] += 1
     kept = group["decay"]
     state["products"] = tuple(
-        mean.lerp(product, 1 - kept) for mean, product in zip(state["products"], _products(gradient), strict=True)
+        mean.lerp(product, 1 - kept) for mean, product in zip(state["products"], _products(axes), strict=True)
     )
-    seen = _in_bases(gradient, state["bases"])
-    momentum = state["momentum"].lerp_(seen, 1 - group["momentum"])
-    squares = state["squares"].lerp_(seen.square(), 1 - kept)
+    seen = _in_bases(axes, state["bases"])
+    momentum = _as_axes(state["momentum"]).lerp(seen, 1 - group["momentum"])
+    squares = _as_axes(state["squares"]).lerp(seen.square(), 1 - kept)
     ahead = seen.lerp(momentum, group["momentum"])
     # No correction of the means' beginning: it is one factor, and the size of the update is set below.
     update = _in_bases(ahead / (squares.sqrt() + _TINY), tuple(basis.mT for basis in state["bases"]))
     if state["steps"] % group["basis_every"] == 0:
-        _follow(state)
-    return update * (_STEP_SIZE / (update.square().mean().sqrt() + _TINY))
+        state["bases"], momentum, squares = _followed(state["bases"], state["products"], momentum, squares)
+    state["momentum"], state["squares"] = _as_kernel(momentum, gradient), _as_kernel(squares, gradient)
+    return _as_kernel(update * (_STEP_SIZE / (update.square().mean().sqrt() + _TINY)), gradient)
 
 
-def _products(gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _products(axes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of each axis: the inner products of the gradient's slices along it."""
-    outputs, inputs = gradient.flatten(1), gradient.flatten(0, 1)
-    return outputs @ outputs.mT, (gradient @ gradient.mT).sum(0), inputs.mT @ inputs
+    outputs, inputs = axes.flatten(1), axes.flatten(0, 1)
+    return outputs @ outputs.mT, (axes @ axes.mT).sum(0), inputs.mT @ inputs
 
 
 def _in_bases(axes: Tensor, bases: tuple[Tensor, ...]) -> Tensor:
@@ -92,17 +93,18 @@ def _in_bases(axes: Tensor, bases: tuple[Tensor, ...]) -> Tensor:
     return places.mT @ seen
 
 
-def _follow(state: dict[str, Any]) -> None:
-    """Move the bases towards the eigenvectors of the products, and what is seen in them along."""
-    bases, squares = [], state["squares"]
-    for axis, (basis, product) in enumerate(zip(state["bases"], state["products"], strict=True)):
+def _followed(
+    bases: tuple[Tensor, ...], products: tuple[Tensor, ...], momentum: Tensor, squares: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """The bases, moved towards the eigenvectors of the products, and momentum and squares as they are seen in them."""
+    moved = []
+    for axis, (basis, product) in enumerate(zip(bases, products, strict=True)):
         image = product @ basis
         order = (basis * image).sum(0).argsort(descending=True)
-        bases.append(torch.linalg.qr(image[:, order])[0])
+        moved.append(torch.linalg.qr(image[:, order])[0])
         squares = squares.index_select(axis, order)
-    changes = tuple(old.mT @ new for old, new in zip(state["bases"], bases, strict=True))
-    state["momentum"] = _in_bases(state["momentum"], changes)
-    state["squares"], state["bases"] = squares, tuple(bases)
+    changes = tuple(old.mT @ new for old, new in zip(bases, moved, strict=True))
+    return tuple(moved), _in_bases(momentum, changes), squares
 
 
 def _as_axes(kernel: Tensor) -> Tensor:

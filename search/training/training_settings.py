@@ -29,7 +29,7 @@ class TrainingSettings:
     optimizer: TrainingOptimizer = "muon"
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
-    """Every step shrinks the weights by the learning rate times this. Muon's and SOAP's are the kernels that they train."""
+    """Every step shrinks the weights by the learning rate times this. For Muon and SOAP only the kernels count."""
     warmup: int = 500
     """Iterations over which the learning rate rises from 0; by the clock at most a twentieth of the time."""
     schedule: RateCurve = "cosine"

@@ -79,7 +79,7 @@ def _run(
     )
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["muon", "soap", "adam", "sgd"])
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     small_document: Any, picture_folder: Path, tmp_path: Path, one_thread: None, optimizer: str, norm: str
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_an_earlier_version_holds_no_losses(
     assert [row.iteration for row in resumed.history] == [1, 3]
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["muon", "soap", "adam", "sgd"])
 def test_weight_decay_keeps_kernels_small_and_may_change_when_a_training_goes_on(
     small_document: Any, picture_folder: Path, one_thread: None, optimizer: str
 ) -> None:
